@@ -1,0 +1,1 @@
+"""The language: frozen models of everything that travels, written for the counterparty."""

@@ -1,0 +1,115 @@
+"""The kinds of message: what a command, a query and an event are before they say anything."""
+
+import re
+from typing import Any, ClassVar, Final, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict
+
+Role = Literal[
+    "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier", "operator", "front-desk"
+]
+"""What a user does in the market.
+
+`owner` of assets, `aggregator`, `fsp` (flexibility service provider), `mpp` (marketplace platform),
+`mo` (market operator), `so` (system operator), `special` (regulator, investor, third party),
+`verifier` (trusted source), `operator` (runs the backbone).
+`front-desk` is the shared account through which one registers before having an account.
+Source: the requirement's table of actors.
+"""
+
+ROLES: Final = frozenset(get_args(Role))
+SELF_ASSERTED: Final = frozenset({"owner", "aggregator", "fsp", "mpp", "special"})
+"""Roles that a registration may claim for itself; the others are granted by an operator."""
+
+Outcome = Literal["accepted", "rejected", "held"]
+
+TYPE_PATTERN: Final = re.compile(r"^(?P<name>[a-z]+(\.[a-z]+(-[a-z]+)*)+)\.v(?P<major>[1-9]\d*)$")
+
+
+class Contract(BaseModel):
+    """A frozen value of the published language; unknown fields are refused by name."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+class Message(Contract):
+    """What may travel as the `data` of an envelope under a type of its own."""
+
+    message_type: ClassVar[str] = ""
+
+    def __init_subclass__(cls, **_: Any) -> None:
+        """Leave the keywords to pydantic's own hook, which runs when the fields are known."""
+        super().__init_subclass__()
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, type: str = "", **kwargs: Any) -> None:  # noqa: A002  the field's word
+        super().__pydantic_init_subclass__(**kwargs)
+        if type:
+            split_type(type)
+            cls.message_type = type
+
+
+class Request(Message):
+    """A message that wants an answer: who may send it, and what an accepted one is answered with."""
+
+    senders: ClassVar[frozenset[str]] = frozenset()
+    accepted: ClassVar[type[Contract]] = Contract
+    for_another: ClassVar[bool] = False
+    """Whether `onbehalfof` has a meaning on it."""
+
+    @classmethod
+    def __pydantic_init_subclass__(
+        cls,
+        *,
+        senders: frozenset[str] | set[str] = frozenset(),
+        accepted: type[Contract] = Contract,
+        for_another: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if unknown := set(senders) - ROLES:
+            raise TypeError(f"{cls.__name__}: expected senders out of {sorted(ROLES)}, got {unknown}")
+        if senders:
+            cls.senders = frozenset(senders)
+            cls.accepted = accepted
+            cls.for_another = for_another
+
+
+class Command(Request):
+    """A wish to change state, decided once."""
+
+
+class Query(Request):
+    """A question that changes nothing."""
+
+
+class Event(Message):
+    """A fact about one entity; thin: the change's names, not its values."""
+
+
+def split_type(message_type: str) -> tuple[str, str, int]:
+    """Split `asset.register.v1` into register, verb and major: `("asset", "register", 1)`.
+
+    Raises ValueError for anything that is not `<register>.<verb>.v<major>`.
+    """
+    match = TYPE_PATTERN.match(message_type)
+    if match is None:
+        raise ValueError(
+            f"expected a type of the form <register>.<verb>.v<major>, got {message_type!r}"
+        )
+    register, _, verb = match["name"].partition(".")
+    return register, verb, int(match["major"])
+
+
+def reply_type(request_type: str, outcome: Outcome) -> str:
+    """`asset.register.v1`, accepted -> `asset.register.accepted.v1`."""
+    register, verb, major = split_type(request_type)
+    return f"{register}.{verb}.{outcome}.v{major}"
+
+
+def check_type(command_type: str) -> str:
+    """The dry run of a command: `asset.register.v1` -> `asset.register.check.v1`."""
+    register, verb, major = split_type(command_type)
+    return f"{register}.{verb}.check.v{major}"

@@ -1,0 +1,93 @@
+"""Values that are parsed once, at the edge, and trusted afterwards; each refusal names its rule."""
+
+from contracts.values.company import (
+    AccountNumber,
+    CompanyNumber,
+    Iban,
+    Lei,
+    SortCode,
+    VatNumber,
+)
+from contracts.values.identity import (
+    AnyUserId,
+    AssetId,
+    AssetType,
+    CommandId,
+    UserId,
+    compose_id,
+)
+from contracts.values.moment import Date, Timestamp
+from contracts.values.network import BmUnit, Eic, GspGroup, MacAddress, Mpan, Mpid, gsp_group
+from contracts.values.place import (
+    Easting,
+    Grid,
+    Latitude,
+    Longitude,
+    Northing,
+    Point,
+    Postcode,
+    Uprn,
+)
+from contracts.values.placeholder import (
+    OrNotGiven,
+    is_placeholder,
+    is_placeholder_key,
+    not_given,
+)
+from contracts.values.quantity import (
+    Kilovolt,
+    KilovoltAmpere,
+    Kilowatt,
+    KilowattHour,
+    KilowattPerMinute,
+    Seconds,
+)
+from contracts.values.rule import Rule
+from contracts.values.text import Email, Line, Name, Phone
+
+__all__ = [
+    "AccountNumber",
+    "AnyUserId",
+    "AssetId",
+    "AssetType",
+    "BmUnit",
+    "CommandId",
+    "CompanyNumber",
+    "Date",
+    "Easting",
+    "Eic",
+    "Email",
+    "Grid",
+    "GspGroup",
+    "Iban",
+    "Kilovolt",
+    "KilovoltAmpere",
+    "Kilowatt",
+    "KilowattHour",
+    "KilowattPerMinute",
+    "Latitude",
+    "Lei",
+    "Line",
+    "Longitude",
+    "MacAddress",
+    "Mpan",
+    "Mpid",
+    "Name",
+    "Northing",
+    "OrNotGiven",
+    "Phone",
+    "Point",
+    "Postcode",
+    "Rule",
+    "Seconds",
+    "SortCode",
+    "Timestamp",
+    "Uprn",
+    "UserId",
+    "VatNumber",
+    "compose_id",
+    "gsp_group",
+    "is_placeholder",
+    "is_placeholder_key",
+    "not_given",
+]

@@ -1,0 +1,225 @@
+"""Ids that the backbone issues, and ids that senders give their own messages."""
+
+import re
+from typing import Annotated, Final
+
+from stdnum.iso7064 import mod_37_36
+from typing_extensions import TypeAliasType
+
+from contracts.taxonomy import ASSET_TYPES, RESERVED_USERS, USER_PREFIX
+from contracts.values.rule import Parsed, Rule, published, text_of
+
+CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+"""Digits of Crockford's base 32: no I, L, O (taken for 1 and 0) and no U."""
+_BODY_LENGTH: Final = 12
+_BODY_BITS: Final = 5 * _BODY_LENGTH
+_MISREAD: Final = str.maketrans("OIL", "011")
+_GIVEN: Final = r"^\s*[A-Za-z]{3}([ -]?[0-9A-Za-z]){13}\s*$"
+_COMMAND_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}"
+
+_COPY: Final = "Copy the id as the backbone gave it."
+
+USER_ID_FORMAT: Final = Rule(
+    "user-id.format",
+    "This is not the id of a user.",
+    expected="USR-XXXX-XXXX-XXXX-C, digits and letters without U",
+    advice=_COPY,
+)
+USER_ID_CHECK_DIGIT: Final = Rule(
+    "user-id.check-digit",
+    "The last character does not fit the rest of the user's id.",
+    expected="the check character ISO 7064 MOD 37,36 over prefix and body",
+    advice=f"{_COPY} Somewhere a character was mistyped.",
+)
+ASSET_ID_FORMAT: Final = Rule(
+    "asset-id.format",
+    "This is not the id of an asset.",
+    expected="an asset type and XXXX-XXXX-XXXX-C, digits and letters without U",
+    advice=_COPY,
+)
+ASSET_ID_TYPE: Final = Rule(
+    "asset-id.type",
+    "The id does not begin with an asset type.",
+    expected=f"one of {', '.join(ASSET_TYPES)}",
+    advice="Give the id of an asset; the id of a user begins with USR and goes elsewhere.",
+)
+ASSET_ID_CHECK_DIGIT: Final = Rule(
+    "asset-id.check-digit",
+    "The last character does not fit the rest of the asset's id.",
+    expected="the check character ISO 7064 MOD 37,36 over prefix and body",
+    advice=f"{_COPY} Somewhere a character was mistyped.",
+)
+ASSET_TYPE_UNKNOWN: Final = Rule(
+    "asset-type.unknown",
+    "This is not an asset type.",
+    expected=f"one of {', '.join(ASSET_TYPES)}",
+    advice="Use the three capital letters of the list; OTH where none fits.",
+)
+COMMAND_ID_FORMAT: Final = Rule(
+    "command-id.format",
+    "This cannot be the id of a message.",
+    expected="1 to 128 of A-Z a-z 0-9 . _ : ~ -, the first a letter or digit",
+    advice="Use a new UUID for every new message, the same one when you send it again.",
+)
+
+
+def compose_id(prefix: str, number: int) -> str | None:
+    """Write a number of 60 bits as an id: `compose_id("BAT", 7)` -> `BAT-0000-0000-0007-…`.
+
+    None where the check character is no Crockford digit: the caller draws another number.
+    """
+    if not re.fullmatch("[A-Z]{3}", prefix) or not 0 <= number < 1 << _BODY_BITS:
+        raise ValueError(
+            f"expected a prefix of three capital letters and a number of {_BODY_BITS} bits, "
+            f"got {prefix!r} and {number}"
+        )
+    shifts = range(_BODY_BITS - 5, -1, -5)
+    body = "".join(CROCKFORD[number >> shift & 31] for shift in shifts)
+    check = mod_37_36.calc_check_digit(prefix + body)
+    return _written(prefix, body, check) if check in CROCKFORD else None
+
+
+def _written(prefix: str, body: str, check: str) -> str:
+    return f"{prefix}-{body[:4]}-{body[4:8]}-{body[8:]}-{check}"
+
+
+def _take_apart(value: object, malformed: Rule) -> tuple[str, str, str]:
+    """Prefix, body and check character; misread letters are folded in the body, where none is."""
+    text = text_of(value)
+    if not re.fullmatch(_GIVEN, text):
+        raise malformed.broken()
+    characters = "".join(character for character in text if character.isalnum()).upper()
+    prefix, body, check = characters[:3], characters[3:-1].translate(_MISREAD), characters[-1]
+    if not set(body) <= set(CROCKFORD):
+        raise malformed.broken()
+    return prefix, body, check
+
+
+def _is_checked(prefix: str, body: str, check: str) -> bool:
+    return check in CROCKFORD and mod_37_36.is_valid(prefix + body + check)
+
+
+def _user_id(value: object) -> str:
+    prefix, body, check = _take_apart(value, USER_ID_FORMAT)
+    if prefix != USER_PREFIX:
+        raise USER_ID_FORMAT.broken()
+    if not _is_checked(prefix, body, check):
+        raise USER_ID_CHECK_DIGIT.broken()
+    return _written(prefix, body, check)
+
+
+def _any_user_id(value: object) -> str:
+    text = text_of(value).strip()
+    return text if text in RESERVED_USERS else _user_id(text)
+
+
+def _asset_id(value: object) -> str:
+    prefix, body, check = _take_apart(value, ASSET_ID_FORMAT)
+    if prefix not in ASSET_TYPES:
+        raise ASSET_ID_TYPE.broken()
+    if not _is_checked(prefix, body, check):
+        raise ASSET_ID_CHECK_DIGIT.broken()
+    return _written(prefix, body, check)
+
+
+def _asset_type(value: object) -> str:
+    text = text_of(value)
+    if text not in ASSET_TYPES:
+        raise ASSET_TYPE_UNKNOWN.broken()
+    return text
+
+
+def _command_id(value: object) -> str:
+    text = text_of(value)
+    if not re.fullmatch(_COMMAND_ID, text):
+        raise COMMAND_ID_FORMAT.broken()
+    return text
+
+
+_BODY_PATTERN: Final = rf"(-[{CROCKFORD}]{{4}}){{3}}-[{CROCKFORD}]"
+_FORGIVING: Final = "Lower case and missing hyphens are accepted; O is read as 0, I and L as 1."
+
+UserId = TypeAliasType(
+    "UserId",
+    Annotated[
+        str,
+        Parsed(
+            _user_id,
+            published(
+                f"Id of a user, issued by the backbone. {_FORGIVING}",
+                "USR-0000-0000-0001-G",
+                given=_GIVEN,
+            ),
+            {"pattern": rf"^USR{_BODY_PATTERN}$"},
+        ),
+    ],
+)
+"""A user's id: `USR-XXXX-XXXX-XXXX-C`."""
+
+AnyUserId = TypeAliasType(
+    "AnyUserId",
+    Annotated[
+        str,
+        Parsed(
+            _any_user_id,
+            published(
+                f"Id of a user, or one of {', '.join(sorted(RESERVED_USERS))}. {_FORGIVING}",
+                "USR-0000-0000-0001-G",
+                "operator",
+            ),
+            {"pattern": rf"^(USR{_BODY_PATTERN}|{'|'.join(sorted(RESERVED_USERS))})$"},
+        ),
+    ],
+)
+"""A user's id, or the name of a user that every register knows."""
+
+AssetId = TypeAliasType(
+    "AssetId",
+    Annotated[
+        str,
+        Parsed(
+            _asset_id,
+            published(
+                f"Id of an asset or portfolio; begins with its type. {_FORGIVING}",
+                "BAT-0000-0000-0001-V",
+                given=_GIVEN,
+            ),
+            {"pattern": rf"^({'|'.join(ASSET_TYPES)}){_BODY_PATTERN}$"},
+        ),
+    ],
+)
+"""An asset's id: `<asset type>-XXXX-XXXX-XXXX-C`."""
+
+AssetType = TypeAliasType(
+    "AssetType",
+    Annotated[
+        str,
+        Parsed(
+            _asset_type,
+            published(
+                "; ".join(f"{code} {words}" for code, words in ASSET_TYPES.items()) + ".",
+                "BAT",
+                enum=list(ASSET_TYPES),
+            ),
+            {},
+        ),
+    ],
+)
+"""What kind of thing an asset is: three capital letters."""
+
+CommandId = TypeAliasType(
+    "CommandId",
+    Annotated[
+        str,
+        Parsed(
+            _command_id,
+            published(
+                "The sender's own id of a message: a UUID, or 1 to 128 safe characters.",
+                "0b6e7a52-6f0c-4d3c-9f6b-0d3a5a5d2f11",
+                given=f"^{_COMMAND_ID}$",
+            ),
+            {},
+        ),
+    ],
+)
+"""The sender's own id of a message; kept as it came."""

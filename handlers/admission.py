@@ -1,0 +1,220 @@
+"""What becomes of a delivery before anybody decides: who sent it, can it be read, is it what it says.
+
+The table of architecture.md section 3 in code.
+A delivery is either an Arrival (it has a sender and an id, so it gets an outcome that is remembered)
+or a Refusal (it has not; the sender is told where there is one, and a dead letter kept where it says).
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any, Final, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.envelope import Envelope, Finding, Header, user_urn
+from contracts.findings import findings_of, shorten, unstorable, unstorable_findings
+from contracts.messages import Request
+from contracts.values import CommandId
+
+REPLY_DIRECT: Final = "amq.rabbitmq.reply-to."
+_COMMAND_ID: Final[TypeAdapter[str]] = TypeAdapter(CommandId)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much one message may be."""
+
+    body_bytes_max: int = 256 * 1024
+    header_bytes_max: int = 8 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A message as the broker hands it over."""
+
+    body: bytes
+    type: str
+    """The routing key."""
+    account: str | None
+    """The broker's validated `user_id`."""
+    message_id: str | None = None
+    reply_to: str | None = None
+    headers: Mapping[str, Any] | None = None
+    content_encoding: str | None = None
+
+    @property
+    def user(self) -> str | None:
+        """The user of the account: further accounts of a user are named `<user>/<name>`."""
+        return self.account.partition("/")[0] if self.account else None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message of a known sender with a readable id."""
+
+    user: str
+    id: str
+    type: str
+    digest: bytes
+    delivery: Delivery
+    message: Request | None
+    """The parsed data; None where `findings` say why not."""
+    header: Header | None
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A message that nobody can be made accountable for, or that cannot be read."""
+
+    delivery: Delivery
+    reason: Literal["identity", "undecodable", "source", "oversized", "unknown-type"]
+    finding: Finding
+    dead: bool
+    """Whether a dead letter is kept."""
+    tell: str | None
+    """The user who is told, None where there is none to be trusted."""
+
+    @property
+    def correlation(self) -> str | None:
+        """What the sender can recognise the message by."""
+        return self.delivery.message_id
+
+
+def admit(
+    delivery: Delivery, contracts: Mapping[str, type[Request]], limits: Limits
+) -> Arrival | Refusal:
+    """Say what a delivery is; never raises for anything that a sender can send."""
+    if (refusal := _refuse_unread(delivery, limits)) is not None:
+        return refusal
+    contract = contracts.get(delivery.type)
+    if contract is None:
+        return _refuse(delivery, "unknown-type", "a type that this mailbox serves", delivery.type)
+    try:
+        envelope = _adapter(contract).validate_json(delivery.body)
+    except ValidationError as error:
+        return _admit_broken(delivery, error)
+    except RecursionError:
+        return _refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
+    return _admit_read(delivery, envelope)
+
+
+@lru_cache(maxsize=1024)
+def _adapter(contract: type[Request]) -> TypeAdapter[Envelope[Any]]:
+    return TypeAdapter(Envelope[contract])  # type: ignore[valid-type]  # a class of this moment
+
+
+def _refuse_unread(delivery: Delivery, limits: Limits) -> Refusal | None:
+    headers = delivery.headers or {}
+    if not delivery.user:
+        return _refuse(delivery, "identity", "the property `user_id`, set to the account's name", "")
+    if copied := [name for name in headers if name.upper() in {"CC", "BCC"}]:
+        return _refuse(delivery, "identity", "no CC or BCC headers", ", ".join(copied))
+    size = len(delivery.body)
+    if size > limits.body_bytes_max:
+        return _refuse(delivery, "oversized", f"at most {limits.body_bytes_max} bytes", f"{size}")
+    header_size = sum(len(str(name)) + len(str(value)) for name, value in headers.items())
+    if header_size > limits.header_bytes_max:
+        expected = f"headers of at most {limits.header_bytes_max} bytes"
+        return _refuse(delivery, "oversized", expected, f"{header_size}")
+    if delivery.content_encoding not in {None, "", "utf-8", "identity"}:
+        expected = "a body without content encoding"
+        return _refuse(delivery, "undecodable", expected, str(delivery.content_encoding))
+    return None
+
+
+def _admit_read(delivery: Delivery, envelope: Envelope[Request]) -> Arrival | Refusal:
+    user = str(delivery.user)
+    if envelope.source != user_urn(user):
+        return _refuse(delivery, "source", user_urn(user), envelope.source)
+    return Arrival(
+        user=user,
+        id=envelope.id,
+        type=delivery.type,
+        digest=sha256(delivery.body).digest(),
+        delivery=delivery,
+        message=envelope.data,
+        header=envelope,
+        findings=_type_findings(delivery, envelope.type),
+    )
+
+
+def _admit_broken(delivery: Delivery, error: ValidationError) -> Arrival | Refusal:
+    """The slow way: find out what can still be trusted of a message that does not fit."""
+    try:
+        raw = json.loads(delivery.body, parse_constant=_no_constant)
+    except (ValueError, RecursionError):
+        return _refuse(delivery, "undecodable", "a JSON object in UTF-8", delivery.body[:60])
+    if not isinstance(raw, dict):
+        return _refuse(delivery, "undecodable", "a JSON object in UTF-8", delivery.body[:60])
+    user = str(delivery.user)
+    try:
+        command_id = _COMMAND_ID.validate_python(raw.get("id"))
+    except ValidationError:
+        return _refuse(delivery, "undecodable", "an envelope with a readable `id`", raw.get("id"))
+    source = raw.get("source")
+    if isinstance(source, str) and source != user_urn(user):
+        return _refuse(delivery, "source", user_urn(user), source)
+    try:
+        unstorables = list(unstorable(raw, ""))
+    except RecursionError:
+        return _refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
+    findings = unstorable_findings(unstorables) or findings_of(error)
+    return Arrival(
+        user=user,
+        id=command_id,
+        type=delivery.type,
+        digest=sha256(delivery.body).digest(),
+        delivery=delivery,
+        message=None,
+        header=None,
+        findings=_type_findings(delivery, raw.get("type")) + findings,
+    )
+
+
+def _type_findings(delivery: Delivery, given: Any) -> tuple[Finding, ...]:
+    if given == delivery.type or not isinstance(given, str):
+        return ()
+    advice = "Publish with the envelope's type as routing key."
+    return (
+        Finding(
+            rule="envelope.type-mismatch",
+            field="type",
+            expected=delivery.type,
+            got=shorten(given),
+            advice=advice,
+        ),
+    )
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"expected a JSON number, got {name}")
+
+
+_ADVICE: Final = {
+    "identity": "Connect with your own account, set `user_id`, send no copies.",
+    "undecodable": "Send a structured-mode CloudEvents 1.0 message as UTF-8 JSON.",
+    "source": "Set `source` to the user of the account that publishes.",
+    "oversized": "Send less, or put the payload into an object and refer to it.",
+    "unknown-type": "Use a type of the published list, with its version.",
+}
+
+
+def _refuse(delivery: Delivery, reason: Any, expected: str, got: Any) -> Refusal:
+    fields = {"source": "source", "unknown-type": "type"}
+    return Refusal(
+        delivery=delivery,
+        reason=reason,
+        finding=Finding(
+            rule=f"message.{reason}",
+            field=fields.get(reason, ""),
+            expected=expected,
+            got=shorten(got.decode(errors="replace") if isinstance(got, bytes) else got),
+            advice=_ADVICE[reason],
+        ),
+        dead=reason in {"identity", "undecodable", "source"},
+        tell=None if reason == "identity" else delivery.user,
+    )

@@ -1,0 +1,146 @@
+"""What must hold of an asset's document, whether it is being registered or updated."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from contracts.envelope import Finding
+from contracts.values import gsp_group, is_placeholder_key
+from handlers.decision import Context, Document, View
+from handlers.geography import in_gb, in_gb_waters
+from handlers.rules import Rule, finding, holder_of
+from handlers.visibility import may_see
+
+AT_SEA: Final = frozenset({"WND", "TID", "IFC", "OTH"})
+"""Asset types that may stand in the waters around Great Britain."""
+DEVICE: Final = "make-serial"
+
+
+def device_claim(document: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Scheme and value of the claim that make and serial make together, None for placeholders.
+
+    Case, spaces and punctuation do not tell two devices apart; leading zeros may.
+    """
+    identity = document.get("identity") or {}
+    make, serial = identity.get("make"), identity.get("serial")
+    if not make or not serial or is_placeholder_key(make) or is_placeholder_key(serial):
+        return None
+    return DEVICE, f"{_folded(make)}|{_folded(serial)}"
+
+
+def _folded(text: str) -> str:
+    return "".join(char for char in text.casefold() if char.isalnum())
+
+
+def _is_identifiable(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    """An id and a capacity alone can never be recognised again."""
+    connection, location = document.get("connection", {}), document.get("location", {})
+    known = [
+        device_claim(document),
+        connection.get("mpan_import"),
+        connection.get("mpan_export"),
+        location.get("uprn"),
+        location.get("point"),
+        location.get("grid"),
+        location.get("postcode"),
+    ]
+    if not any(known):
+        yield finding(
+            "asset.unidentifiable",
+            "",
+            expected="make with serial, an MPAN, a UPRN, a point, or a postcode",
+            advice="Give at least one of them, so that the asset can be told from others.",
+        )
+
+
+def _group_fits_mpan(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    connection = document.get("connection", {})
+    given = connection.get("gsp_group")
+    for name in ("mpan_import", "mpan_export"):
+        group = gsp_group(connection[name]) if name in connection else None
+        if given is not None and group is not None and group != given:
+            yield finding(
+                "connection.gsp-group",
+                "connection.gsp_group",
+                expected=f"{group}, which the first two digits of {name} say",
+                got=given,
+                advice="Correct the GSP group or the MPAN.",
+            )
+
+
+def _stands_in_gb(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    point = document.get("location", {}).get("point")
+    if point is None:
+        return
+    at_sea = document["asset_type"] in AT_SEA
+    inside = in_gb_waters if at_sea else in_gb
+    if not inside(point["latitude"], point["longitude"]):
+        yield finding(
+            "location.outside",
+            "location.point",
+            expected="a point in Great Britain" + (" or its waters" if at_sea else ""),
+            got=f"{point['latitude']}, {point['longitude']}",
+            advice="Check the order (latitude, longitude) and the sign; WGS84 degrees.",
+        )
+
+
+def _dates_fit_lifecycle(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    commissioned = document.get("commissioned_on")
+    if document["lifecycle"] == "planned" and commissioned is not None:
+        yield finding(
+            "lifecycle.dates",
+            "commissioned_on",
+            expected="no commissioning date for a planned asset",
+            got=commissioned,
+            advice="Give `expected_on`, or register it as operating.",
+        )
+    if document["lifecycle"] == "operating" and "expected_on" in document:
+        yield finding(
+            "lifecycle.dates",
+            "expected_on",
+            expected="no expected date for an operating asset",
+            got=document["expected_on"],
+            advice="Give `commissioned_on`, or register it as planned.",
+        )
+
+
+def _owner_is_known(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    owner = document.get("owner")
+    if owner is not None and view.get("users", owner) is None:
+        yield finding(
+            "asset.owner-unknown",
+            "owner",
+            expected="the id of a registered user",
+            got=owner,
+            advice="Register the owner first and use the id of the reply.",
+        )
+
+
+def _device_is_free(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    """Whether a stranger holds a claim is decided at registration only: a check is no oracle."""
+    device = device_claim(document)
+    held = holder_of(*device, view, context) if device is not None else None
+    if held is None or held["holder"] == document["_id"]:
+        return
+    known = may_see(context.sender, view.get("assets", held["holder"]))
+    if context.dry_run and not known:
+        return
+    yield finding(
+        "asset.duplicate",
+        "identity.serial",
+        expected="a make and serial that no other asset holds",
+        got=f"held by {held['holder']}" if known else "",
+        advice="Use the existing asset."
+        if known
+        else "The device is registered already: ask its owner to relate you to it.",
+    )
+
+
+ASSET_RULES: Final[tuple[Rule[Document], ...]] = (
+    _is_identifiable,
+    _group_fits_mpan,
+    _stands_in_gb,
+    _dates_fit_lifecycle,
+    _device_is_free,
+)
+REGISTRATION_RULES: Final = (*ASSET_RULES, _owner_is_known)
+"""An owner that was known once stays known: an update need not ask again."""

@@ -1,0 +1,184 @@
+"""The asset register: what becomes an asset, how its data changes, and who may read it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from contracts.assets import (
+    AssetRegistered,
+    AssetState,
+    AssetUpdated,
+    AssetView,
+    GetAsset,
+    RegisterAsset,
+    UpdateAsset,
+)
+from contracts.messages import Contract
+from handlers.asset_rules import ASSET_RULES, REGISTRATION_RULES, device_claim
+from handlers.decision import (
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Drop,
+    Put,
+    Reads,
+    Rejected,
+    View,
+)
+from handlers.documents import changed_fields, merged, plain
+from handlers.rules import candidate_ids, check, claim, finding, holder_of, issue_id, reject
+from handlers.signature import reads
+from handlers.visibility import groups_for, may_see
+
+
+def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
+    yield "assets", next(candidate_ids(command.asset_type, context))
+    if command.owner is not None:
+        yield "users", command.owner
+    if (device := device_claim(command.model_dump(include={"identity"}))) is not None:
+        yield "claims", context.identity.fingerprint(*device)
+
+
+@reads(_registration_reads)
+def register_asset(command: RegisterAsset, view: View, context: Context) -> Decision:
+    """Issue an id that embeds the type, and keep the data as provisional.
+
+    That the owner exists may be read stale: a user's id never vanishes.
+    Rejects: asset.unidentifiable, asset.owner-unknown, asset.duplicate, connection.gsp-group,
+        location.outside, lifecycle.dates
+    Source: A1, A2, A4a.
+    """
+    asset = issue_id(command.asset_type, "assets", view, context)
+    document = _document(asset, command, context)
+    if (rejected := check(REGISTRATION_RULES, document, view, context)) is not None:
+        return rejected
+    device = device_claim(document)
+    claims = (claim(*device, asset, context),) if device is not None else ()
+    state = _state(document)
+    return Accepted(
+        subject=asset,
+        keyed_to=command.owner or context.sender.user,
+        reply=state,
+        writes=(Put("assets", document), *claims),
+        events=(AssetRegistered(**dict(state), by=context.sender.user),),
+    )
+
+
+def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:
+    given = plain(command.model_dump(exclude_none=True))
+    return {
+        "_id": asset,
+        "revision": 1,
+        "status": "provisional",
+        "status_at": context.now,
+        "registrant": context.sender.user,
+        "registered_at": context.now,
+        **{name: value for name, value in given.items() if value not in ({}, [])},
+    }
+
+
+def _state(document: Document) -> AssetState:
+    return AssetState(
+        id=document["_id"],
+        status=document["status"],
+        lifecycle=document["lifecycle"],
+        revision=document["revision"],
+    )
+
+
+def _update_reads(command: UpdateAsset, context: Context) -> Reads:
+    yield "assets", command.id
+    patch = command.model_dump(include={"identity"})
+    if (device := device_claim(patch)) is not None:
+        yield "claims", context.identity.fingerprint(*device)
+
+
+@reads(_update_reads)
+def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
+    """Merge the given fields; tell which changed; nothing changed makes no event.
+
+    Rejects: asset.not-found, asset.stale, and what register_asset rejects
+    Source: A4, A7, assumption 11.
+    """
+    was = view.get("assets", command.id)
+    if was is None or not may_see(context.sender, was):
+        return _not_found(command.id)
+    if command.expected_revision not in {None, was["revision"]}:
+        return _stale(command, was)
+    patch = command.model_dump(exclude_unset=True, exclude={"id", "expected_revision"})
+    document = merged(was, patch)
+    if (rejected := check(ASSET_RULES, document, view, context)) is not None:
+        return rejected
+    keyed_to = was.get("owner") or was["registrant"]
+    changed = tuple(changed_fields(was, document))
+    if not changed:
+        return Accepted(subject=command.id, keyed_to=keyed_to, reply=_state(was))
+    document |= {"revision": was["revision"] + 1, "updated_at": context.now}
+    event = AssetUpdated(
+        id=command.id,
+        revision=document["revision"],
+        status=document["status"],
+        by=context.sender.user,
+        changed=changed,
+    )
+    return Accepted(
+        subject=command.id,
+        keyed_to=keyed_to,
+        reply=_state(document),
+        writes=(Put("assets", document, was), *_claim_writes(was, document, view, context)),
+        events=(event,),
+    )
+
+
+def _claim_writes(
+    was: Document, document: Document, view: View, context: Context
+) -> Iterator[Put | Drop]:
+    """Give back the claim of the old make and serial and take that of the new."""
+    old, new = device_claim(was), device_claim(document)
+    if old == new:
+        return
+    if old is not None and (held := holder_of(*old, view, context)) is not None:
+        yield Drop("claims", held)
+    if new is not None:
+        yield claim(*new, document["_id"], context)
+
+
+def _not_found(asset: str) -> Rejected:
+    return reject(
+        finding(
+            "asset.not-found",
+            "id",
+            expected="the id of an asset that you may see",
+            got=asset,
+            advice="Check the id; ask its registrant or its owner for access.",
+        )
+    )
+
+
+def _stale(command: UpdateAsset, was: Document) -> Rejected:
+    return reject(
+        finding(
+            "asset.stale",
+            "expected_revision",
+            expected=f"the current revision, {was['revision']}",
+            got=command.expected_revision,
+            advice="Read the asset, look at what changed, and send the update with its revision.",
+        )
+    )
+
+
+@reads(lambda query, _context: [("assets", query.id)])
+def get_asset(query: GetAsset, view: View, context: Context) -> Contract | Rejected:
+    """Answer with the groups that the asker may see.
+
+    Rejects: asset.not-found
+    Source: A6.
+    """
+    document = view.get("assets", query.id)
+    if document is None or not may_see(context.sender, document):
+        return _not_found(query.id)
+    return AssetView(
+        **dict(_state(document)),
+        asset_type=document["asset_type"],
+        **groups_for(context.sender, "assets", document),
+    )

@@ -1,0 +1,101 @@
+"""What every outcome leaves besides the handler's own writes: memory, history, dead letters."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+from typing import Any, Final
+
+from handlers.admission import Arrival, Refusal
+from handlers.decision import Accepted, Document, Put, Secret, View
+from handlers.documents import changed_fields
+from handlers.letters import Letter
+
+REGISTERS: Final = frozenset({"users", "assets"})
+"""Collections whose every change is kept in history."""
+UNVERSIONED: Final = frozenset({"_id", "revision", "updated_at"})
+
+
+def unattributed(now: datetime) -> str:
+    """The data key of what belongs to no user of the register; a new one every month, so that
+    it ends with its retention."""
+    return f"unattributed/{now:%Y-%m}"
+
+
+def inbox_put(arrival: Arrival, reply: Letter, now: datetime) -> Put:
+    """The answer as it is remembered: the same bytes get it again."""
+    return Put(
+        "inbox",
+        {
+            "_id": {"user": arrival.user, "id": arrival.id},
+            "digest": arrival.digest,
+            "type": reply.type,
+            "reply": Secret(reply.body),
+            "at": now,
+        },
+    )
+
+
+def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterator[Put]:
+    """Who changed what, when: the new values of the changed top-level fields, and what was removed."""
+    for write in decision.writes:
+        if not isinstance(write, Put) or write.collection not in REGISTERS:
+            continue
+        new, old = write.document, write.was or {}
+        names = {path.partition(".")[0] for path in changed_fields(old, new)} - UNVERSIONED
+        yield Put(
+            "history",
+            {
+                "_id": f"{new['_id']}/{new['revision']}",
+                "entity": new["_id"],
+                "revision": new["revision"],
+                "at": now,
+                "valid_from": arrival.header.time if arrival.header else now,
+                "by": arrival.user,
+                "command": arrival.id,
+                "values": {name: new[name] for name in sorted(names) if name in new},
+                "removed": sorted(name for name in names if name not in new),
+            },
+        )
+
+
+def dead_letter_put(
+    arrival: Arrival | Refusal, reason: str, fault: Document | None, view: View, now: datetime
+) -> Put:
+    """The message as it came, for an operator; the same message again is counted, not kept twice."""
+    delivery = arrival.delivery
+    origin = f"{delivery.account}\x1f{delivery.message_id}\x1f{delivery.type}\x1f{reason}\x1f"
+    key = sha256(origin.encode(errors="surrogatepass") + delivery.body).hexdigest()
+    was = view.get("dead_letters", key)
+    if was is not None:
+        again = {"revision": was["revision"] + 1, "times": was["times"] + 1, "last_at": now}
+        return Put("dead_letters", {**was, **again}, was)
+    envelope: dict[str, Any] = {
+        "account": delivery.account,
+        "type": delivery.type,
+        "message_id": delivery.message_id,
+        "content_encoding": delivery.content_encoding,
+    }
+    document = {
+        "_id": key,
+        "revision": 1,
+        "state": "open",
+        "reason": reason,
+        "type": delivery.type,
+        "account": delivery.account,
+        "first_at": now,
+        "last_at": now,
+        "times": 1,
+        "size": len(delivery.body),
+        "properties": Secret(envelope | {"headers": _headers(delivery.headers)}),
+        "body": Secret(delivery.body),
+        "fault": Secret(fault),
+    }
+    return Put("dead_letters", document)
+
+
+def _headers(headers: Any) -> list[list[str]]:
+    """Headers as text: what a sender writes there need not be storable as it is."""
+    return [
+        [str(name).encode(errors="replace").decode(), repr(value)]
+        for name, value in (headers or {}).items()
+    ]

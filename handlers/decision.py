@@ -1,0 +1,186 @@
+"""What a decision is made of: what it may see, and what it may say."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+from contracts.envelope import Finding
+from contracts.messages import Contract, Event
+
+Document = Mapping[str, Any]
+Reads = Iterable[tuple[str, Any]]
+"""(collection, id) of the documents that a decision will look at."""
+
+RESERVED: Final[Mapping[str, frozenset[str]]] = {
+    "operator": frozenset({"operator"}),
+    "front-desk": frozenset({"front-desk"}),
+}
+"""Identities that a fresh register knows, with their roles; they have no document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A sensitive group: plain in a handler, ciphertext in the store, never in a print."""
+
+    value: Any
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+
+@dataclass(frozen=True, slots=True)
+class Put:
+    """Write `document`; `was` is the document that it replaces, None for a new one."""
+
+    collection: str
+    document: Document
+    was: Document | None = None
+
+    @property
+    def expected(self) -> int | None:
+        """The revision that the store must still hold, None for a new document."""
+        return self.was["revision"] if self.was is not None else None
+
+
+@dataclass(frozen=True, slots=True)
+class Drop:
+    """Delete a document that was read as `was`."""
+
+    collection: str
+    was: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """A document that was decisive and is not written: the commit fails if it has changed."""
+
+    collection: str
+    was: Document
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The command takes effect.
+
+    `subject` is the entity's id, `keyed_to` the user under whose data key the command is archived.
+    """
+
+    subject: str
+    reply: Contract
+    keyed_to: str
+    writes: tuple[Put | Drop, ...] = ()
+    events: tuple[Event, ...] = ()
+    guards: tuple[Guard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The command has no effect; every reason is given at once."""
+
+    message: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def code(self) -> str:
+        """Rule of the first finding: findings keep the order of the rules that made them."""
+        return self.findings[0].rule
+
+
+Decision = Accepted | Rejected
+
+
+class NotLoadedError(LookupError):
+    """A decision asked for documents that nobody read; the engine reads them and folds again."""
+
+    def __init__(self, keys: Iterable[tuple[str, Any]]) -> None:
+        self.keys = frozenset(keys)
+        super().__init__(f"{sorted(map(str, self.keys))} were not loaded")
+
+
+@dataclass(slots=True)
+class View:
+    """The documents as they stand for the next command: what was loaded, under what was decided."""
+
+    loaded: Mapping[str, Mapping[Any, Document | None]]
+    changed: dict[tuple[str, Any], Document | None] = field(default_factory=dict)
+    may_ask: bool = True
+    """Whether documents that nobody read can still be had."""
+
+    def get(self, collection: str, key: Any) -> Document | None:
+        """The document, or None if there is none.
+
+        Raises NotLoadedError if nobody looked, RecursionError if it asks for ever more.
+        """
+        if (collection, key) in self.changed:
+            return self.changed[collection, key]
+        try:
+            return self.loaded[collection][key]
+        except KeyError:
+            raise self._missing([(collection, key)]) from None
+
+    def require(self, keys: Reads) -> None:
+        """Raise NotLoadedError with all of `keys` that nobody read, so that one round reads them."""
+        missing = [
+            (collection, key)
+            for collection, key in keys
+            if (collection, key) not in self.changed and key not in self.loaded.get(collection, ())
+        ]
+        if missing:
+            raise self._missing(missing)
+
+    def _missing(self, keys: list[tuple[str, Any]]) -> Exception:
+        if self.may_ask:
+            return NotLoadedError(keys)
+        return RecursionError(f"expected a handler to know what it reads by now, got {keys}")
+
+    def apply(self, writes: Iterable[Put | Drop]) -> None:
+        """Lay the writes of one accepted command over what was loaded."""
+        for write in writes:
+            match write:
+                case Put(collection, document):
+                    self.changed[collection, key_of(document)] = document
+                case Drop(collection, was):
+                    self.changed[collection, key_of(was)] = None
+
+
+def key_of(document: Document) -> Any:
+    """What a view knows a document by: its id, or the values of a composite one."""
+    key = document["_id"]
+    return tuple(key.values()) if isinstance(key, Mapping) else key
+
+
+class Identity(Protocol):
+    """Where ids and fingerprints come from: keyed, so that nobody outside can compute them."""
+
+    def id_number(self, *parts: str) -> int:
+        """60 bits that depend on `parts` alone."""
+
+    def fingerprint(self, scheme: str, value: str) -> str:
+        """The claim document's id for a value, in hexadecimal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The user that the broker vouches for."""
+
+    user: str
+    roles: frozenset[str]
+    status: str
+
+    @property
+    def is_operator(self) -> bool:
+        return "operator" in self.roles
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Everything a decision may know besides the command and the documents."""
+
+    now: datetime
+    sender: Sender
+    command_id: str
+    identity: Identity
+    on_behalf_of: str | None = None
+    dry_run: bool = False
+    """True on the query path: claims of strangers are not compared, so that a check is no oracle."""

@@ -1,0 +1,46 @@
+"""How a contract's values become a document, how a patch is laid over one, and what differs."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from typing import Any
+
+
+def plain(value: Any) -> Any:
+    """A value as the store gives it back: lists for tuples, ISO text for dates without a time."""
+    if isinstance(value, Mapping):
+        return {name: plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(inner) for inner in value]
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return value.isoformat()
+    return value
+
+
+def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay a patch over a document as RFC 7396 says: None removes, groups merge, the rest replaces.
+
+    A group that loses its last field is removed.
+    """
+    result = dict(document)
+    for name, value in patch.items():
+        if isinstance(value, Mapping):
+            before = result.get(name)
+            group = merged(before if isinstance(before, Mapping) else {}, value)
+            value = group or None  # noqa: PLW2901  an empty group is an absent one
+        if value is None:
+            result.pop(name, None)
+        else:
+            result[name] = plain(value)
+    return result
+
+
+def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any], root: str = "") -> Iterator[str]:
+    """Names of the fields that differ, `group.field` for groups, in alphabetical order."""
+    for name in sorted(old.keys() | new.keys()):
+        before, after = old.get(name), new.get(name)
+        if before == after:
+            continue
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            yield from changed_fields(before, after, f"{root}{name}.")
+        else:
+            yield f"{root}{name}"

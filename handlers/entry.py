@@ -1,0 +1,86 @@
+"""What every request must pass before its handler is asked: who, when, and may it."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from contracts.envelope import Finding
+from contracts.findings import shorten
+from handlers.admission import Arrival
+from handlers.decision import RESERVED, Rejected, Sender, View
+from handlers.rules import reject
+from handlers.signature import Handler
+
+CLOCK_SKEW_MAX: Final = timedelta(minutes=5)
+"""How far a sender's clock may be ahead of ours."""
+INBOX_AGE_MAX: Final = timedelta(days=400)
+"""How long an answer is remembered; an older command could be decided twice, so it never is."""
+
+
+def sender_of(user: str, view: View) -> Sender:
+    """The user behind an account, with its roles; one that is not registered has none."""
+    if (roles := RESERVED.get(user)) is not None:
+        return Sender(user, roles, "confirmed")
+    document = view.get("users", user)
+    if document is None:
+        return Sender(user, frozenset(), "unknown")
+    return Sender(user, frozenset(document["roles"]), document["status"])
+
+
+def pass_entry(arrival: Arrival, sender: Sender, handler: Handler, now: datetime) -> Rejected | None:
+    """Reject what no handler needs to see, with all findings; None lets the request pass."""
+    findings = (*arrival.findings, *_header_findings(arrival, handler, now))
+    if findings:
+        return reject(*findings)
+    allowed = handler.contract.senders
+    if sender.roles & allowed:
+        return None
+    return reject(
+        Finding(
+            rule="sender.unknown" if sender.status == "unknown" else "sender.role",
+            field="type",
+            expected=f"a sender with one of the roles {', '.join(sorted(allowed))}",
+            got=", ".join(sorted(sender.roles)),
+            advice="Ask an operator for the role, or let a user who has it send this.",
+        )
+    )
+
+
+def _header_findings(arrival: Arrival, handler: Handler, now: datetime) -> Iterator[Finding]:
+    header = arrival.header
+    if header is None:
+        return
+    if header.time > now + CLOCK_SKEW_MAX:
+        yield _finding("message.from-future", "time", "a time not ahead of ours", header.time)
+    if header.time < now - INBOX_AGE_MAX:
+        yield _finding("message.expired", "time", "a time of the last 400 days", header.time)
+    if header.expirytime is not None and header.expirytime < now:
+        yield _finding("message.expired", "expirytime", "a moment to come", header.expirytime)
+    if header.dataref is not None:
+        yield _finding("envelope.unsupported", "dataref", "data in the message", header.dataref)
+    if header.onbehalfof is not None and not handler.contract.for_another:
+        yield _finding("envelope.unsupported", "onbehalfof", "none on this type", header.onbehalfof)
+    if arrival.user == "front-desk" and not _is_uuid(arrival.id):
+        yield _finding("message.id-format", "id", "a UUID, since the account is shared", arrival.id)
+
+
+_ADVICE: Final = {
+    "message.from-future": "Set your clock; give the time in RFC 3339 with its offset.",
+    "message.expired": "Look whether the wish still stands and send it anew with a new id.",
+    "envelope.unsupported": "Leave the attribute out.",
+    "message.id-format": "Give every command of the front desk a random UUID as its id.",
+}
+
+
+def _finding(rule: str, field: str, expected: str, got: object) -> Finding:
+    text = got.isoformat() if isinstance(got, datetime) else shorten(got)
+    return Finding(rule=rule, field=field, expected=expected, got=text, advice=_ADVICE[rule])
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True

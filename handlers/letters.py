@@ -1,0 +1,135 @@
+"""Addressed messages: the only things that leave, made of filtered data or of thin domain events."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Self
+
+from contracts.envelope import HeldData, RejectedData, compose
+from contracts.messages import Event, Outcome, reply_type, split_type
+from handlers.admission import REPLY_DIRECT, Arrival, Refusal
+from handlers.decision import Context, Identity, Rejected
+from handlers.visibility import Visible, reply_to_sender
+
+UNREAD_TYPE = "message.rejected.v1"
+"""Type of the answer to what could not be read as any request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message on its way out.
+
+    `entity` orders it: letters of one entity leave in the order in which they were written.
+    `reply_to` is the sender's own queue where one was named, else None.
+    """
+
+    kind: Literal["reply", "domain"]
+    entity: str
+    type: str
+    body: bytes
+    recipient: str | None = None
+    reply_to: str | None = None
+
+    @classmethod
+    def answer(cls, arrival: Arrival, outcome: Outcome, visible: Visible, context: Context) -> Self:
+        """The one durable answer to a request."""
+        if visible.recipient != arrival.user:
+            raise ValueError(f"expected data filtered for {arrival.user}, got {visible.recipient}'s")
+        kind = reply_type(arrival.type, outcome)
+        body = compose(
+            id=message_id(context.identity, arrival.user, arrival.id, kind),
+            type=kind,
+            time=context.now,
+            data=visible.data,
+            subject=getattr(visible.data, "id", None),
+            correlationid=arrival.id,
+            causationid=arrival.id,
+        )
+        return cls.again(arrival, kind, body)
+
+    @classmethod
+    def again(cls, arrival: Arrival, kind: str, body: bytes) -> Self:
+        """The answer that was given before, to wherever the sender wants it this time."""
+        return cls(
+            kind="reply",
+            entity=arrival.user,
+            type=kind,
+            body=body,
+            recipient=arrival.user,
+            reply_to=own_reply_queue(arrival.user, arrival.delivery.reply_to),
+        )
+
+    @classmethod
+    def refusal(cls, refusal: Refusal, identity: Identity, now: datetime) -> Self | None:
+        """What the sender of an unreadable message is told; None where there is none to trust."""
+        if refusal.tell is None:
+            return None
+        try:
+            kind = reply_type(refusal.delivery.type, "rejected")
+        except ValueError:
+            kind = UNREAD_TYPE
+        finding = refusal.finding
+        sentence = f"{finding.rule}: expected {finding.expected}, got {finding.got or 'nothing'}."
+        data = RejectedData(code=finding.rule, message=sentence, findings=(finding,))
+        visible = reply_to_sender(refusal.tell, data)
+        origin = refusal.correlation or ""
+        body = compose(
+            id=message_id(identity, refusal.tell, origin, finding.rule, now.isoformat()),
+            type=kind,
+            time=now,
+            data=visible.data,
+            correlationid=origin or None,
+        )
+        return cls(
+            kind="reply", entity=refusal.tell, type=kind, body=body, recipient=refusal.tell
+        )
+
+    @classmethod
+    def domain(cls, event: Event, number: int, arrival: Arrival, context: Context) -> Self:
+        """A fact for the backbone's own workers and its operators: names of fields, no values."""
+        entity: str = event.id  # type: ignore[attr-defined]  # every event is about one entity
+        kind = event.message_type
+        body = compose(
+            id=message_id(context.identity, arrival.user, arrival.id, f"{kind}/{number}"),
+            type=kind,
+            time=context.now,
+            data=event,
+            subject=entity,
+            causationid=arrival.id,
+            onbehalfof=context.on_behalf_of,
+        )
+        return cls(kind="domain", entity=entity, type=kind, body=body)
+
+
+def rejected(arrival: Arrival, decision: Rejected, context: Context) -> Letter:
+    """The answer to a request that was not accepted."""
+    data = RejectedData(
+        code=decision.code, message=decision.message, findings=decision.findings
+    )
+    return Letter.answer(arrival, "rejected", reply_to_sender(arrival.user, data), context)
+
+
+def held(arrival: Arrival, context: Context) -> Letter:
+    """The notice that a command is kept for an operator; its outcome follows."""
+    data = HeldData(
+        code="message.held",
+        message="The backbone failed on this command and keeps it; its outcome follows. "
+        "Sending it again does no harm.",
+    )
+    return Letter.answer(arrival, "held", reply_to_sender(arrival.user, data), context)
+
+
+def own_reply_queue(user: str, reply_to: str | None) -> str | None:
+    """`reply_to` where it is the sender's own queue or direct reply-to, else None."""
+    if reply_to and reply_to.startswith((f"{user}.", REPLY_DIRECT)):
+        return reply_to
+    return None
+
+
+def message_id(identity: Identity, *parts: str) -> str:
+    """The id of an outgoing message: the same for the same cause, unguessable for others."""
+    return identity.fingerprint("message", "\x1f".join(parts))[:32]
+
+
+def register_of(message_type: str) -> str:
+    """`asset.register.v1` -> `asset`."""
+    return split_type(message_type)[0]

@@ -1,0 +1,60 @@
+"""How a function becomes a handler: its annotation says what it decides, a decorator what it reads.
+
+Decorating only attaches attributes; nothing is registered by importing a module.
+"""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final, TypeVar
+
+from contracts.messages import Command, Contract, Query, Request
+from handlers.decision import Context, Decision, Reads, Rejected, View
+
+RequestT = TypeVar("RequestT", bound=Request)
+_READS: Final = "__flexspine_reads__"
+
+Decide = Callable[[Any, View, Context], Decision]
+Answer = Callable[[Any, View, Context], Contract | Rejected]
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One function of a register: what it takes, what it reads and what it says."""
+
+    contract: type[Request]
+    function: Callable[[Any, View, Context], Any]
+    reads: Callable[[Any, Context], Reads]
+
+    @property
+    def is_command(self) -> bool:
+        """Whether it decides (a command) or only answers (a query)."""
+        return issubclass(self.contract, Command)
+
+
+def reads(function: Callable[[RequestT, Context], Reads]) -> Callable[[Callable[..., Any]], Any]:
+    """Say which documents a handler looks at, so that a batch is one query per collection."""
+
+    def attach(handler: Callable[..., Any]) -> Callable[..., Any]:
+        setattr(handler, _READS, function)
+        return handler
+
+    return attach
+
+
+def handlers_in(module: ModuleType) -> Iterator[Handler]:
+    """Find the handlers of a register module: functions whose first parameter is a request."""
+    for name, function in inspect.getmembers(module, inspect.isfunction):
+        if function.__module__ != module.__name__ or name.startswith("_"):
+            continue
+        annotations = [p.annotation for p in inspect.signature(function).parameters.values()]
+        contract = annotations[0] if annotations else None
+        if not (isinstance(contract, type) and issubclass(contract, (Command, Query))):
+            continue
+        if annotations[1:] != [View, Context] or not hasattr(function, _READS):
+            raise TypeError(
+                f"expected {name} to be (request, View, Context) with @reads, got {annotations}; "
+                "decorate it and complete its signature"
+            )
+        yield Handler(contract, function, getattr(function, _READS))

@@ -1,0 +1,218 @@
+"""The user register: who becomes a user, and who may read one."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from contracts.envelope import Finding
+from contracts.messages import SELF_ASSERTED, Contract, Role
+from contracts.users import GetUser, RegisterUser, UserRegistered, UserRegistration, UserView
+from handlers.decision import (
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Put,
+    Reads,
+    Rejected,
+    Secret,
+    View,
+)
+from handlers.documents import plain
+from handlers.rules import Rule, candidate_ids, check, claim, finding, holder_of, issue_id, reject
+from handlers.signature import reads
+from handlers.visibility import groups_for, may_see
+
+PREFIX: Final = "USR"
+PERSONAL: Final = ("name", "address", "claims")
+"""Groups that are personal data where the user is a person; contacts and bank always are secret."""
+
+
+def _claimed(command: RegisterUser) -> Iterator[tuple[str, str]]:
+    for scheme, value in command.claims:
+        if value is not None:
+            yield scheme, value
+
+
+def _registration_reads(command: RegisterUser, context: Context) -> Reads:
+    yield "users", next(candidate_ids(PREFIX, context))
+    for scheme, value in _claimed(command):
+        yield "claims", context.identity.fingerprint(scheme, value)
+
+
+@reads(_registration_reads)
+def register_user(command: RegisterUser, view: View, context: Context) -> Decision:
+    """Issue an id at once and keep the registration as provisional.
+
+    Rejects: user.on-behalf-missing, user.unreachable, user.duplicate
+    Source: U1, U2.
+    """
+    if (rejected := check(REGISTRATION_RULES, command, view, context)) is not None:
+        return rejected
+    user = issue_id(PREFIX, "users", view, context)
+    document = _document(user, command, context)
+    writes = [Put("users", document)]
+    writes += [claim(scheme, value, user, context) for scheme, value in _claimed(command)]
+    if command.account_key_hash is not None:
+        writes.append(Put("accounts", _account(user, command.account_key_hash)))
+    return Accepted(
+        subject=user,
+        keyed_to=user,
+        reply=UserRegistration(
+            id=user,
+            status="provisional",
+            revision=1,
+            roles=document["roles"],
+            roles_requested=document["roles_requested"],
+        ),
+        writes=tuple(writes),
+        events=(
+            UserRegistered(
+                id=user,
+                revision=1,
+                status="provisional",
+                by=context.sender.user,
+                roles=document["roles"],
+                account=command.account_key_hash is not None,
+            ),
+        ),
+    )
+
+
+def _document(user: str, command: RegisterUser, context: Context) -> dict[str, Any]:
+    granted, requested = _roles(command, context)
+    groups = command.model_dump(
+        exclude_none=True, include={"name", "address", "claims", "contacts", "bank"}
+    )
+    secret = {"contacts", "bank"} | (set(PERSONAL) if command.kind == "person" else set())
+    return {
+        "_id": user,
+        "revision": 1,
+        "kind": command.kind,
+        "status": "provisional",
+        "status_at": context.now,
+        "roles": granted,
+        "roles_requested": requested,
+        "registrant": context.sender.user,
+        "registrant_reference": context.on_behalf_of,
+        "registered_at": context.now,
+        **{g: Secret(plain(v)) if g in secret else plain(v) for g, v in groups.items() if v},
+    }
+
+
+def _roles(command: RegisterUser, context: Context) -> tuple[list[Role], list[Role]]:
+    """Roles at once and roles that wait: an operator grants by registering."""
+    asked = sorted(set(command.roles))
+    if context.sender.is_operator:
+        return asked, []
+    granted = [role for role in asked if role in SELF_ASSERTED]
+    return granted, [role for role in asked if role not in SELF_ASSERTED]
+
+
+def _account(user: str, key_hash: str) -> Document:
+    """The user's first broker account is named after the user."""
+    return {
+        "_id": user,
+        "revision": 1,
+        "user": user,
+        "key_hash": Secret(key_hash),
+        "state": "active",
+    }
+
+
+def _names_whom_it_acts_for(
+    command: RegisterUser, view: View, context: Context  # noqa: ARG001  the shape of a rule
+) -> Iterator[Finding]:
+    for_itself = bool(context.sender.roles & {"front-desk", "operator"})
+    if not for_itself and context.on_behalf_of is None:
+        yield Finding(
+            rule="user.on-behalf-missing",
+            field="onbehalfof",
+            expected="your own reference of the party that you register",
+            got="",
+            advice="Set `onbehalfof`, or register at the front desk if it is yourself.",
+        )
+
+
+def _asks_no_hidden_role(
+    command: RegisterUser, view: View, context: Context  # noqa: ARG001
+) -> Iterator[Finding]:
+    if "front-desk" in command.roles:
+        yield finding(
+            "user.role-reserved",
+            "roles",
+            expected="roles of the market",
+            got="front-desk",
+            advice="Leave `front-desk` out; it is the backbone's own account.",
+        )
+
+
+def _is_reachable(
+    command: RegisterUser, view: View, context: Context  # noqa: ARG001
+) -> Iterator[Finding]:
+    for position, contact in enumerate(command.contacts):
+        if contact.email is None and contact.phone is None:
+            yield finding(
+                "user.unreachable",
+                f"contacts.{position}",
+                expected="an email or a phone number",
+                advice="Give at least one way to reach this contact.",
+            )
+
+
+def _claims_what_is_free(command: RegisterUser, view: View, context: Context) -> Iterator[Finding]:
+    """Whether a stranger holds a claim is decided at registration only: a check is no oracle."""
+    for scheme, value in _claimed(command):
+        held = holder_of(scheme, value, view, context)
+        if held is None:
+            continue
+        incumbent = view.get("users", held["holder"])
+        known = may_see(context.sender, incumbent)
+        if context.dry_run and not known:
+            continue
+        yield finding(
+            "user.duplicate",
+            f"claims.{scheme}",
+            expected="an identifier that no other user holds",
+            got=f"held by {held['holder']}" if known else "",
+            advice="Use the existing user, or ask an operator if it is not yours."
+            if known
+            else "If this is your organisation, it is registered already: ask an operator.",
+        )
+
+
+REGISTRATION_RULES: Final[tuple[Rule[RegisterUser], ...]] = (
+    _names_whom_it_acts_for,
+    _asks_no_hidden_role,
+    _is_reachable,
+    _claims_what_is_free,
+)
+
+
+@reads(lambda query, _context: [("users", query.id)])
+def get_user(query: GetUser, view: View, context: Context) -> Contract | Rejected:
+    """Answer with the groups that the asker may see.
+
+    Rejects: user.not-found
+    Source: U8.
+    """
+    document = view.get("users", query.id)
+    if document is None or not may_see(context.sender, document):
+        return reject(
+            finding(
+                "user.not-found",
+                "id",
+                expected="the id of a user that you may see",
+                got=query.id,
+                advice="Check the id; ask its platform or an operator for access.",
+            )
+        )
+    shown = groups_for(context.sender, "users", document)
+    return UserView(
+        id=document["_id"],
+        status=document["status"],
+        revision=document["revision"],
+        kind=document["kind"],
+        roles=document["roles"],
+        roles_requested=document["roles_requested"],
+        **shown,
+    )

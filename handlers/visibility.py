@@ -1,0 +1,107 @@
+"""Who may see which group of what: two tables, and the one filter that everything outgoing passes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from contracts.messages import Contract
+from handlers.decision import Document, Secret, Sender
+
+Right = Literal["read", "masked"]
+Relation = Literal["self", "registrant", "owner", "operator"]
+
+USER_GROUPS: Final[Mapping[str, Mapping[Relation, Right]]] = {
+    "name": {"self": "read", "registrant": "read", "operator": "read"},
+    "registrant": {"self": "read", "registrant": "read", "operator": "read"},
+    "claims": {"self": "read", "registrant": "read", "operator": "read"},
+    "address": {"self": "read", "registrant": "read", "operator": "read"},
+    "contacts": {"self": "read", "registrant": "read", "operator": "read"},
+    "bank": {"self": "read", "registrant": "masked", "operator": "masked"},
+}
+"""Field group of a user x relation; an absent cell means none. Bank details only to their owner."""
+
+_ASSET_READ: Final[Mapping[Relation, Right]] = {
+    "registrant": "read", "owner": "read", "operator": "read",
+}  # fmt: skip
+ASSET_GROUPS: Final[Mapping[str, Mapping[Relation, Right]]] = {
+    group: _ASSET_READ
+    for group in (
+        "registrant", "owner", "name", "expected_on", "commissioned_on", "identity", "connection",
+        "location", "capability", "technologies",
+    )
+}  # fmt: skip
+"""Field group of an asset x relation."""
+
+GROUPS: Final = {"users": USER_GROUPS, "assets": ASSET_GROUPS}
+_SEAL: Final = object()
+_MASK_KEPT: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Visible:
+    """Data that has passed the filter for one recipient; only this module makes one."""
+
+    recipient: str
+    data: Contract
+    seal: object
+
+    def __post_init__(self) -> None:
+        if self.seal is not _SEAL:
+            raise TypeError("expected a value of visibility.own or visibility.shown, got a bare one")
+
+
+def relations(viewer: Sender, document: Document) -> frozenset[Relation]:
+    """What the viewer is to a user or an asset."""
+    found: set[Relation] = set()
+    if document["_id"] == viewer.user:
+        found.add("self")
+    if document.get("registrant") == viewer.user:
+        found.add("registrant")
+    if document.get("owner") == viewer.user:
+        found.add("owner")
+    if viewer.is_operator:
+        found.add("operator")
+    return frozenset(found)
+
+
+def may_see(viewer: Sender, document: Document | None) -> bool:
+    """Whether the viewer may know that the document exists; default is no."""
+    return document is not None and bool(relations(viewer, document))
+
+
+def groups_for(viewer: Sender, collection: str, document: Document) -> dict[str, Any]:
+    """The document's groups as the viewer may see them, with the names of the masked ones."""
+    held = relations(viewer, document)
+    shown: dict[str, Any] = {}
+    masked: list[str] = []
+    for group, cells in GROUPS[collection].items():
+        rights = {cells[relation] for relation in held if relation in cells}
+        value = document.get(group)
+        if value is None or not rights:
+            continue
+        plain = value.value if isinstance(value, Secret) else value
+        if "read" in rights:
+            shown[group] = plain
+        else:
+            shown[group] = mask(plain)
+            masked.append(group)
+    return shown | ({"masked": masked} if masked else {})
+
+
+def mask(value: Any) -> Any:
+    """Keep the shape and the last characters, so that its owner recognises it and others cannot."""
+    if isinstance(value, Mapping):
+        return {name: mask(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [mask(inner) for inner in value]
+    text = str(value)
+    kept = text[-_MASK_KEPT:] if len(text) > 2 * _MASK_KEPT else ""
+    return "*" * (len(text) - len(kept)) + kept
+
+
+def reply_to_sender(sender: str, data: Contract) -> Visible:
+    """What a decision tells its own sender: ids it may use, and findings on what it sent itself.
+
+    Handlers put a stranger's value into neither; `got` of a finding repeats the sender's words.
+    """
+    return Visible(sender, data, _SEAL)

@@ -1,0 +1,67 @@
+"""The rows of the outbox: what is to be sent, where, and in which order."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+from zlib import crc32
+
+from handlers.letters import Letter
+from topology import names
+
+PARTITIONS: Final = 16
+"""How many relays may share the work; an entity's records all stay in one partition."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRecord:
+    """One message on its way out; made from a Letter alone, so nothing unfiltered can leave."""
+
+    id: str
+    partition: int
+    entity: str
+    exchange: str
+    key: str
+    fallback: str | None
+    """Routing key on the events exchange for a reply whose queue is gone; None: nobody waits."""
+    type: str
+    body: bytes
+
+    @classmethod
+    def of(cls, letter: Letter, place: str) -> "OutboxRecord":
+        """Address a letter; `place` is its position in the commit order of its lane."""
+        entity = letter.entity
+        exchange, key, fallback = _address(letter)
+        return cls(
+            id=place,
+            partition=crc32(entity.encode()) % PARTITIONS,
+            entity=entity,
+            exchange=exchange,
+            key=key,
+            fallback=fallback,
+            type=letter.type,
+            body=letter.body,
+        )
+
+
+def _address(letter: Letter) -> tuple[str, str, str | None]:
+    """Exchange, routing key, and where a reply goes if the queue that was named is gone."""
+    if letter.kind == "domain":
+        return names.DOMAIN, letter.type, None
+    personal = names.personal_key(str(letter.recipient), letter.type)
+    if letter.reply_to is not None:
+        return names.DEFAULT_EXCHANGE, letter.reply_to, personal
+    return names.EVENTS, personal, None
+
+
+class OutboxStore(Protocol):
+    """Committed records, in order, until they are confirmed."""
+
+    async def pending(
+        self, partitions: Collection[int], limit: int
+    ) -> Sequence[Mapping[str, Any]]:
+        """The oldest rows of these partitions in the order of their ids."""
+        ...
+
+    async def forget(self, ids: Collection[str]) -> None:
+        """Delete rows that the broker has confirmed."""
+        ...

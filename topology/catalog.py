@@ -1,0 +1,78 @@
+"""Which type is decided by which handler in which mailbox, and who may send it: derived, not listed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Final
+
+from contracts.messages import Command, Request, check_type, split_type
+from handlers import assets, users
+from handlers.signature import Handler, handlers_in
+from topology import names
+
+REGISTER_MODULES: Final[Sequence[ModuleType]] = (users, assets)
+"""The registers; a new one is a module here, a new command needs nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One type that the backbone takes."""
+
+    type: str
+    handler: Handler
+    register: str
+    queue: str
+    kind: str
+    """`command`, `query` or `check`."""
+
+    @property
+    def contract(self) -> type[Request]:
+        """The model of the type's data."""
+        return self.handler.contract
+
+    @property
+    def senders(self) -> tuple[str, ...]:
+        """Roles that may send it."""
+        return tuple(sorted(self.contract.senders))
+
+
+def build(modules: Sequence[ModuleType] = REGISTER_MODULES) -> Mapping[str, Entry]:
+    """Find every handler of the modules; raise TypeError where two decide the same type."""
+    entries: dict[str, Entry] = {}
+    for module in modules:
+        for handler in handlers_in(module):
+            for entry in _entries(handler):
+                if entry.type in entries:
+                    raise TypeError(
+                        f"expected one handler for {entry.type}, got two: "
+                        f"{entries[entry.type].handler.function.__name__} and "
+                        f"{handler.function.__name__}; rename one type"
+                    )
+                entries[entry.type] = entry
+    return dict(sorted(entries.items()))
+
+
+def _entries(handler: Handler) -> Iterator[Entry]:
+    message_type = handler.contract.message_type
+    register = names.register(split_type(message_type)[0])
+    query_queue = names.query_queue(register)
+    if not issubclass(handler.contract, Command):
+        yield Entry(message_type, handler, register, query_queue, "query")
+        return
+    yield Entry(message_type, handler, register, names.mailbox(register), "command")
+    yield Entry(check_type(message_type), handler, register, query_queue, "check")
+
+
+def served_by(entries: Mapping[str, Entry], queue: str) -> Mapping[str, Handler]:
+    """The handlers of the types that one queue takes."""
+    return {e.type: e.handler for e in entries.values() if e.queue == queue}
+
+
+def registers(entries: Mapping[str, Entry]) -> tuple[str, ...]:
+    """Names of the registers, in alphabetical order."""
+    return tuple(sorted({entry.register for entry in entries.values()}))
+
+
+def contracts_of(handlers: Mapping[str, Handler]) -> Mapping[str, type[Any]]:
+    """Type -> model, as admission needs it."""
+    return {message_type: handler.contract for message_type, handler in handlers.items()}

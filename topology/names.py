@@ -1,0 +1,72 @@
+"""The only place where an exchange, a queue or an account is spelt."""
+
+from typing import Final
+
+COMMANDS: Final = "flex.commands"
+"""Topic exchange to which every platform publishes, with the message's type as key."""
+EVENTS: Final = "flex.events"
+"""Topic exchange of personal events and replies, key `<recipient>.<type>`."""
+DOMAIN: Final = "flex.domain"
+"""Topic exchange of domain events, for the backbone's own workers and its operators."""
+DEAD: Final = "flex.dead"
+"""Direct exchange to which the broker dead-letters."""
+UNROUTED: Final = "flex.unrouted"
+"""Fanout exchange for commands that no binding takes: the alternate of flex.commands."""
+DEFAULT_EXCHANGE: Final = ""
+"""The broker's own exchange: key = queue."""
+
+UNROUTED_QUEUE: Final = "unrouted"
+ACCOUNTS_QUEUE: Final = "worker.accounts"
+"""Domain events from which the account reconciler works."""
+
+OPERATOR: Final = "operator"
+FRONT_DESK: Final = "front-desk"
+TOPOLOGY_ACCOUNT: Final = "flex-topology"
+RECONCILER_ACCOUNT: Final = "flex-accounts"
+WORKER_ACCOUNT: Final = "flex-worker"
+RELAY_ACCOUNT: Final = "flex-relay"
+
+
+def register(collection_or_prefix: str) -> str:
+    """The register's plural name from a type's prefix: `asset` -> `assets`."""
+    return f"{collection_or_prefix}s"
+
+
+def mailbox(register_name: str, shard: int = 0) -> str:
+    """The queue of one register shard, and the name of its lane."""
+    return f"mailbox.{register_name}.{shard}"
+
+
+def query_queue(register_name: str) -> str:
+    """The queue of a register's queries and checks."""
+    return f"query.{register_name}"
+
+
+def dead_queue(register_name: str) -> str:
+    """The queue of what the broker dead-letters from a register's queues, and its collector's lane."""
+    return f"dead.{register_name}"
+
+
+def events_queue(user: str) -> str:
+    """A user's own queue of events; bound to `<user>.#` unless the user binds it otherwise."""
+    return f"{user}.events"
+
+
+def replies_queue(user: str) -> str:
+    """A user's own queue of replies, for `reply_to`."""
+    return f"{user}.replies"
+
+
+def domain_queue(operator: str) -> str:
+    """The queue in which operators find domain events; the oldest are dropped when it is full."""
+    return f"{operator}.domain"
+
+
+def personal_key(user: str, message_type: str) -> str:
+    """Routing key of what concerns one user: `USR-….asset.updated.v1`."""
+    return f"{user}.{message_type}"
+
+
+def relay_lane(partition: int) -> str:
+    """The lease under which one relay sends a partition of the outbox."""
+    return f"relay.{partition:02d}"

@@ -1,0 +1,1 @@
+"""The shell: everything that waits, stores, consumes and publishes, and holds no business decision."""

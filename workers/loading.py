@@ -1,0 +1,82 @@
+"""What a decision has read so far: documents with their secrets open, and the data keys for them."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from handlers.decision import Document, Secret
+from workers.rows import sealing_place
+from workers.store.codec import secret_value, subjects, unsealed
+from workers.store.protocol import InboxKey, Key, StateStore
+from workers.vault import Keyring, Sealed, Vault
+
+
+@dataclass(slots=True)
+class Loaded:
+    """Documents by collection and key, None for what was looked for and is not there."""
+
+    documents: dict[str, dict[Key, Document | None]] = field(default_factory=dict)
+    keyring: Keyring = field(default_factory=Keyring)
+    absent: set[str] = field(default_factory=set)
+    """Subjects without a data key."""
+
+    def knows_key(self, subject: str) -> bool:
+        """Whether the subject's data key was looked for."""
+        return subject in self.keyring or subject in self.absent
+
+
+@dataclass(frozen=True, slots=True)
+class Loader:
+    """Reads documents, one query per collection, and opens what is sealed in them."""
+
+    store: StateStore
+    vault: Vault
+
+    async def read(self, missing: Iterable[tuple[str, Any]], loaded: Loaded) -> None:
+        """Add documents to what is loaded; keys of the users among them come in the same round."""
+        wanted: dict[str, set[Key]] = {}
+        for collection, key in missing:
+            stored = InboxKey(*key) if isinstance(key, tuple) else key
+            wanted.setdefault(collection, set()).add(stored)
+        wanted.setdefault("keys", set()).update(
+            user for user in wanted.get("users", ()) if not loaded.knows_key(str(user))
+        )
+        found = await self.store.load({name: keys for name, keys in wanted.items() if keys})
+        self._take_keys(wanted["keys"], found.get("keys", {}), loaded)
+        await self._read_keys(
+            {s for d in found.values() for document in d.values() for s in subjects(document)},
+            loaded,
+        )
+        for collection, keys in wanted.items():
+            documents = loaded.documents.setdefault(collection, {})
+            for key in keys:
+                raw = found.get(collection, {}).get(key)
+                documents[key] = self._opened(collection, key, raw, loaded) if raw else None
+
+    async def _read_keys(self, needed: set[str], loaded: Loaded) -> None:
+        unknown: set[Key] = {subject for subject in needed if not loaded.knows_key(subject)}
+        if unknown:
+            found = await self.store.load({"keys": unknown})
+            self._take_keys(unknown, found.get("keys", {}), loaded)
+
+    def _take_keys(
+        self, asked: Iterable[Key], found: Mapping[Key, Document], loaded: Loaded
+    ) -> None:
+        for subject in map(str, asked):
+            row = found.get(subject)
+            if row is None:
+                loaded.absent.add(subject)
+            else:
+                loaded.keyring.add(subject, self.vault.opened(row))
+
+    def _opened(self, collection: str, key: Key, raw: Document, loaded: Loaded) -> Document:
+        """The document with plain secrets; one whose key was destroyed is Secret(None)."""
+        aad = sealing_place(collection, key)
+
+        def unseal(sealed: Sealed) -> Secret:
+            if sealed.key in loaded.absent:
+                return Secret(None)
+            return Secret(secret_value(loaded.keyring.open(sealed, aad)))
+
+        document: Document = unsealed(raw, unseal)
+        return document

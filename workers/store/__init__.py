@@ -1,0 +1,1 @@
+"""Where documents live: the protocol, its two implementations, and the bytes between them."""

@@ -1,0 +1,160 @@
+"""The store in the process's own memory: for tests, testers and the checking service."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from workers.store.codec import SIZE_MAX, decode, key_of
+from workers.store.protocol import (
+    Commit,
+    Conflict,
+    Fenced,
+    Key,
+    Lease,
+    Refused,
+    duplicate,
+    fence_missed,
+    missed,
+)
+
+# What one commit writes, laid over what is stored until all of it has passed; None = deleted.
+Staged = dict[str, dict[Key, bytes | None]]
+
+
+@dataclass(slots=True)
+class _Lane:
+    owner: str | None
+    until: float
+    epoch: int
+    batch: int
+
+
+class MemoryStore:
+    """Documents as bytes by collection and key; no await inside, so each call is atomic."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Start empty; leases run by `clock`, in seconds."""
+        self._clock = clock
+        self._documents: dict[str, dict[Key, bytes]] = {}
+        self._lanes: dict[str, _Lane] = {}
+
+    async def install(self) -> None:
+        """Prepare nothing: collections appear with their first document."""
+
+    async def close(self) -> None:
+        """Close nothing: the documents live as long as this object."""
+
+    async def load(
+        self, keys: Mapping[str, Collection[Key]]
+    ) -> Mapping[str, Mapping[Key, Mapping[str, Any]]]:
+        """Find documents by collection and key; absent ones are left out."""
+        return {name: self._found(name, wanted) for name, wanted in keys.items()}
+
+    async def commit(self, commit: Commit) -> None:
+        """Do all of it or nothing; raise Conflict, Fenced or Refused."""
+        lane = self._fence(commit)
+        staged: Staged = {}
+        for name in commit.collections():
+            staged[name] = {}
+            self._stage(commit, name, staged[name])
+        for name, changes in staged.items():
+            self._apply(name, changes)
+        lane.batch = commit.batch
+
+    async def acquire(self, lane: str, owner: str, ttl_s: float) -> Lease | None:
+        """Take the lane under a new epoch; `None` while another owner's lease is live."""
+        now = self._clock()
+        held = self._lanes.setdefault(lane, _Lane(None, now, 0, 0))
+        if held.owner != owner and held.until > now:
+            return None
+        held.owner, held.until, held.epoch = owner, now + ttl_s, held.epoch + 1
+        return Lease(lane, owner, held.epoch, held.batch)
+
+    async def renew(self, lease: Lease, ttl_s: float) -> bool:
+        """Prolong the lease; false when the lane has a new epoch or was released."""
+        held = self._held(lease)
+        if held is None:
+            return False
+        held.until = self._clock() + ttl_s
+        return True
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lane up at once; the fence keeps its epoch and batch."""
+        held = self._held(lease)
+        if held is not None:
+            held.owner, held.until = None, self._clock()
+
+    async def pending(self, partitions: Collection[int], limit: int) -> Sequence[Mapping[str, Any]]:
+        """List outbox records of the partitions, in order of `_id`."""
+        wanted = set(partitions)
+        records = map(decode, self._documents.get("outbox", {}).values())
+        mine = [record for record in records if record["partition"] in wanted]
+        return sorted(mine, key=lambda record: str(record["_id"]))[:limit]
+
+    async def forget(self, ids: Collection[str]) -> None:
+        """Delete outbox records that were sent; those already gone are no error."""
+        outbox = self._documents.get("outbox", {})
+        for name in ids:
+            outbox.pop(name, None)
+
+    def _found(self, name: str, wanted: Collection[Key]) -> dict[Key, Mapping[str, Any]]:
+        stored = self._documents.get(name, {})
+        return {key: decode(stored[key]) for key in wanted if key in stored}
+
+    def _held(self, lease: Lease) -> _Lane | None:
+        held = self._lanes.get(lease.lane)
+        if held is None or (held.owner, held.epoch) != (lease.owner, lease.epoch):
+            return None
+        return held
+
+    def _fence(self, commit: Commit) -> _Lane:
+        lane = self._lanes.get(commit.lane)
+        if lane is None or (lane.epoch, lane.batch) != (commit.epoch, commit.batch - 1):
+            raise Fenced(fence_missed(commit))
+        return lane
+
+    def _stage(self, commit: Commit, name: str, staged: dict[Key, bytes | None]) -> None:
+        for document in commit.inserts.get(name, ()):
+            key = _key_inside(document)
+            if self._stored(name, key, staged) is not None:
+                raise Conflict(duplicate(name))
+            staged[key] = document
+        for replace in commit.replaces.get(name, ()):
+            self._expect(name, replace.id, replace.revision, staged)
+            if _key_inside(replace.document) != replace.id:
+                message = f"Expected the new {name} document to keep `_id` {replace.id!r}."
+                raise Refused(message)
+            staged[replace.id] = replace.document
+        for guard in commit.guards.get(name, ()):
+            self._expect(name, guard.id, guard.revision, staged)
+        for drop in commit.drops.get(name, ()):
+            self._expect(name, drop.id, drop.revision, staged)
+            staged[drop.id] = None
+
+    def _stored(self, name: str, key: Key, staged: dict[Key, bytes | None]) -> bytes | None:
+        return staged[key] if key in staged else self._documents.get(name, {}).get(key)
+
+    def _expect(
+        self, name: str, key: Key, revision: int | None, staged: dict[Key, bytes | None]
+    ) -> None:
+        document = self._stored(name, key, staged)
+        if document is None or (
+            revision is not None and decode(document).get("revision") != revision
+        ):
+            raise Conflict(missed(name))
+
+    def _apply(self, name: str, changes: dict[Key, bytes | None]) -> None:
+        stored = self._documents.setdefault(name, {})
+        for key, document in changes.items():
+            if document is None:
+                stored.pop(key, None)
+            else:
+                stored[key] = document
+
+
+def _key_inside(document: bytes) -> Key:
+    if len(document) > SIZE_MAX:
+        message = f"Expected a document of at most {SIZE_MAX} bytes, got {len(document)}."
+        raise Refused(message)
+    return key_of(decode(document)["_id"])

@@ -1,0 +1,272 @@
+"""The store in MongoDB: documents by key, one transaction per commit, leases, the outbox."""
+
+import asyncio
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import pymongo
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from pymongo import DeleteOne, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
+from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo.write_concern import WriteConcern
+
+from workers.store import driver
+from workers.store.codec import decode, key_of, stored_key
+from workers.store.driver import Driver
+from workers.store.faults import UNKNOWN_COMMIT, translated
+from workers.store.indexes import INDEXES, Index
+from workers.store.leases import RELEASE, holder, renewal, takeover
+from workers.store.protocol import (
+    Commit,
+    Conflict,
+    Fenced,
+    Key,
+    Lease,
+    Refused,
+    Unavailable,
+    fence_missed,
+    missed,
+)
+
+COMMIT_ATTEMPTS: Final = 3
+ABORT_S: Final = 1.0
+INSTALL_S: Final = 120.0
+
+# The driver keeps its own deadline; this much later the store gives up on the driver.
+GRACE_S: Final = 2.0
+
+# A guard is a write, because only writers conflict; loading takes the field off again.
+GUARD: Final = "_guard"
+
+_NAMESPACE_EXISTS: Final = 48
+
+Operation = InsertOne[RawBSONDocument] | ReplaceOne[RawBSONDocument] | UpdateOne | DeleteOne
+
+
+class MongoStore:
+    """Documents in a replica set, through Motor or PyMongo's async client."""
+
+    def __init__(
+        self,
+        url: str,
+        database: str,
+        *,
+        through: Driver = Driver.MOTOR,
+        select_s: float = 2.0,
+        timeout_s: float = 5.0,
+    ) -> None:
+        """Prepare a client; nothing is sent before the first call."""
+        self._client = driver.connect(url, through, round(select_s * 1000), round(timeout_s * 1000))
+        self._database = self._client[database]
+        self._lanes = self._database["lanes"]
+        self._outbox = self._database["outbox"]
+        self._timeout_s = timeout_s
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def install(self, indexes: Mapping[str, Sequence[Index]] = INDEXES) -> None:
+        """Check the server and make collections and indexes, which no transaction may do."""
+        with _in_words(), pymongo.timeout(INSTALL_S):
+            hello = await self._client.admin.command("hello")
+            if "setName" not in hello and hello.get("msg") != "isdbgrid":
+                message = (
+                    "Expected a replica set, because transactions need one; got a single server: "
+                    "start mongod with --replSet and initiate it, also if it is alone."
+                )
+                raise Refused(message)
+            for name, wanted in indexes.items():
+                await self._create(name)
+                if wanted:
+                    models = [IndexModel([(field, 1) for field in index]) for index in wanted]
+                    await self._database[name].create_indexes(models)
+
+    async def close(self) -> None:
+        """Let commits that are still under way end, then close the client."""
+        if self._running:
+            await asyncio.wait(self._running)
+        await driver.close(self._client)
+
+    async def load(
+        self, keys: Mapping[str, Collection[Key]]
+    ) -> Mapping[str, Mapping[Key, Mapping[str, Any]]]:
+        """Find documents by collection and key, all collections at once, no session."""
+        with _in_words():
+            found = await asyncio.gather(*(self._found(*wanted) for wanted in keys.items()))
+        return dict(zip(keys, found, strict=True))
+
+    async def commit(self, commit: Commit) -> None:
+        """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused.
+
+        A caller that is cancelled leaves the transaction to its end, because a session cut off
+        in the middle would keep its locks; the fence tells the next commit what became of it.
+        """
+        work = asyncio.create_task(self._transact(commit))
+        self._running.add(work)
+        work.add_done_callback(self._ended)
+        try:
+            async with asyncio.timeout(self._timeout_s + GRACE_S):
+                await asyncio.shield(work)
+        except TimeoutError as error:
+            raise translated(error) or error from error
+
+    async def acquire(self, lane: str, owner: str, ttl_s: float) -> Lease | None:
+        """Take the lane under a new epoch; `None` while another owner's lease is live."""
+        with _in_words():
+            try:
+                held = await self._lanes.find_one_and_update(
+                    {"_id": lane},
+                    takeover(owner, ttl_s),
+                    upsert=True,
+                    return_document=ReturnDocument.AFTER,
+                )
+            except DuplicateKeyError:
+                # Two owners met at a new lane; the other one has it.
+                return None
+        if held is None or held["owner"] != owner:
+            return None
+        return Lease(lane, owner, held["epoch"], held["batch"])
+
+    async def renew(self, lease: Lease, ttl_s: float) -> bool:
+        """Prolong the lease; false when the lane has a new epoch or was released."""
+        mine = holder(lease.lane, lease.owner, lease.epoch)
+        with _in_words():
+            result = await self._lanes.update_one(mine, renewal(ttl_s))
+        return result.matched_count == 1
+
+    async def release(self, lease: Lease) -> None:
+        """Give the lane up at once; the fence keeps its epoch and batch."""
+        with _in_words():
+            await self._lanes.update_one(holder(lease.lane, lease.owner, lease.epoch), RELEASE)
+
+    async def pending(self, partitions: Collection[int], limit: int) -> Sequence[Mapping[str, Any]]:
+        """List outbox records of the partitions, in order of `_id`."""
+        mine = {"partition": {"$in": list(partitions)}}
+        with _in_words():
+            records = await self._outbox.find(mine, sort=[("_id", 1)], limit=limit).to_list(None)
+        return [decode(bytes(record.raw)) for record in records]
+
+    async def forget(self, ids: Collection[str]) -> None:
+        """Delete outbox records that were sent; those already gone are no error.
+
+        One member's word is enough: a deletion that is rolled back only repeats a message.
+        """
+        if not ids:
+            return
+        lightly = self._outbox.with_options(write_concern=WriteConcern(1))
+        with _in_words():
+            await lightly.delete_many({"_id": {"$in": list(ids)}})
+
+    async def _create(self, name: str) -> None:
+        try:
+            await self._database.command("create", name)
+        except OperationFailure as error:
+            if error.code != _NAMESPACE_EXISTS:
+                raise
+
+    async def _found(self, name: str, wanted: Collection[Key]) -> dict[Key, Mapping[str, Any]]:
+        if not wanted:
+            return {}
+        asked = {"_id": {"$in": [stored_key(key) for key in wanted]}}
+        documents = await self._database[name].find(asked).to_list(None)
+        return dict(_keyed(bytes(document.raw)) for document in documents)
+
+    async def _transact(self, commit: Commit) -> None:
+        with _in_words():
+            session = await driver.start_session(self._client)
+            try:
+                with pymongo.timeout(self._timeout_s):
+                    await driver.start_transaction(session)
+                    await self._fence(commit, session)
+                    for name in commit.collections():
+                        await _write(self._database[name], commit, session)
+                    await _finish(session)
+            finally:
+                await _leave(session)
+
+    async def _fence(self, commit: Commit, session: AsyncClientSession) -> None:
+        # First of all, so that a former owner learns it before it locks anything else.
+        expected = {"_id": commit.lane, "epoch": commit.epoch, "batch": commit.batch - 1}
+        moved = {"$set": {"batch": commit.batch}}
+        result = await self._lanes.update_one(expected, moved, session=session)
+        if result.matched_count == 0:
+            raise Fenced(fence_missed(commit))
+
+    def _ended(self, work: asyncio.Task[None]) -> None:
+        self._running.discard(work)
+        if not work.cancelled():
+            # Looked at here, because the caller may have given up before.
+            work.exception()
+
+
+async def _write(
+    collection: AsyncCollection[RawBSONDocument], commit: Commit, session: AsyncClientSession
+) -> None:
+    operations = list(_operations(commit, collection.name))
+    if not operations:
+        return
+    result = await collection.bulk_write(operations, session=session)
+    matched = len(commit.replaces.get(collection.name, ())) + len(
+        commit.guards.get(collection.name, ())
+    )
+    dropped = len(commit.drops.get(collection.name, ()))
+    # A predicate that matches nothing is no error to the server.
+    if (result.matched_count, result.deleted_count) != (matched, dropped):
+        raise Conflict(missed(collection.name))
+
+
+def _operations(commit: Commit, name: str) -> Iterator[Operation]:
+    for document in commit.inserts.get(name, ()):
+        yield InsertOne(RawBSONDocument(document))
+    for replace in commit.replaces.get(name, ()):
+        yield ReplaceOne(_at(replace.id, replace.revision), RawBSONDocument(replace.document))
+    # The value is new in every commit: an update that changes nothing conflicts with nobody.
+    mark = {"$set": {GUARD: f"{commit.lane}/{commit.epoch}/{commit.batch}"}}
+    for guard in commit.guards.get(name, ()):
+        yield UpdateOne(_at(guard.id, guard.revision), mark)
+    for drop in commit.drops.get(name, ()):
+        yield DeleteOne(_at(drop.id, drop.revision))
+
+
+def _at(key: Key, revision: int | None) -> dict[str, Any]:
+    predicate: dict[str, Any] = {"_id": stored_key(key)}
+    if revision is not None:
+        predicate["revision"] = revision
+    return predicate
+
+
+async def _finish(session: AsyncClientSession) -> None:
+    for attempt in range(1, COMMIT_ATTEMPTS + 1):
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            unknown = error.has_error_label(UNKNOWN_COMMIT) and not error.timeout
+            if not unknown or attempt == COMMIT_ATTEMPTS:
+                raise
+        else:
+            return
+
+
+async def _leave(session: AsyncClientSession) -> None:
+    # Its own deadline, because the commit's may be over; an abort that fails is the server's
+    # to make good: it drops a transaction whose session is gone.
+    with suppress(PyMongoError), pymongo.timeout(ABORT_S):
+        if session.in_transaction:
+            await session.abort_transaction()
+        await session.end_session()
+
+
+def _keyed(raw: bytes) -> tuple[Key, dict[str, Any]]:
+    document = decode(raw)
+    document.pop(GUARD, None)
+    return key_of(document["_id"]), document
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except (PyMongoError, BSONError, TimeoutError) as error:
+        raise translated(error) or Unavailable(str(error)) from error
