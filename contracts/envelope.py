@@ -87,6 +87,17 @@ class HeldData(Contract):
     message: str
 
 
+class CheckPassed(Contract):
+    """What a dry run is answered with where nothing speaks against the command; nothing has changed.
+
+    Whether a stranger holds the same identifiers is decided at registration only.
+    """
+
+    id: str | None = None
+    """The existing entity that the command would change, where there is one."""
+    verdict: Literal["acceptable"] = "acceptable"
+
+
 def user_urn(user: str) -> str:
     """The `source` of a user: `urn:flexspine:user:<id>`."""
     return USER_URN + user

@@ -23,6 +23,11 @@ REPLY_DIRECT: Final = "amq.rabbitmq.reply-to."
 _COMMAND_ID: Final[TypeAdapter[str]] = TypeAdapter(CommandId)
 
 
+_Reason = Literal[
+    "identity", "undecodable", "source", "oversized", "unknown-type", "dead-lettered"
+]
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How much one message may be."""
@@ -71,17 +76,19 @@ class Refusal:
     """A message that nobody can be made accountable for, or that cannot be read."""
 
     delivery: Delivery
-    reason: Literal["identity", "undecodable", "source", "oversized", "unknown-type"]
+    reason: _Reason
     finding: Finding
     dead: bool
     """Whether a dead letter is kept."""
     tell: str | None
     """The user who is told, None where there is none to be trusted."""
+    held_id: str | None = None
+    """The id of a message whose outcome is still to come, as far as it can be read."""
 
     @property
     def correlation(self) -> str | None:
         """What the sender can recognise the message by."""
-        return self.delivery.message_id
+        return self.held_id or self.delivery.message_id
 
 
 def admit(
@@ -203,7 +210,7 @@ _ADVICE: Final = {
 }
 
 
-def _refuse(delivery: Delivery, reason: Any, expected: str, got: Any) -> Refusal:
+def _refuse(delivery: Delivery, reason: _Reason, expected: str, got: Any) -> Refusal:
     fields = {"source": "source", "unknown-type": "type"}
     return Refusal(
         delivery=delivery,

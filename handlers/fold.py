@@ -43,11 +43,21 @@ class Rulebook:
     handlers: Mapping[str, Handler]
     identity: Identity
 
-    def context(self, arrival: Arrival, sender: Sender | None, now: datetime) -> Context:
+    def context(
+        self, arrival: Arrival, sender: Sender | None, now: datetime, *, dry_run: bool = False
+    ) -> Context:
         """The context of one decision."""
         known = sender or Sender(arrival.user, frozenset(), "unknown")
         on_behalf_of = arrival.header.onbehalfof if arrival.header else None
-        return Context(now, known, arrival.id, self.identity, on_behalf_of)
+        return Context(now, known, arrival.id, self.identity, on_behalf_of, dry_run)
+
+    def reads(self, arrival: Arrival, now: datetime) -> Iterator[tuple[str, Any]]:
+        """What a request is known to look at: its sender, and what its handler names."""
+        if arrival.user not in RESERVED:
+            yield "users", arrival.user
+        if arrival.message is not None:
+            context = self.context(arrival, None, now)
+            yield from self.handlers[arrival.type].reads(arrival.message, context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,8 +155,9 @@ def _outcome(case: _Case) -> Outcome:
         return _refused(case, case.arrival)
     arrival = case.arrival
     handler = case.rulebook.handlers[arrival.type]
-    case.view.require(_reads(case, arrival, handler))
-    remembered = case.view.get("inbox", (arrival.user, arrival.id))
+    inbox = ("inbox", (arrival.user, arrival.id))
+    case.view.require((inbox, *case.rulebook.reads(arrival, case.now)))
+    remembered = case.view.get(*inbox)
     if remembered is not None:
         return _repeated(case, arrival, remembered)
     sender = sender_of(arrival.user, case.view)
@@ -172,16 +183,6 @@ def _outcome(case: _Case) -> Outcome:
         ),
         guards=decision.guards,
     )
-
-
-def _reads(case: _Case, arrival: Arrival, handler: Handler) -> Iterator[tuple[str, Any]]:
-    """All that this delivery is known to look at: memory, sender, and what its handler names."""
-    yield "inbox", (arrival.user, arrival.id)
-    if arrival.user not in RESERVED:
-        yield "users", arrival.user
-    if arrival.message is not None:
-        context = case.rulebook.context(arrival, None, case.now)
-        yield from handler.reads(arrival.message, context)
 
 
 def _rejected(case: _Case, arrival: Arrival, decision: Rejected) -> Outcome:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Literal, Self
 
 from contracts.envelope import HeldData, RejectedData, compose
-from contracts.messages import Event, Outcome, reply_type, split_type
+from contracts.messages import Contract, Event, Outcome, reply_type
 from handlers.admission import REPLY_DIRECT, Arrival, Refusal
 from handlers.decision import Context, Identity, Rejected
 from handlers.visibility import Visible, reply_to_sender
@@ -51,7 +51,8 @@ class Letter:
         """The answer that was given before, to wherever the sender wants it this time."""
         return cls(
             kind="reply",
-            entity=arrival.user,
+            # Replies are found by their correlation: only those to one command keep an order.
+            entity=f"{arrival.user}/{arrival.id}",
             type=kind,
             body=body,
             recipient=arrival.user,
@@ -60,27 +61,29 @@ class Letter:
 
     @classmethod
     def refusal(cls, refusal: Refusal, identity: Identity, now: datetime) -> Self | None:
-        """What the sender of an unreadable message is told; None where there is none to trust."""
+        """What the sender of a refused message is told; None where there is none to trust."""
         if refusal.tell is None:
             return None
+        outcome, data = _refused(refusal)
         try:
-            kind = reply_type(refusal.delivery.type, "rejected")
+            kind = reply_type(refusal.delivery.type, outcome)
         except ValueError:
             kind = UNREAD_TYPE
-        finding = refusal.finding
-        sentence = f"{finding.rule}: expected {finding.expected}, got {finding.got or 'nothing'}."
-        data = RejectedData(code=finding.rule, message=sentence, findings=(finding,))
         visible = reply_to_sender(refusal.tell, data)
         origin = refusal.correlation or ""
         body = compose(
-            id=message_id(identity, refusal.tell, origin, finding.rule, now.isoformat()),
+            id=message_id(identity, refusal.tell, origin, kind, now.isoformat()),
             type=kind,
             time=now,
             data=visible.data,
             correlationid=origin or None,
         )
         return cls(
-            kind="reply", entity=refusal.tell, type=kind, body=body, recipient=refusal.tell
+            kind="reply",
+            entity=f"{refusal.tell}/{origin}",
+            type=kind,
+            body=body,
+            recipient=refusal.tell,
         )
 
     @classmethod
@@ -98,6 +101,14 @@ class Letter:
             onbehalfof=context.on_behalf_of,
         )
         return cls(kind="domain", entity=entity, type=kind, body=body)
+
+
+def _refused(refusal: Refusal) -> tuple[Outcome, Contract]:
+    finding = refusal.finding
+    sentence = f"{finding.rule}: expected {finding.expected}, got {finding.got or 'nothing'}."
+    if refusal.reason == "dead-lettered":
+        return "held", HeldData(code=finding.rule, message=f"{sentence} {finding.advice}")
+    return "rejected", RejectedData(code=finding.rule, message=sentence, findings=(finding,))
 
 
 def rejected(arrival: Arrival, decision: Rejected, context: Context) -> Letter:
@@ -128,8 +139,3 @@ def own_reply_queue(user: str, reply_to: str | None) -> str | None:
 def message_id(identity: Identity, *parts: str) -> str:
     """The id of an outgoing message: the same for the same cause, unguessable for others."""
     return identity.fingerprint("message", "\x1f".join(parts))[:32]
-
-
-def register_of(message_type: str) -> str:
-    """`asset.register.v1` -> `asset`."""
-    return split_type(message_type)[0]

@@ -57,9 +57,9 @@ class OutboxStore(Protocol):
     """Committed records, in order, until they are confirmed."""
 
     async def pending(
-        self, partitions: Collection[int], limit: int
+        self, partitions: Collection[int], limit: int, after: str = ""
     ) -> Sequence[Mapping[str, Any]]:
-        """The oldest rows of these partitions in the order of their ids."""
+        """Rows of these partitions whose id is behind `after`, in the order of their ids."""
         ...
 
     async def forget(self, ids: Collection[str]) -> None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from handlers.admission import Arrival, Delivery, Limits, Refusal, admit
+from contracts.messages import Request
+from handlers.admission import Arrival, Delivery, Limits, Refusal
 from handlers.bookkeeping import unattributed
 from handlers.decision import View
 from handlers.fold import Folded, Outcome, Rulebook, fold
@@ -22,6 +23,8 @@ CONFLICTS_MAX: Final = 5
 
 Arrived = Sequence[tuple[int, Arrival | Refusal]]
 Faults = Mapping[int, Exception]
+Admit = Callable[[Delivery, Mapping[str, type[Request]], Limits], Arrival | Refusal]
+"""What says what a delivery is: admission for a mailbox, collection for a dead-letter queue."""
 
 
 class Contended(Exception):  # noqa: N818  an outcome that the lane names, not a bug
@@ -35,6 +38,7 @@ class Engine:
     store: StateStore
     vault: Vault
     rulebook: Rulebook
+    admit: Admit
     limits: Limits
     clock: Callable[[], datetime]
     lease: Lease
@@ -47,7 +51,7 @@ class Engine:
         Fenced (the lane is another's) and Contended; the inbox makes running again harmless.
         """
         contracts = contracts_of(self.rulebook.handlers)
-        arrivals = [(n, admit(d, contracts, self.limits)) for n, d in enumerate(deliveries)]
+        arrivals = [(n, self.admit(d, contracts, self.limits)) for n, d in enumerate(deliveries)]
         return await self._settle(arrivals, {})
 
     async def _settle(self, arrivals: Arrived, faults: Faults) -> Sequence[Outcome]:

@@ -10,7 +10,7 @@ from stdnum.util import clean
 from typing_extensions import TypeAliasType
 
 from contracts.taxonomy import COMPANY_PREFIXES
-from contracts.values.rule import Parsed, Rule, published, text_of
+from contracts.values.rule import Parsed, Rule, published, text_of, upper
 
 _COMPANY_LENGTH: Final = 8
 _COMPANY: Final = re.compile(r"([A-Z]{0,2})([0-9]{1,8})([A-Z]{0,3})")
@@ -80,7 +80,7 @@ ACCOUNT_NUMBER_FORMAT: Final = Rule(
 
 
 def _company_number(value: object) -> str:
-    match = _COMPANY.fullmatch(clean(text_of(value), " ").upper())
+    match = _COMPANY.fullmatch(upper(clean(text_of(value), " ")))
     if match is None:
         raise COMPANY_NUMBER_FORMAT.broken()
     prefix, digits, suffix = match.groups()
@@ -109,7 +109,7 @@ def _vat_number(value: object) -> str:
 
 
 def _lei(value: object) -> str:
-    text = clean(text_of(value), " -").upper()
+    text = upper(clean(text_of(value), " -"))
     if not re.fullmatch("[0-9A-Z]{18}[0-9]{2}", text):
         raise LEI_FORMAT.broken()
     if not lei.is_valid(text):
@@ -118,7 +118,7 @@ def _lei(value: object) -> str:
 
 
 def _iban(value: object) -> str:
-    text = clean(text_of(value), " -").upper()
+    text = upper(clean(text_of(value), " -"))
     if not re.fullmatch("[A-Z]{2}[0-9]{2}[0-9A-Z]{1,30}", text):
         raise IBAN_FORMAT.broken()
     try:

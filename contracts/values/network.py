@@ -9,7 +9,7 @@ from stdnum.util import clean
 from typing_extensions import TypeAliasType
 
 from contracts.taxonomy import BM_UNIT_KINDS, GSP_GROUPS
-from contracts.values.rule import Parsed, Rule, published, text_of
+from contracts.values.rule import Parsed, Rule, published, text_of, upper
 
 _MPAN_LENGTH: Final = 13
 _MPAN_WEIGHTS: Final = (3, 5, 7, 13, 17, 19, 23, 29, 31, 37, 41, 43)
@@ -105,14 +105,14 @@ def _mpan(value: object) -> str:
 
 
 def _mpid(value: object) -> str:
-    text = text_of(value).strip().upper()
+    text = upper(text_of(value).strip())
     if not re.fullmatch("[A-Z0-9]{4}", text):
         raise MPID_FORMAT.broken()
     return text
 
 
 def _bm_unit(value: object) -> str:
-    text = text_of(value).strip().upper()
+    text = upper(text_of(value).strip())
     if text[:1] not in BM_UNIT_KINDS or text[1:2] != "_":
         raise BM_UNIT_PREFIX.broken()
     if not re.fullmatch(_BM_UNIT, text):
@@ -121,7 +121,7 @@ def _bm_unit(value: object) -> str:
 
 
 def _eic(value: object) -> str:
-    text = clean(text_of(value), " ").strip().upper()
+    text = upper(clean(text_of(value), " ").strip())
     try:
         return eic.validate(text)
     except InvalidChecksum:
@@ -138,7 +138,7 @@ def _gsp_group(value: object) -> str:
 
 
 def _mac_address(value: object) -> str:
-    digits = clean(text_of(value), " :-.").upper()
+    digits = upper(clean(text_of(value), " :-."))
     if not re.fullmatch("[0-9A-F]{12}", digits):
         raise MAC_ADDRESS_FORMAT.broken()
     return ":".join(digits[start : start + 2] for start in range(0, len(digits), 2))

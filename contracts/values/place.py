@@ -12,7 +12,7 @@ from typing_extensions import TypeAliasType
 
 from contracts.messages import Contract
 from contracts.taxonomy import POSTCODE_AREAS
-from contracts.values.rule import Parsed, Rule, published, text_of
+from contracts.values.rule import Parsed, Rule, published, text_of, upper
 
 _INWARD: Final = "[0-9][ABD-HJLNP-UW-Z]{2}"
 _POSTCODE: Final = re.compile(
@@ -83,7 +83,7 @@ def _uprn(value: object) -> str:
 
 
 def _postcode(value: object) -> str:
-    text = text_of(value).strip().upper()
+    text = upper(text_of(value).strip())
     if _GIRO.fullmatch(text):
         return "GIR 0AA"
     if match := _FORCES.fullmatch(text):

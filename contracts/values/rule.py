@@ -1,5 +1,6 @@
 """How a value is parsed, refused and published: what every type of this package is made from."""
 
+import string
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -37,6 +38,14 @@ def text_of(value: object) -> str:
     if not isinstance(value, str):
         raise VALUE_TEXT.broken()
     return value
+
+
+_CAPITALS: Final = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
+
+
+def upper(text: str) -> str:
+    """Write a code in capitals; `str.upper` would make two letters of a sharp s and let it pass."""
+    return text.translate(_CAPITALS)
 
 
 @dataclass(frozen=True, slots=True)

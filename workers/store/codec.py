@@ -260,8 +260,10 @@ class _Numbers(TypeDecoder):
 def _measured(value: Any) -> Any:  # noqa: ANN401 (a value of any type that fits)
     # A box is its plaintext and less than a hundred bytes: near enough for a limit.
     if isinstance(value, Secret):
-        return value.value
-    return _packed(value) if isinstance(value, Decimal) else {"_key": value.key, "_box": value.box}
+        value = value.value
+    if isinstance(value, Decimal):
+        return _packed(value)
+    return {"_key": value.key, "_box": value.box} if isinstance(value, Sealed) else value
 
 
 _NOT_BSON: Final = (

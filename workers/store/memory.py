@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workers.store.codec import SIZE_MAX, decode, key_of
+from workers.store.indexes import INDEXES, Index
 from workers.store.protocol import (
     Commit,
     Conflict,
@@ -39,7 +40,7 @@ class MemoryStore:
         self._documents: dict[str, dict[Key, bytes]] = {}
         self._lanes: dict[str, _Lane] = {}
 
-    async def install(self) -> None:
+    async def install(self, indexes: Mapping[str, Sequence[Index]] = INDEXES) -> None:
         """Prepare nothing: collections appear with their first document."""
 
     async def close(self) -> None:
@@ -85,11 +86,13 @@ class MemoryStore:
         if held is not None:
             held.owner, held.until = None, self._clock()
 
-    async def pending(self, partitions: Collection[int], limit: int) -> Sequence[Mapping[str, Any]]:
-        """List outbox records of the partitions, in order of `_id`."""
+    async def pending(
+        self, partitions: Collection[int], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """List outbox records of the partitions behind `after`, in order of `_id`."""
         wanted = set(partitions)
         records = map(decode, self._documents.get("outbox", {}).values())
-        mine = [record for record in records if record["partition"] in wanted]
+        mine = [r for r in records if r["partition"] in wanted and str(r["_id"]) > after]
         return sorted(mine, key=lambda record: str(record["_id"]))[:limit]
 
     async def forget(self, ids: Collection[str]) -> None:

@@ -12,14 +12,13 @@ from pymongo import DeleteOne, IndexModel, InsertOne, ReplaceOne, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
-from pymongo.write_concern import WriteConcern
 
 from workers.store import driver
 from workers.store.codec import decode, key_of, stored_key
 from workers.store.driver import Driver
 from workers.store.faults import UNKNOWN_COMMIT, translated
 from workers.store.indexes import INDEXES, Index
-from workers.store.leases import RELEASE, holder, renewal, takeover
+from workers.store.leases import RELEASE, free_for, holder, renewal, takeover
 from workers.store.protocol import (
     Commit,
     Conflict,
@@ -31,6 +30,7 @@ from workers.store.protocol import (
     fence_missed,
     missed,
 )
+from workers.store.sessions import Sessions
 
 COMMIT_ATTEMPTS: Final = 3
 ABORT_S: Final = 1.0
@@ -60,10 +60,12 @@ class MongoStore:
         timeout_s: float = 5.0,
     ) -> None:
         """Prepare a client; nothing is sent before the first call."""
+        self.database = database
         self._client = driver.connect(url, through, round(select_s * 1000), round(timeout_s * 1000))
         self._database = self._client[database]
         self._lanes = self._database["lanes"]
         self._outbox = self._database["outbox"]
+        self._sessions = Sessions(self._client)
         self._timeout_s = timeout_s
         self._running: set[asyncio.Task[None]] = set()
 
@@ -87,6 +89,8 @@ class MongoStore:
         """Let commits that are still under way end, then close the client."""
         if self._running:
             await asyncio.wait(self._running)
+        with suppress(PyMongoError), pymongo.timeout(ABORT_S):
+            await self._sessions.close()
         await driver.close(self._client)
 
     async def load(
@@ -115,10 +119,14 @@ class MongoStore:
     async def acquire(self, lane: str, owner: str, ttl_s: float) -> Lease | None:
         """Take the lane under a new epoch; `None` while another owner's lease is live."""
         with _in_words():
+            former = await self._lanes.find_one(free_for(lane, owner))
+            if former is not None and "session" in former:
+                await self._sessions.end(former["session"])
+            mine = await self._sessions.id_of(lane)
             try:
                 held = await self._lanes.find_one_and_update(
                     {"_id": lane},
-                    takeover(owner, ttl_s),
+                    takeover(owner, ttl_s, mine),
                     upsert=True,
                     return_document=ReturnDocument.AFTER,
                 )
@@ -141,9 +149,11 @@ class MongoStore:
         with _in_words():
             await self._lanes.update_one(holder(lease.lane, lease.owner, lease.epoch), RELEASE)
 
-    async def pending(self, partitions: Collection[int], limit: int) -> Sequence[Mapping[str, Any]]:
-        """List outbox records of the partitions, in order of `_id`."""
-        mine = {"partition": {"$in": list(partitions)}}
+    async def pending(
+        self, partitions: Collection[int], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """List outbox records of the partitions behind `after`, in order of `_id`."""
+        mine = {"partition": {"$in": list(partitions)}, "_id": {"$gt": after}}
         with _in_words():
             records = await self._outbox.find(mine, sort=[("_id", 1)], limit=limit).to_list(None)
         return [decode(bytes(record.raw)) for record in records]
@@ -151,13 +161,12 @@ class MongoStore:
     async def forget(self, ids: Collection[str]) -> None:
         """Delete outbox records that were sent; those already gone are no error.
 
-        One member's word is enough: a deletion that is rolled back only repeats a message.
+        By majority too, because `pending` reads so: it would still list what one member forgot.
         """
         if not ids:
             return
-        lightly = self._outbox.with_options(write_concern=WriteConcern(1))
         with _in_words():
-            await lightly.delete_many({"_id": {"$in": list(ids)}})
+            await self._outbox.delete_many({"_id": {"$in": list(ids)}})
 
     async def _create(self, name: str) -> None:
         try:
@@ -175,24 +184,25 @@ class MongoStore:
 
     async def _transact(self, commit: Commit) -> None:
         with _in_words():
-            session = await driver.start_session(self._client)
-            try:
-                with pymongo.timeout(self._timeout_s):
-                    await driver.start_transaction(session)
-                    await self._fence(commit, session)
-                    for name in commit.collections():
-                        await _write(self._database[name], commit, session)
-                    await _finish(session)
-            finally:
-                await _leave(session)
+            async with self._sessions.of(commit.lane) as session:
+                try:
+                    with pymongo.timeout(self._timeout_s):
+                        await driver.start_transaction(session)
+                        await self._write(commit, session)
+                        await _finish(session)
+                except BaseException:
+                    await _abort(session)
+                    raise
 
-    async def _fence(self, commit: Commit, session: AsyncClientSession) -> None:
-        # First of all, so that a former owner learns it before it locks anything else.
+    async def _write(self, commit: Commit, session: AsyncClientSession) -> None:
+        # The fence first, so that a former owner learns it before it locks anything else.
         expected = {"_id": commit.lane, "epoch": commit.epoch, "batch": commit.batch - 1}
         moved = {"$set": {"batch": commit.batch}}
         result = await self._lanes.update_one(expected, moved, session=session)
         if result.matched_count == 0:
             raise Fenced(fence_missed(commit))
+        for name in commit.collections():
+            await _change(self._database[name], commit, session)
 
     def _ended(self, work: asyncio.Task[None]) -> None:
         self._running.discard(work)
@@ -201,7 +211,7 @@ class MongoStore:
             work.exception()
 
 
-async def _write(
+async def _change(
     collection: AsyncCollection[RawBSONDocument], commit: Commit, session: AsyncClientSession
 ) -> None:
     operations = list(_operations(commit, collection.name))
@@ -249,13 +259,12 @@ async def _finish(session: AsyncClientSession) -> None:
             return
 
 
-async def _leave(session: AsyncClientSession) -> None:
-    # Its own deadline, because the commit's may be over; an abort that fails is the server's
-    # to make good: it drops a transaction whose session is gone.
-    with suppress(PyMongoError), pymongo.timeout(ABORT_S):
-        if session.in_transaction:
+async def _abort(session: AsyncClientSession) -> None:
+    # Its own deadline, because the commit's may be over. Where it does not arrive, the next
+    # use of the lane's session aborts, see sessions.py.
+    if session.in_transaction:
+        with suppress(PyMongoError), pymongo.timeout(ABORT_S):
             await session.abort_transaction()
-        await session.end_session()
 
 
 def _keyed(raw: bytes) -> tuple[Key, dict[str, Any]]:

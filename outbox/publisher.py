@@ -1,0 +1,111 @@
+"""Publishing that knows whether the broker has the message: confirmed, returned, or unknown."""
+
+import asyncio
+from enum import StrEnum
+from typing import Any, Final, Protocol
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.exceptions import AMQPError, DeliveryError
+from aiormq.exceptions import PublishError
+
+from contracts.envelope import CONTENT_TYPE
+from topology import names
+
+HEARTBEAT_S: Final = 10
+
+
+class Delivered(StrEnum):
+    """What became of a message that the broker has taken care of."""
+
+    DELIVERED = "delivered"
+    UNHEARD = "unheard"
+    """Nobody has a queue for it; it stays in the events of the backbone."""
+
+
+class PublishFailedError(Exception):
+    """The broker did not confirm; whether it has the message is unknown: publish again."""
+
+
+class Sendable(Protocol):
+    """What is published: an OutboxRecord, or anything of its shape."""
+
+    @property
+    def exchange(self) -> str: ...
+    @property
+    def key(self) -> str: ...
+    @property
+    def fallback(self) -> str | None: ...
+    @property
+    def type(self) -> str: ...
+    @property
+    def body(self) -> bytes: ...
+
+
+class Publisher:
+    """One connection and one channel with confirms; many publishes may wait at the same time."""
+
+    def __init__(self, url: str, timeout_s: float) -> None:
+        """Connects by `start`."""
+        self._url = url
+        self._timeout_s = timeout_s
+        self._connection: AbstractRobustConnection | None = None
+        self._channel: AbstractRobustChannel | None = None
+        self._exchanges: dict[str, Any] = {}
+
+    async def start(self) -> None:
+        """Connect and open the channel; it is opened again by itself after a disconnect."""
+        self._connection = await aio_pika.connect_robust(
+            self._url, heartbeat=HEARTBEAT_S, fail_fast=False, reconnect_interval=1
+        )
+        channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
+        self._channel = channel
+        for name in (names.EVENTS, names.DOMAIN):
+            self._exchanges[name] = await channel.get_exchange(name, ensure=False)
+        self._exchanges[names.DEFAULT_EXCHANGE] = channel.default_exchange
+
+    async def stop(self) -> None:
+        """Close the connection; what is not confirmed stays in the outbox."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def publish(self, record: Sendable) -> Delivered:
+        """Publish and wait for the confirm; a reply whose queue is gone goes to the events.
+
+        Raises PublishFailedError if the broker did not confirm in time.
+        """
+        try:
+            await self._publish(record.exchange, record.key, record)
+        except PublishError:
+            if record.fallback is None:
+                return Delivered.UNHEARD
+            try:
+                await self._publish(names.EVENTS, record.fallback, record)
+            except PublishError:
+                return Delivered.UNHEARD
+        return Delivered.DELIVERED
+
+    async def _publish(self, exchange: str, key: str, record: Sendable) -> None:
+        message = aio_pika.Message(
+            record.body,
+            content_type=CONTENT_TYPE,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            # Returned messages are matched by this id: one of its own for each transmission.
+            message_id=uuid4().hex,
+            type=record.type,
+        )
+        task = asyncio.current_task()
+        cancelling = task.cancelling() if task else 0
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._exchanges[exchange].publish(message, key, mandatory=True)
+        except PublishError:
+            raise
+        except (TimeoutError, AMQPError, DeliveryError, ConnectionError, RuntimeError) as error:
+            raise PublishFailedError(f"{type(error).__name__}: {error}") from error
+        except asyncio.CancelledError:
+            if task is not None and task.cancelling() > cancelling:
+                raise
+            # The driver cancels what waits on a connection that broke; that is no wish of ours.
+            raise PublishFailedError("the connection broke while waiting for a confirm") from None

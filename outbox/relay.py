@@ -1,0 +1,123 @@
+"""The relay: sends committed records until the broker confirms, an entity's in their order."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from outbox.publisher import Delivered, PublishFailedError
+from outbox.record import OutboxRecord, OutboxStore
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Relay:
+    """Sends the outbox of the partitions that this process holds.
+
+    The scan goes on behind the last record that it saw and begins anew at the end, so that a busy
+    lane starves no other. A record that fails holds back the later ones of its entity only.
+    """
+
+    store: OutboxStore
+    publish: Callable[[OutboxRecord], Awaitable[Delivered]]
+    open_body: Callable[[Mapping[str, Any]], bytes]
+    partitions: Callable[[], Collection[int]]
+    """The partitions that are ours at this moment."""
+    batch_max: int
+    poll_s: float
+    backoff: Callable[[], float]
+    recovered: Callable[[], None]
+    unheard: int = 0
+    """How many messages had no queue to go to."""
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _after: str = ""
+    _held: set[str] = field(default_factory=set)
+    _stopping: bool = False
+
+    def wake(self) -> None:
+        """Something was committed: look now."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """End after the records that are on their way."""
+        self._stopping = True
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Send until stopped; any failure is a pause, since the records stay where they are."""
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                sent = await self.drain()
+            except Exception:  # noqa: BLE001  one of two in the hot path: the records stay, try again
+                log.exception("relay.failed")
+                await asyncio.sleep(self.backoff())
+                continue
+            if not sent:
+                await self._sleep(self.poll_s)
+
+    async def drain(self) -> int:
+        """Send until the outbox has nothing more that can be sent; say how much was."""
+        total = 0
+        while not self._stopping:
+            mine = self.partitions()
+            rows = await self.store.pending(mine, self.batch_max, self._after) if mine else ()
+            at_end = len(rows) < self.batch_max
+            sent = await self._send(rows)
+            total += sent
+            self._after = "" if at_end else str(rows[-1]["_id"])
+            if at_end and self._held:
+                self._held.clear()
+                await asyncio.sleep(self.backoff())
+            elif at_end and not sent:
+                break
+            elif sent:
+                self.recovered()
+        return total
+
+    async def _send(self, rows: Sequence[Mapping[str, Any]]) -> int:
+        by_entity: dict[str, list[OutboxRecord]] = {}
+        for row in rows:
+            if row["entity"] not in self._held:
+                by_entity.setdefault(row["entity"], []).append(self._record(row))
+        done: list[str] = []
+        async with asyncio.TaskGroup() as tasks:
+            for records in by_entity.values():
+                tasks.create_task(self._send_entity(records, done))
+        if done:
+            await self.store.forget(done)
+        return len(done)
+
+    async def _send_entity(self, records: Sequence[OutboxRecord], done: list[str]) -> None:
+        for record in records:
+            try:
+                outcome = await self.publish(record)
+            except PublishFailedError as error:
+                log.warning("relay.unconfirmed", key=record.key, error=str(error))
+                self._held.add(record.entity)
+                return
+            if outcome is Delivered.UNHEARD:
+                self.unheard += 1
+            done.append(record.id)
+
+    def _record(self, row: Mapping[str, Any]) -> OutboxRecord:
+        return OutboxRecord(
+            id=row["_id"],
+            partition=row["partition"],
+            entity=row["entity"],
+            exchange=row["exchange"],
+            key=row["key"],
+            fallback=row["fallback"],
+            type=row["type"],
+            body=self.open_body(row),
+        )
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            pass

@@ -1,0 +1,179 @@
+"""The embedded servers: started, found again, restarted on their data, killed, and refused."""
+
+import json
+import os
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import httpx
+import pytest
+from pymongo import MongoClient
+
+from tests.servers import ADMINISTRATOR, PASSWORD, TestServers, absent
+from workers.embedded import Running, ServerFailed, ServerMissing, start
+from workers.embedded.broker import find_rabbitmq
+from workers.embedded.database import find_mongod
+from workers.embedded.ports import of_folder
+
+pytestmark = [pytest.mark.connected, pytest.mark.chaos]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "servers"
+
+
+@pytest.fixture
+def running(folder: Path) -> Iterator[Running]:
+    try:
+        servers = start(folder, ADMINISTRATOR, PASSWORD)
+    except ServerMissing as missing:
+        absent(str(missing))
+        raise
+    yield servers
+    servers.stop()
+
+
+async def remember(running: Running, body: bytes) -> None:
+    """Keep one message and one document, each confirmed by its server."""
+    url = running.urls.amqp_as(ADMINISTRATOR, PASSWORD)
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        queue = await channel.declare_queue(
+            "kept", durable=True, arguments={"x-queue-type": "quorum"}
+        )
+        message = aio_pika.Message(body, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
+        await channel.default_exchange.publish(message, queue.name, mandatory=True)
+    with MongoClient[dict[str, Any]](running.urls.mongo_url) as client:
+        kept = client.get_database("flexspine").get_collection("kept")
+        with client.start_session() as session, session.start_transaction():
+            kept.replace_one({"_id": 0}, {"body": body}, upsert=True, session=session)
+
+
+async def recall(running: Running) -> tuple[bytes, bytes]:
+    """Give the message and the document that were kept last."""
+    url = running.urls.amqp_as(ADMINISTRATOR, PASSWORD)
+    async with await aio_pika.connect(url) as connection:
+        queue = await (await connection.channel()).get_queue("kept")
+        message = await queue.get(timeout=10)
+        assert message is not None
+        await message.ack()
+    with MongoClient[dict[str, Any]](running.urls.mongo_url) as client:
+        document = client.get_database("flexspine").get_collection("kept").find_one()
+    assert document is not None
+    return message.body, document["body"]
+
+
+async def test_data_survive_a_stop_and_a_kill(folder: Path, running: Running) -> None:
+    await remember(running, b"before the stop")
+    before = running.urls
+    running.stop()
+    assert running.pids == {}
+
+    again = start(folder, ADMINISTRATOR, PASSWORD)
+    assert again.urls == before
+    assert await recall(again) == (b"before the stop", b"before the stop")
+
+    # The queue is not made anew for this: RabbitMQ 3.10 keeps a new quorum queue's registration
+    # in a file that it writes seconds later, so that a kill at once leaves it without a leader.
+    await remember(again, b"before the kill")
+    running.kill_broker()
+    running.kill_database()
+    assert set(running.pids) <= {"epmd"}
+    running.start()
+
+    assert await recall(running) == (b"before the kill", b"before the kill")
+
+
+def test_a_second_start_finds_the_servers_that_still_run(folder: Path, running: Running) -> None:
+    again = start(folder, ADMINISTRATOR, PASSWORD)
+
+    assert again.pids == running.pids
+    assert again.urls == running.urls
+
+
+def test_a_stop_ends_servers_that_another_start_left(folder: Path, running: Running) -> None:
+    again = start(folder, ADMINISTRATOR, PASSWORD)
+    again.stop()
+
+    assert running.pids == {}
+
+
+def test_a_frozen_server_is_ended_too(running: Running) -> None:
+    for name in ("rabbitmq", "mongod"):
+        os.kill(running.pids[name], signal.SIGSTOP)
+
+    running.stop()
+
+    assert running.pids == {}
+
+
+def test_another_password_than_the_one_of_the_data_is_refused(
+    folder: Path, running: Running
+) -> None:
+    with pytest.raises(ServerFailed, match="to know its administrator"):
+        start(folder, ADMINISTRATOR, "another")
+
+    assert set(running.pids) == {"rabbitmq", "epmd", "mongod"}
+
+
+def test_the_fresh_broker_knows_its_administrator_only(servers: TestServers) -> None:
+    servers.embedded()
+    account = (servers.administrator, servers.password)
+    users = httpx.get(f"{servers.urls.management_url}/api/users", auth=account, trust_env=False)
+
+    assert [(user["name"], user["tags"]) for user in users.json()] == [
+        (ADMINISTRATOR, ["administrator"])
+    ]
+
+
+def test_two_folders_never_meet(running: Running, servers: TestServers) -> None:
+    others = servers.embedded()
+
+    assert not set(running.pids.values()) & set(others.pids.values())
+    assert running.urls != others.urls
+
+
+def test_a_remembered_port_in_use_is_said_before_anything_is_started(folder: Path) -> None:
+    folder.mkdir()
+    with socket.create_server(("127.0.0.1", of_folder(folder).amqp)) as taken:
+        with pytest.raises((ServerFailed, ServerMissing)) as failure:
+            start(folder, ADMINISTRATOR, PASSWORD)
+        if isinstance(failure.value, ServerMissing):
+            absent(str(failure.value))
+        assert f"port {taken.getsockname()[1]}" in str(failure.value)
+        assert "stop that program" in str(failure.value)
+    assert not list(folder.rglob("*.pid"))
+
+
+def test_ports_are_chosen_once(folder: Path) -> None:
+    folder.mkdir()
+    first = of_folder(folder)
+
+    assert of_folder(folder) == first
+    assert len(set(first)) == len(first)
+
+
+def test_unreadable_ports_are_refused_with_the_way_out(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "ports.json").write_text(json.dumps({"amqp": 1}))
+
+    with pytest.raises(ServerFailed, match=r"delete .* to begin anew"):
+        of_folder(folder)
+
+
+def test_an_administrator_that_would_need_quoting_is_refused(folder: Path) -> None:
+    with pytest.raises(ServerFailed, match="letters, digits"):
+        start(folder, "flex admin", PASSWORD)
+
+
+@pytest.mark.parametrize("name", ["FLEXSPINE_MONGOD", "FLEXSPINE_RABBITMQ"])
+def test_a_wrong_path_in_a_setting_is_said(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "/nowhere/server")
+
+    with pytest.raises(ServerMissing, match=f"where {name} says"):
+        (find_mongod if name == "FLEXSPINE_MONGOD" else find_rabbitmq)()

@@ -1,0 +1,60 @@
+"""How a plan becomes true at the broker; applying it again changes nothing."""
+
+import base64
+import hashlib
+import os
+from collections.abc import Callable
+from typing import Final
+
+from topology.management import Management
+from topology.plan import Account, Plan
+
+SALT_BYTES: Final = 4
+NO_LOGIN: Final = ""
+
+
+def password_hash(password: str, salt: bytes | None = None) -> str:
+    """RabbitMQ's salted SHA-256 of a password, as it may travel and be stored."""
+    salt = os.urandom(SALT_BYTES) if salt is None else salt
+    return base64.b64encode(salt + hashlib.sha256(salt + password.encode()).digest()).decode()
+
+
+async def apply(plan: Plan, management: Management, key_hash: Callable[[str], str]) -> None:
+    """Make everything of the plan; `key_hash` gives the salted hash for an account's name.
+
+    Raises ManagementError. Queues come before the bindings that need them, and accounts last: by
+    then everything they may touch is there.
+    """
+    for exchange in plan.exchanges:
+        await management.put(
+            "exchanges", exchange.name, {"type": exchange.type, "durable": True}
+        )
+    for policy in plan.policies:
+        await management.put(
+            "policies",
+            policy.name,
+            {
+                "pattern": policy.pattern,
+                "apply-to": policy.apply_to,
+                "priority": policy.priority,
+                "definition": dict(policy.definition),
+            },
+        )
+    for queue in plan.queues:
+        await management.put("queues", queue.name, {"durable": True, "arguments": queue.arguments})
+    for binding in plan.bindings:
+        await management.bind(binding.exchange, binding.queue, binding.key)
+    for account in plan.accounts:
+        await apply_account(account, management, key_hash(account.name))
+
+
+async def apply_account(account: Account, management: Management, key_hash: str) -> None:
+    """Make an account: permissions first, since an account without topic permissions may use
+    every key, and the key that lets somebody in last."""
+    tags = ",".join(account.tags)
+    if not await management.user_exists(account.name):
+        await management.put_user(account.name, NO_LOGIN)
+    await management.permit(account.name, account.configure, account.write, account.read)
+    for exchange, write, read in account.topics:
+        await management.permit_topic(account.name, exchange, write, read)
+    await management.put_user(account.name, key_hash, tags)

@@ -1,0 +1,134 @@
+"""The broker's management API, as far as accounts and topology need it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+TIMEOUT_S: Final = 10.0
+
+
+class ManagementError(Exception):
+    """The management API refused or could not be reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the management API is and who asks."""
+
+    url: str
+    account: str
+    password: str
+    vhost: str = "/"
+
+    @classmethod
+    def of(cls, url: str, amqp_url: str, account: str, password: str) -> Self:
+        """The virtual host is the one that the AMQP address names."""
+        path = urlsplit(amqp_url).path.removeprefix("/")
+        return cls(url, account, password, path.replace("%2f", "/").replace("%2F", "/") or "/")
+
+
+class Management:
+    """An open client of one virtual host; use it as an async context manager."""
+
+    def __init__(self, address: Address) -> None:
+        """Connects at the first request."""
+        self._vhost = quote(address.vhost, safe="")
+        self._client = httpx.AsyncClient(
+            base_url=address.url, auth=(address.account, address.password), timeout=TIMEOUT_S
+        )
+
+    async def __aenter__(self) -> Self:
+        """Open nothing yet."""
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def put(self, kind: str, name: str, body: Mapping[str, Any]) -> None:
+        """Make or change an exchange, queue or policy of the virtual host."""
+        await self._send("PUT", f"/api/{kind}/{self._vhost}/{_q(name)}", body)
+
+    async def get(self, kind: str, name: str = "") -> Any:
+        """Read one resource of the virtual host, or the list of them; None where there is none."""
+        path = f"/api/{kind}/{self._vhost}" + (f"/{_q(name)}" if name else "")
+        return await self._read(path)
+
+    async def bind(self, exchange: str, queue: str, key: str) -> None:
+        """Bind a queue; a binding that exists stays."""
+        path = f"/api/bindings/{self._vhost}/e/{_q(exchange)}/q/{_q(queue)}"
+        await self._send("POST", path, {"routing_key": key, "arguments": {}})
+
+    async def put_user(self, name: str, password_hash: str, tags: str = "") -> None:
+        """Make or change an account; an empty hash lets nobody in."""
+        body = {
+            "password_hash": password_hash,
+            "hashing_algorithm": "rabbit_password_hashing_sha256",
+            "tags": tags,
+        }
+        await self._send("PUT", f"/api/users/{_q(name)}", body)
+
+    async def permit(self, account: str, configure: str, write: str, read: str) -> None:
+        """Set what an account may do on resources."""
+        body = {"configure": configure, "write": write, "read": read}
+        await self._send("PUT", f"/api/permissions/{self._vhost}/{_q(account)}", body)
+
+    async def permit_topic(self, account: str, exchange: str, write: str, read: str) -> None:
+        """Set which routing keys an account may use on one exchange."""
+        body = {"exchange": exchange, "write": write, "read": read}
+        await self._send("PUT", f"/api/topic-permissions/{self._vhost}/{_q(account)}", body)
+
+    async def user_exists(self, name: str) -> bool:
+        """Whether the broker knows an account."""
+        return await self._read(f"/api/users/{_q(name)}") is not None
+
+    async def _read(self, path: str) -> Any:
+        response = await self._request("GET", path)
+        if response.status_code == httpx.codes.NOT_FOUND:
+            return None
+        return self._checked(response).json()
+
+    async def _send(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        self._checked(await self._request(method, path, dict(body)))
+
+    async def _request(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> httpx.Response:
+        try:
+            return await self._client.request(method, path, json=body)
+        except httpx.HTTPError as error:
+            raise ManagementError(
+                f"expected the broker's management API at {self._client.base_url}, got "
+                f"{type(error).__name__}: {error}. Is the management plugin enabled and the "
+                "address (FLEXSPINE_MANAGEMENT_URL) right?"
+            ) from error
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        if response.is_success:
+            return response
+        hint = (
+            " The account's password or its administrator tag is missing."
+            if response.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
+            else ""
+        )
+        raise ManagementError(
+            f"expected {response.request.method} {response.request.url.path} to succeed, got "
+            f"{response.status_code} {response.text[:300]}.{hint}"
+        )
+
+
+def _q(name: str) -> str:
+    return quote(name, safe="")

@@ -1,0 +1,68 @@
+"""Leases of the outbox's partitions: who sends what, so that an entity's messages keep their order."""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from workers.store.protocol import Lease, LaneStore, Unavailable
+
+log = structlog.get_logger()
+RENEWALS: Final = 3
+TRUSTED: Final = 0.8
+"""Part of a lease's time for which its holder relies on it; the rest is for a slow clock."""
+
+
+@dataclass(slots=True)
+class Leases:
+    """Keeps as many of the lanes as are free."""
+
+    store: LaneStore
+    lanes: Sequence[str]
+    owner: str
+    ttl_s: float
+    _held: dict[str, tuple[Lease, float]] = field(default_factory=dict)
+
+    def held(self) -> Collection[int]:
+        """Positions of the lanes that are ours at this moment, with time to spare."""
+        now = time.monotonic()
+        return [n for n, lane in enumerate(self.lanes) if self._held.get(lane, (None, 0))[1] > now]
+
+    async def run(self) -> None:
+        """Acquire and renew for ever; an outage lets the leases run out."""
+        while True:
+            try:
+                await self.refresh()
+            except Unavailable as error:
+                log.warning("leases.unrenewed", error=str(error))
+            await asyncio.sleep(self.ttl_s / RENEWALS)
+
+    async def refresh(self) -> None:
+        """Renew what is held and take what is free."""
+        for lane in self.lanes:
+            asked = time.monotonic()
+            lease = await self._renewed(lane) or await self.store.acquire(
+                lane, self.owner, self.ttl_s
+            )
+            if lease is None:
+                self._held.pop(lane, None)
+            else:
+                self._held[lane] = (lease, asked + TRUSTED * self.ttl_s)
+
+    async def _renewed(self, lane: str) -> Lease | None:
+        held = self._held.get(lane)
+        if held is None or not await self.store.renew(held[0], self.ttl_s):
+            return None
+        return held[0]
+
+    async def release(self) -> None:
+        """Give all up, so that a standby need not wait."""
+        held, self._held = self._held, {}
+        for lease, _ in held.values():
+            try:
+                await self.store.release(lease)
+            except Unavailable:
+                return

@@ -1,0 +1,82 @@
+"""The desk: answers queries and dry runs, one at a time, and never writes."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+
+from contracts.messages import Request
+from handlers.admission import Delivery, Limits, admit
+from handlers.asking import answer
+from handlers.decision import NotLoadedError, View
+from handlers.fold import Rulebook
+from handlers.letters import Letter
+from outbox.publisher import Delivered, PublishFailedError
+from outbox.record import OutboxRecord
+from topology.catalog import contracts_of
+from workers.lane import delivery_of
+from workers.loading import Loaded, Loader
+from workers.pause import Pause
+from workers.store.protocol import StateStore, Unavailable
+from workers.vault import Vault
+
+log = structlog.get_logger()
+ROUNDS_MAX: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Reads what a question looks at and lets the handler answer."""
+
+    store: StateStore
+    vault: Vault
+    rulebook: Rulebook
+    limits: Limits
+    clock: Callable[[], datetime]
+
+    async def answer(self, delivery: Delivery) -> Letter | None:
+        """The reply; None where there is nobody to tell. Raises Unavailable, or a handler's bug."""
+        contracts: Mapping[str, type[Request]] = contracts_of(self.rulebook.handlers)
+        arrival = admit(delivery, contracts, self.limits)
+        loader, loaded, now = Loader(self.store, self.vault), Loaded(), self.clock()
+        for round_number in range(ROUNDS_MAX):
+            view = View(loaded.documents, may_ask=round_number < ROUNDS_MAX - 1)
+            try:
+                return answer(arrival, view, self.rulebook, now)
+            except NotLoadedError as wanted:
+                await loader.read(wanted.keys, loaded)
+        raise AssertionError("a question that may not ask does not ask")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryWorker:
+    """Takes questions from a queue; each is acked when its reply is confirmed.
+
+    A bug of a handler costs one question: it is rejected, and the broker dead-letters it.
+    """
+
+    desk: Desk
+    publish: Callable[[OutboxRecord], Awaitable[Delivered]]
+    backoff_max_s: float
+
+    async def take(self, message: AbstractIncomingMessage) -> None:
+        """Answer one question, however long an outage lasts."""
+        pause = Pause(self.backoff_max_s)
+        while not message.channel.is_closed:
+            try:
+                letter = await self.desk.answer(delivery_of(message))
+                if letter is not None:
+                    await self.publish(OutboxRecord.of(letter, "query"))
+            except (Unavailable, PublishFailedError) as error:
+                log.warning("query.paused", type=message.routing_key, error=str(error))
+                await pause.wait()
+            except Exception:  # noqa: BLE001  the one failure path of a query: it is dead-lettered
+                log.exception("query.failed", type=message.routing_key)
+                await message.reject(requeue=False)
+                return
+            else:
+                await message.ack()
+                return

@@ -1,0 +1,137 @@
+"""Every setting: one frozen model that documents itself; a key that it does not know stops the start."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Annotated, Any, Final, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX: Final = "FLEXSPINE_"
+MASTER_KEY_BYTES: Final = 32
+TESTS_PREFIX: Final = "FLEXSPINE_TEST_"
+OUTSIDE: Final = frozenset({"FLEXSPINE_MONGOD", "FLEXSPINE_RABBITMQ", "FLEXSPINE_DATA"})
+"""Variables of the embedded servers and of the tests, which are no settings of the program."""
+
+
+class SettingsError(Exception):
+    """The settings cannot be used; the text says which and what to do."""
+
+
+class Settings(BaseSettings):
+    """Settings from the environment, each under `FLEXSPINE_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
+    )
+
+    folder: Path = Path(".flexspine")
+    """Where embedded servers keep their data, and the command line its keys and spools."""
+    amqp_url: str | None = None
+    """AMQP address of a broker that others operate, such as `amqp://host:5672/`; with
+    administrator's credentials only for `topology apply`. Absent: an embedded one is started."""
+    management_url: str | None = None
+    """Address of that broker's management API, such as `http://host:15672`."""
+    mongo_url: str | None = None
+    """MongoDB address with `replicaSet`. Absent: an embedded one is started."""
+    mongo_database: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = "flexspine"
+    mongo_driver: Annotated[str, Field(pattern="^(motor|pymongo)$")] = "motor"
+    """Which driver the store uses; both pass the same conformance suite."""
+    master_key: SecretStr | None = None
+    """64 hexadecimal digits from which every other key is derived. Absent: made once and kept in
+    the folder. Who loses it loses all that is encrypted."""
+    batch_size_max: Annotated[int, Field(ge=1, le=1000)] = 200
+    """Commands in one transaction."""
+    batch_bytes_max: Annotated[int, Field(ge=1024, le=6_000_000)] = 2_000_000
+    """Bytes of commands in one transaction; MongoDB takes documents of 16 MiB."""
+    linger_ms: Annotated[int, Field(ge=0, le=1000)] = 4
+    """How long an incomplete batch waits for more."""
+    prefetch_max: Annotated[int, Field(ge=2, le=5000)] = 600
+    """Unacknowledged messages per mailbox; at least two batches, better three."""
+    query_concurrency_max: Annotated[int, Field(ge=1, le=1000)] = 64
+    """Queries answered at the same time per register."""
+    body_bytes_max: Annotated[int, Field(ge=1024, le=4_000_000)] = 256 * 1024
+    """Size of one message."""
+    header_bytes_max: Annotated[int, Field(ge=256, le=100_000)] = 8 * 1024
+    lease_s: Annotated[float, Field(ge=1, le=300)] = 15
+    """For how long a worker owns a mailbox without renewing; a standby waits that long."""
+    relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
+    """Records that wait for the broker's confirm at the same time."""
+    relay_poll_ms: Annotated[int, Field(ge=1, le=60_000)] = 200
+    """How often the outbox is looked at when nobody has announced anything."""
+    publish_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10
+    database_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10
+    backoff_max_s: Annotated[float, Field(gt=0, le=300)] = 10
+    """Longest pause between two attempts during an outage."""
+    stop_timeout_s: Annotated[float, Field(gt=0, le=300)] = 20
+    """How long a stop waits for the batches that are being decided."""
+
+    @field_validator("master_key")
+    @classmethod
+    def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                size = len(bytes.fromhex(value.get_secret_value()))
+            except ValueError:
+                size = 0
+            if size != MASTER_KEY_BYTES:
+                raise ValueError("expected 64 hexadecimal digits; make some: openssl rand -hex 32")
+        return value
+
+    @classmethod
+    def read(cls, **given: Any) -> Self:
+        """Read the environment; raise SettingsError for what is unknown or cannot be."""
+        known = {PREFIX + name.upper() for name in cls.model_fields}
+        unknown = [
+            name
+            for name in os.environ
+            if name.startswith(PREFIX)
+            and not name.startswith(TESTS_PREFIX)
+            and name not in known | OUTSIDE
+        ]
+        if unknown:
+            raise SettingsError(
+                f"expected settings out of {', '.join(sorted(known))}; got {', '.join(unknown)}. "
+                "Correct the name or unset it."
+            )
+        try:
+            settings = cls(**given)
+        except ValidationError as error:
+            lines = [
+                f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}"
+                for e in error.errors(include_input=False, include_url=False)
+            ]
+            raise SettingsError("\n".join(lines)) from None
+        settings._agree()
+        return settings
+
+    def _agree(self) -> None:
+        if self.prefetch_max < 2 * self.batch_size_max:
+            raise SettingsError(
+                f"expected FLEXSPINE_PREFETCH_MAX of at least twice FLEXSPINE_BATCH_SIZE_MAX, got "
+                f"{self.prefetch_max} and {self.batch_size_max}; otherwise every batch waits."
+            )
+        given = [self.amqp_url, self.management_url, self.mongo_url]
+        if any(given) and not all(given):
+            raise SettingsError(
+                "expected FLEXSPINE_AMQP_URL, FLEXSPINE_MANAGEMENT_URL and FLEXSPINE_MONGO_URL "
+                "together, or none of them for embedded servers; got only some."
+            )
+
+    @property
+    def master(self) -> bytes:
+        """The master key: the setting, or the folder's own, made at the first use."""
+        if self.master_key is not None:
+            return bytes.fromhex(self.master_key.get_secret_value())
+        path = self.folder / "master.key"
+        try:
+            return bytes.fromhex(path.read_text().strip())
+        except FileNotFoundError:
+            pass
+        self.folder.mkdir(parents=True, exist_ok=True)
+        fresh = secrets.token_bytes(MASTER_KEY_BYTES)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(fresh.hex() + "\n")
+        return fresh
