@@ -77,7 +77,7 @@ class Location(Contract):
 
 
 class Capability(Contract):
-    """What the asset can do; powers and energies are never negative, the direction is in the name."""
+    """What the asset can do; no quantity is negative, the direction is in the name."""
 
     power_kw: Kilowatt | None = None
     """Registered capacity."""
@@ -120,16 +120,14 @@ Technologies = Annotated[tuple[Technology, ...], Field(max_length=10)]
 PLATFORMS = {"owner", "aggregator", "fsp", "mpp", "so", "mo", "operator"}
 
 
-class RegisterAsset(
-    Command, type="asset.register.v1", senders=PLATFORMS, accepted=AssetState
-):
+class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accepted=AssetState):
     """Register a device, a site or a plant and get its id at once; its data is provisional.
 
-    At least one of make with serial, an MPAN, a UPRN, a point or a postcode must say which one it is.
-    Rejected with `asset.duplicate` if another asset holds the same make and serial; the answer names
-    the existing id only to its registrant, its owner and operators.
-    Errors: `asset.duplicate`, `asset.unidentifiable`, `asset.owner-unknown`, `connection.gsp-group`,
-    `location.outside`, `lifecycle.dates`, every rule of a value.
+    At least one of make with serial, an MPAN, a UPRN, a point or a postcode must say which it is.
+    Rejected with `asset.duplicate` if another asset holds the same make and serial; the answer
+    names the existing id only to its registrant, its owner and operators.
+    Errors: `asset.duplicate`, `asset.unidentifiable`, `asset.owner-unknown`,
+    `connection.gsp-group`, `location.outside`, `lifecycle.dates`, every rule of a value.
     Source: A1, A2 of the requirement.
     """
 
@@ -155,8 +153,8 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     Groups are merged field by field (RFC 7396); `technologies` is replaced whole.
     With `expected_revision` an update that has not seen the latest revision is rejected; without it
     the last in arrival order wins. An update that changes nothing is accepted and makes no event.
-    Errors: `asset.not-found` (also where the sender may not see it), `asset.stale`, and the rules of
-    the registration.
+    Errors: `asset.not-found` (also where the sender may not see it), `asset.stale`, and the rules
+    of the registration.
     Source: A4, A7 of the requirement.
     """
 
@@ -173,15 +171,19 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
 
     @model_validator(mode="before")
     @classmethod
-    def _without_placeholders(cls, value: Any) -> Any:
-        """A field that says "not available" is not a wish to clear what is known."""
-        if isinstance(value, dict):
-            return {
-                name: cls._without_placeholders(inner)
-                for name, inner in value.items()
-                if not (isinstance(inner, str) and not_given(inner) is None)
-            }
+    def _leave_out_placeholders(cls, value: Any) -> Any:
+        return _without_placeholders(value)
+
+
+def _without_placeholders(value: Any) -> Any:
+    """A field that says "not available" is not a wish to clear what is known."""
+    if not isinstance(value, dict):
         return value
+    return {
+        name: _without_placeholders(inner)
+        for name, inner in value.items()
+        if not (isinstance(inner, str) and not_given(inner) is None)
+    }
 
 
 class AssetView(AssetState):

@@ -88,7 +88,7 @@ class HeldData(Contract):
 
 
 class CheckPassed(Contract):
-    """What a dry run is answered with where nothing speaks against the command; nothing has changed.
+    """The answer of a dry run where nothing speaks against the command; nothing has changed.
 
     Whether a stranger holds the same identifiers is decided at registration only.
     """

@@ -1,4 +1,4 @@
-"""How a validation error of pydantic becomes findings that name the rule, the field and the way out."""
+"""How pydantic's validation error becomes findings: the rule, the field, and the way out."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -12,7 +12,10 @@ GOT_LENGTH_MAX: Final = 120
 FINDINGS_MAX: Final = 50
 
 STANDARD_RULES: Final[dict[str, tuple[str, str]]] = {
-    "missing": ("field.missing", "Give this field; the contract's JSON Schema lists what it takes."),
+    "missing": (
+        "field.missing",
+        "Give this field; the contract's JSON Schema lists what it takes.",
+    ),
     "extra_forbidden": ("field.unknown", "Leave the field out or correct its name."),
     "literal_error": ("field.choice", "Give one of the listed values."),
     "union_tag_invalid": ("field.choice", "Give one of the listed values."),
@@ -20,7 +23,10 @@ STANDARD_RULES: Final[dict[str, tuple[str, str]]] = {
     "string_too_long": ("field.length", "Give a shorter text."),
     "too_long": ("field.length", "Give fewer entries."),
     "too_short": ("field.length", "Give more entries."),
-    "string_pattern_mismatch": ("field.format", "Write the value in the form that the contract shows."),
+    "string_pattern_mismatch": (
+        "field.format",
+        "Write the value in the form that the contract shows.",
+    ),
     "greater_than": ("field.range", "Give a value within the range."),
     "greater_than_equal": ("field.range", "Give a value within the range."),
     "less_than": ("field.range", "Give a value within the range."),
@@ -70,8 +76,10 @@ def shorten(value: Any) -> str:
 
 
 def unstorable(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield (path, value) of what JSON allows and no store or peer can hold: integers over 64 bit
-    and lone surrogates."""
+    """Yield (path, value) of what JSON allows and no store or peer can hold.
+
+    That is integers over 64 bit, and lone surrogates.
+    """
     if isinstance(value, dict):
         for name, inner in value.items():
             if _is_broken_text(name):

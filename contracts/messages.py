@@ -52,7 +52,7 @@ class Message(Contract):
 
 
 class Request(Message):
-    """A message that wants an answer: who may send it, and what an accepted one is answered with."""
+    """A message that wants an answer: who may send it, and what acceptance answers."""
 
     senders: ClassVar[frozenset[str]] = frozenset()
     accepted: ClassVar[type[Contract]] = Contract
@@ -70,7 +70,9 @@ class Request(Message):
     ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
         if unknown := set(senders) - ROLES:
-            raise TypeError(f"{cls.__name__}: expected senders out of {sorted(ROLES)}, got {unknown}")
+            raise TypeError(
+                f"{cls.__name__}: expected senders out of {sorted(ROLES)}, got {unknown}"
+            )
         if senders:
             cls.senders = frozenset(senders)
             cls.accepted = accepted

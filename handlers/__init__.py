@@ -1,1 +1,1 @@
-"""The decisions: pure functions from values to values; nothing here waits, reads a clock or draws a number."""
+"""The decisions: pure functions of values; nothing waits, reads a clock or draws a number."""

@@ -1,8 +1,8 @@
-"""What becomes of a delivery before anybody decides: who sent it, can it be read, is it what it says.
+"""What becomes of a delivery before anybody decides: who sent it, and can it be read.
 
-The table of architecture.md section 3 in code.
-A delivery is either an Arrival (it has a sender and an id, so it gets an outcome that is remembered)
-or a Refusal (it has not; the sender is told where there is one, and a dead letter kept where it says).
+The table of the architecture's promises in code.
+A delivery is either an Arrival (it has a sender and an id, so its outcome is remembered) or a
+Refusal (it has not; the sender is told where there is one, a dead letter is kept where it says).
 """
 
 import json
@@ -23,9 +23,7 @@ REPLY_DIRECT: Final = "amq.rabbitmq.reply-to."
 _COMMAND_ID: Final[TypeAdapter[str]] = TypeAdapter(CommandId)
 
 
-_Reason = Literal[
-    "identity", "undecodable", "source", "oversized", "unknown-type", "dead-lettered"
-]
+_Reason = Literal["identity", "undecodable", "source", "oversized", "unknown-type", "dead-lettered"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,9 @@ def _adapter(contract: type[Request]) -> TypeAdapter[Envelope[Any]]:
 def _refuse_unread(delivery: Delivery, limits: Limits) -> Refusal | None:
     headers = delivery.headers or {}
     if not delivery.user:
-        return _refuse(delivery, "identity", "the property `user_id`, set to the account's name", "")
+        return _refuse(
+            delivery, "identity", "the property `user_id`, set to the account's name", ""
+        )
     if copied := [name for name in headers if name.upper() in {"CC", "BCC"}]:
         return _refuse(delivery, "identity", "no CC or BCC headers", ", ".join(copied))
     size = len(delivery.body)

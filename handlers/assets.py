@@ -167,7 +167,11 @@ def _stale(command: UpdateAsset, was: Document) -> Rejected:
     )
 
 
-@reads(lambda query, _context: [("assets", query.id)])
+def _get_reads(query: GetAsset, context: Context) -> Reads:
+    yield "assets", query.id
+
+
+@reads(_get_reads)
 def get_asset(query: GetAsset, view: View, context: Context) -> Contract | Rejected:
     """Answer with the groups that the asker may see.
 

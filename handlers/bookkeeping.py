@@ -16,8 +16,10 @@ UNVERSIONED: Final = frozenset({"_id", "revision", "updated_at"})
 
 
 def unattributed(now: datetime) -> str:
-    """The data key of what belongs to no user of the register; a new one every month, so that
-    it ends with its retention."""
+    """The data key of what belongs to no user of the register.
+
+    A new one every month, so that it ends with its retention.
+    """
     return f"unattributed/{now:%Y-%m}"
 
 
@@ -36,7 +38,7 @@ def inbox_put(arrival: Arrival, reply: Letter, now: datetime) -> Put:
 
 
 def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterator[Put]:
-    """Who changed what, when: the new values of the changed top-level fields, and what was removed."""
+    """Who changed what, when: new values of changed top-level fields, and removed names."""
     for write in decision.writes:
         if not isinstance(write, Put) or write.collection not in REGISTERS:
             continue
@@ -61,7 +63,7 @@ def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterato
 def dead_letter_put(
     arrival: Arrival | Refusal, reason: str, fault: Document | None, view: View, now: datetime
 ) -> Put:
-    """The message as it came, for an operator; the same message again is counted, not kept twice."""
+    """The message as it came, for an operator; the same one again is counted, not kept."""
     delivery = arrival.delivery
     origin = f"{delivery.account}\x1f{delivery.message_id}\x1f{delivery.type}\x1f{reason}\x1f"
     key = sha256(origin.encode(errors="surrogatepass") + delivery.body).hexdigest()

@@ -120,7 +120,7 @@ class View:
             raise self._missing([(collection, key)]) from None
 
     def require(self, keys: Reads) -> None:
-        """Raise NotLoadedError with all of `keys` that nobody read, so that one round reads them."""
+        """Raise NotLoadedError with all of `keys` that nobody read: one round reads them."""
         missing = [
             (collection, key)
             for collection, key in keys
@@ -183,4 +183,4 @@ class Context:
     identity: Identity
     on_behalf_of: str | None = None
     dry_run: bool = False
-    """True on the query path: claims of strangers are not compared, so that a check is no oracle."""
+    """On the query path: claims of strangers are not compared, so that a check is no oracle."""

@@ -28,7 +28,9 @@ def sender_of(user: str, view: View) -> Sender:
     return Sender(user, frozenset(document["roles"]), document["status"])
 
 
-def pass_entry(arrival: Arrival, sender: Sender, handler: Handler, now: datetime) -> Rejected | None:
+def pass_entry(
+    arrival: Arrival, sender: Sender, handler: Handler, now: datetime
+) -> Rejected | None:
     """Reject what no handler needs to see, with all findings; None lets the request pass."""
     findings = (*arrival.findings, *_header_findings(arrival, handler, now))
     if findings:

@@ -96,6 +96,7 @@ def fold(
     rulebook: Rulebook,
     now: datetime,
     rows: Callable[[Outcome], RowsT],
+    *,
     faults: Mapping[int, Exception] = MappingProxyType({}),
 ) -> Folded[RowsT]:
     """Decide in order; `rows` turns an outcome into what is stored, and may refuse a value.

@@ -1,4 +1,4 @@
-"""Addressed messages: the only things that leave, made of filtered data or of thin domain events."""
+"""Addressed messages, the only things that leave: of filtered data, or of thin domain events."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,7 +33,9 @@ class Letter:
     def answer(cls, arrival: Arrival, outcome: Outcome, visible: Visible, context: Context) -> Self:
         """The one durable answer to a request."""
         if visible.recipient != arrival.user:
-            raise ValueError(f"expected data filtered for {arrival.user}, got {visible.recipient}'s")
+            raise ValueError(
+                f"expected data filtered for {arrival.user}, got {visible.recipient}'s"
+            )
         kind = reply_type(arrival.type, outcome)
         body = compose(
             id=message_id(context.identity, arrival.user, arrival.id, kind),
@@ -113,9 +115,7 @@ def _refused(refusal: Refusal) -> tuple[Outcome, Contract]:
 
 def rejected(arrival: Arrival, decision: Rejected, context: Context) -> Letter:
     """The answer to a request that was not accepted."""
-    data = RejectedData(
-        code=decision.code, message=decision.message, findings=decision.findings
-    )
+    data = RejectedData(code=decision.code, message=decision.message, findings=decision.findings)
     return Letter.answer(arrival, "rejected", reply_to_sender(arrival.user, data), context)
 
 

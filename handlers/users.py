@@ -120,7 +120,9 @@ def _account(user: str, key_hash: str) -> Document:
 
 
 def _names_whom_it_acts_for(
-    command: RegisterUser, view: View, context: Context  # noqa: ARG001  the shape of a rule
+    command: RegisterUser,
+    view: View,
+    context: Context,
 ) -> Iterator[Finding]:
     for_itself = bool(context.sender.roles & {"front-desk", "operator"})
     if not for_itself and context.on_behalf_of is None:
@@ -134,7 +136,9 @@ def _names_whom_it_acts_for(
 
 
 def _asks_no_hidden_role(
-    command: RegisterUser, view: View, context: Context  # noqa: ARG001
+    command: RegisterUser,
+    view: View,
+    context: Context,
 ) -> Iterator[Finding]:
     if "front-desk" in command.roles:
         yield finding(
@@ -147,7 +151,9 @@ def _asks_no_hidden_role(
 
 
 def _is_reachable(
-    command: RegisterUser, view: View, context: Context  # noqa: ARG001
+    command: RegisterUser,
+    view: View,
+    context: Context,
 ) -> Iterator[Finding]:
     for position, contact in enumerate(command.contacts):
         if contact.email is None and contact.phone is None:
@@ -188,7 +194,11 @@ REGISTRATION_RULES: Final[tuple[Rule[RegisterUser], ...]] = (
 )
 
 
-@reads(lambda query, _context: [("users", query.id)])
+def _get_reads(query: GetUser, context: Context) -> Reads:
+    yield "users", query.id
+
+
+@reads(_get_reads)
 def get_user(query: GetUser, view: View, context: Context) -> Contract | Rejected:
     """Answer with the groups that the asker may see.
 

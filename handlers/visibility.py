@@ -1,4 +1,4 @@
-"""Who may see which group of what: two tables, and the one filter that everything outgoing passes."""
+"""Who may see which group of what: two tables, and the filter that everything outgoing passes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,12 +24,17 @@ _ASSET_READ: Final[Mapping[Relation, Right]] = {
     "registrant": "read", "owner": "read", "operator": "read",
 }  # fmt: skip
 ASSET_GROUPS: Final[Mapping[str, Mapping[Relation, Right]]] = {
-    group: _ASSET_READ
-    for group in (
-        "registrant", "owner", "name", "expected_on", "commissioned_on", "identity", "connection",
-        "location", "capability", "technologies",
-    )
-}  # fmt: skip
+    "registrant": _ASSET_READ,
+    "owner": _ASSET_READ,
+    "name": _ASSET_READ,
+    "expected_on": _ASSET_READ,
+    "commissioned_on": _ASSET_READ,
+    "identity": _ASSET_READ,
+    "connection": _ASSET_READ,
+    "location": _ASSET_READ,
+    "capability": _ASSET_READ,
+    "technologies": _ASSET_READ,
+}
 """Field group of an asset x relation."""
 
 GROUPS: Final = {"users": USER_GROUPS, "assets": ASSET_GROUPS}
@@ -47,7 +52,9 @@ class Visible:
 
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
-            raise TypeError("expected a value of visibility.own or visibility.shown, got a bare one")
+            raise TypeError(
+                "expected a value of visibility.own or visibility.shown, got a bare one"
+            )
 
 
 def relations(viewer: Sender, document: Document) -> frozenset[Relation]:

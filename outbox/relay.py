@@ -52,7 +52,7 @@ class Relay:
             self._wake.clear()
             try:
                 sent = await self.drain()
-            except Exception:  # noqa: BLE001  one of two in the hot path: the records stay, try again
+            except Exception:
                 log.exception("relay.failed")
                 await asyncio.sleep(self.backoff())
                 continue

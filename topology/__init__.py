@@ -1,1 +1,1 @@
-"""The map: which type goes where and who may send it, derived from the contracts and the handlers."""
+"""The map: which type goes where and who may send it, derived from contracts and handlers."""

@@ -26,9 +26,7 @@ async def apply(plan: Plan, management: Management, key_hash: Callable[[str], st
     then everything they may touch is there.
     """
     for exchange in plan.exchanges:
-        await management.put(
-            "exchanges", exchange.name, {"type": exchange.type, "durable": True}
-        )
+        await management.put("exchanges", exchange.name, {"type": exchange.type, "durable": True})
     for policy in plan.policies:
         await management.put(
             "policies",
@@ -49,8 +47,10 @@ async def apply(plan: Plan, management: Management, key_hash: Callable[[str], st
 
 
 async def apply_account(account: Account, management: Management, key_hash: str) -> None:
-    """Make an account: permissions first, since an account without topic permissions may use
-    every key, and the key that lets somebody in last."""
+    """Make an account; the key that lets somebody in comes last.
+
+    Permissions come first, since an account without topic permissions may use every routing key.
+    """
     tags = ",".join(account.tags)
     if not await management.user_exists(account.name):
         await management.put_user(account.name, NO_LOGIN)

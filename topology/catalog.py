@@ -1,4 +1,4 @@
-"""Which type is decided by which handler in which mailbox, and who may send it: derived, not listed."""
+"""Which type is decided by which handler in which mailbox, and who may send it: derived."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (users, assets)
 class Entry:
     """One type that the backbone takes."""
 
-    type: str
+    name: str
+    """The type, such as `asset.register.v1`."""
     handler: Handler
     register: str
     queue: str
@@ -42,13 +43,13 @@ def build(modules: Sequence[ModuleType] = REGISTER_MODULES) -> Mapping[str, Entr
     for module in modules:
         for handler in handlers_in(module):
             for entry in _entries(handler):
-                if entry.type in entries:
+                if entry.name in entries:
                     raise TypeError(
-                        f"expected one handler for {entry.type}, got two: "
-                        f"{entries[entry.type].handler.function.__name__} and "
+                        f"expected one handler for {entry.name}, got two: "
+                        f"{entries[entry.name].handler.function.__name__} and "
                         f"{handler.function.__name__}; rename one type"
                     )
-                entries[entry.type] = entry
+                entries[entry.name] = entry
     return dict(sorted(entries.items()))
 
 
@@ -65,7 +66,7 @@ def _entries(handler: Handler) -> Iterator[Entry]:
 
 def served_by(entries: Mapping[str, Entry], queue: str) -> Mapping[str, Handler]:
     """The handlers of the types that one queue takes."""
-    return {e.type: e.handler for e in entries.values() if e.queue == queue}
+    return {e.name: e.handler for e in entries.values() if e.queue == queue}
 
 
 def registers(entries: Mapping[str, Entry]) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ def query_queue(register_name: str) -> str:
 
 
 def dead_queue(register_name: str) -> str:
-    """The queue of what the broker dead-letters from a register's queues, and its collector's lane."""
+    """The queue of what the broker dead-letters from a register, and its collector's lane."""
     return f"dead.{register_name}"
 
 

@@ -94,7 +94,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
     queues += [Queue(names.dead_queue(register)) for register in found]
     queues += [Queue(names.UNROUTED_QUEUE), Queue(names.ACCOUNTS_QUEUE)]
     queues += [*operator.queues, Queue(names.domain_queue(names.OPERATOR))]
-    bindings = [Binding(names.COMMANDS, e.queue, e.type) for e in entries.values()]
+    bindings = [Binding(names.COMMANDS, e.queue, e.name) for e in entries.values()]
     bindings += [Binding(names.DEAD, names.dead_queue(r), names.dead_queue(r)) for r in found]
     bindings += [
         Binding(names.UNROUTED, names.UNROUTED_QUEUE, ""),

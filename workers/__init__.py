@@ -1,1 +1,1 @@
-"""The shell: everything that waits, stores, consumes and publishes, and holds no business decision."""
+"""The shell: everything that waits, stores, consumes and publishes; it decides no business."""

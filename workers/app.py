@@ -220,9 +220,7 @@ class Workers:
         for register in catalog.registers(backbone.entries):
             queue = names.query_queue(register)
             rulebook = backbone.rulebook(queue)
-            desk = Desk(
-                backbone.store, backbone.vault, rulebook, backbone.limits(), backbone.clock
-            )
+            desk = Desk(backbone.store, backbone.vault, rulebook, backbone.limits(), backbone.clock)
             worker = QueryWorker(desk, self._publisher.publish, settings.backoff_max_s)
             subscribe(broker, queue, settings.query_concurrency_max, worker.take)
         stack.push_async_callback(broker.stop)

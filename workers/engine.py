@@ -27,7 +27,7 @@ Admit = Callable[[Delivery, Mapping[str, type[Request]], Limits], Arrival | Refu
 """What says what a delivery is: admission for a mailbox, collection for a dead-letter queue."""
 
 
-class Contended(Exception):  # noqa: N818  an outcome that the lane names, not a bug
+class Contended(Exception):
     """One command, alone, lost against other commits again and again: try it later."""
 
 
@@ -97,7 +97,7 @@ class Engine:
                 now=now,
             )
             view = View(loaded.documents, may_ask=round_number < ROUNDS_MAX)
-            folded = fold(arrivals, view, self.rulebook, now, maker, faults)
+            folded = fold(arrivals, view, self.rulebook, now, maker, faults=faults)
             if not folded.missing:
                 return folded, maker
             subjects = {("keys", unattributed(now)), *_senders(arrivals)}

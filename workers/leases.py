@@ -1,4 +1,4 @@
-"""Leases of the outbox's partitions: who sends what, so that an entity's messages keep their order."""
+"""Leases of the outbox's partitions: one sender each, so that an entity's messages keep order."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from workers.store.protocol import Lease, LaneStore, Unavailable
+from workers.store.protocol import LaneStore, Lease, Unavailable
 
 log = structlog.get_logger()
 RENEWALS: Final = 3

@@ -1,4 +1,4 @@
-"""What a decision has read so far: documents with their secrets open, and the data keys for them."""
+"""What a decision has read so far: documents with their secrets open, and their data keys."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field

@@ -12,11 +12,10 @@ from faststream.message import StreamMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
 from handlers.admission import Delivery
-from handlers.fold import Outcome
 from workers.engine import Contended, Engine
 from workers.lane import Lane, LaneLimits
 from workers.pause import Pause
-from workers.store.protocol import Fenced, Lease, LaneStore, Unavailable
+from workers.store.protocol import Fenced, LaneStore, Lease, Unavailable
 
 log = structlog.get_logger()
 RENEWALS: Final = 3

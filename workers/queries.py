@@ -73,7 +73,7 @@ class QueryWorker:
             except (Unavailable, PublishFailedError) as error:
                 log.warning("query.paused", type=message.routing_key, error=str(error))
                 await pause.wait()
-            except Exception:  # noqa: BLE001  the one failure path of a query: it is dead-lettered
+            except Exception:
                 log.exception("query.failed", type=message.routing_key)
                 await message.reject(requeue=False)
                 return

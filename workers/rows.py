@@ -1,6 +1,6 @@
 """How an outcome becomes what one commit writes: encoded, sealed, and once per document."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -110,7 +110,7 @@ class RowMaker:
             )
 
     def entry(self, outcome: Outcome, rows: Rows) -> Document | None:
-        """The command as it came and what it wrote, for a rebuild; None for what changes nothing."""
+        """The command as it came and what it wrote, for a rebuild; None if it changes nothing."""
         arrival = outcome.arrival
         if outcome.kind not in ARCHIVED or not isinstance(arrival, Arrival):
             return None
@@ -138,7 +138,7 @@ class RowMaker:
 def make_commit(
     lease: Lease, maker: RowMaker, outcomes: Iterable[tuple[Outcome, Rows]], version: str
 ) -> Commit:
-    """Put the rows of a batch together: one write per document, the first expectation, the last word."""
+    """Put a batch together: one write per document, first expectation, last word."""
     last: dict[tuple[str, Key], Written] = {}
     guards: dict[str, dict[Key, protocol.Guard]] = {}
     outbox: list[bytes] = []
@@ -178,9 +178,7 @@ def make_commit(
 
 def _sorted_out(
     writes: Iterable[Written],
-) -> tuple[
-    dict[str, list[bytes]], dict[str, list[Replace]], dict[str, list[protocol.Drop]]
-]:
+) -> tuple[dict[str, list[bytes]], dict[str, list[Replace]], dict[str, list[protocol.Drop]]]:
     inserts: dict[str, list[bytes]] = {}
     replaces: dict[str, list[Replace]] = {}
     drops: dict[str, list[protocol.Drop]] = {}

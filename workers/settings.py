@@ -1,4 +1,4 @@
-"""Every setting: one frozen model that documents itself; a key that it does not know stops the start."""
+"""Every setting: one frozen model that documents itself; an unknown key stops the start."""
 
 import os
 import secrets

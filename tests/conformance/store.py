@@ -37,11 +37,11 @@ def unsealable(secret: Secret) -> Sealed:
     raise AssertionError(secret)
 
 
-def document(key: Key, revision: int = 1, **fields: Any) -> dict[str, Any]:  # noqa: ANN401
+def document(key: Key, revision: int = 1, **fields: Any) -> dict[str, Any]:
     return {"_id": key, "revision": revision, **fields}
 
 
-def encoded(key: Key, revision: int = 1, **fields: Any) -> bytes:  # noqa: ANN401
+def encoded(key: Key, revision: int = 1, **fields: Any) -> bytes:
     return codec.encode(document(key, revision, **fields), unsealable)
 
 
@@ -91,7 +91,7 @@ class StoreSuite:
     async def pass_time(self, seconds: float) -> None:
         raise NotImplementedError
 
-    async def one(self, store: Store, key: Key, collection: str = "assets") -> Any:  # noqa: ANN401
+    async def one(self, store: Store, key: Key, collection: str = "assets") -> Any:
         return (await store.load({collection: [key]}))[collection].get(key)
 
     # Loading

@@ -21,7 +21,7 @@ def in_clear(secret: Secret) -> Sealed:
     return Sealed("USR-1", codec.secret_bytes(secret))
 
 
-def revealed(document: dict[str, Any]) -> Any:  # noqa: ANN401
+def revealed(document: dict[str, Any]) -> Any:
     return codec.unsealed(document, lambda sealed: codec.secret_value(sealed.box))
 
 

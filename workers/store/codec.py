@@ -46,7 +46,7 @@ class Unencodable(ValueError):
 def encode(document: Mapping[str, Any], seal: Seal, *, size_max: int = SIZE_MAX) -> bytes:
     """Turn a document into BSON, its secrets sealed; raise Unencodable with the fields."""
 
-    def convert(value: Any) -> Any:  # noqa: ANN401 (whatever BSON does not know by itself)
+    def convert(value: Any) -> Any:
         if isinstance(value, Decimal):
             return _packed(value)
         if isinstance(value, Secret):
@@ -85,12 +85,12 @@ def secret_bytes(secret: Secret) -> bytes:
     return encode({"v": secret.value}, _unsealable)
 
 
-def secret_value(plaintext: bytes) -> Any:  # noqa: ANN401 (a secret holds any value)
+def secret_value(plaintext: bytes) -> Any:
     """Read the value of a secret from its opened plaintext."""
     return decode(plaintext)["v"]
 
 
-def subjects(value: Any) -> Iterator[str]:  # noqa: ANN401 (a document or a part of it)
+def subjects(value: Any) -> Iterator[str]:
     """List whose keys are needed to open the sealed values in a document."""
     if isinstance(value, Sealed):
         yield value.key
@@ -102,7 +102,7 @@ def subjects(value: Any) -> Iterator[str]:  # noqa: ANN401 (a document or a part
             yield from subjects(part)
 
 
-def unsealed(value: Any, unseal: Callable[[Sealed], Any]) -> Any:  # noqa: ANN401 (as above)
+def unsealed(value: Any, unseal: Callable[[Sealed], Any]) -> Any:
     """Copy a document with each sealed value replaced by what `unseal` makes of it."""
     if isinstance(value, Sealed):
         return unseal(value)
@@ -144,7 +144,7 @@ def unencodable(document: Mapping[str, Any], size_max: int = SIZE_MAX) -> list[t
     return [("", size)] if size > size_max else []
 
 
-def _unfit(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+def _unfit(value: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
     if isinstance(value, Mapping | list | tuple):
         if depth > DEPTH_MAX:
             # One finding is enough: what lies deeper is at fault for the same reason.
@@ -185,7 +185,7 @@ def _is_text(value: str) -> bool:
     return True
 
 
-def _fits(value: Any) -> bool:  # noqa: ANN401 (any value that is not a container)
+def _fits(value: Any) -> bool:
     match value:
         case bool() | float() | bytes() | datetime() | Sealed() | None:
             return True
@@ -232,7 +232,7 @@ def _unpacked(packed: Decimal128) -> Decimal:
     return number.copy_negate() if bits >> 127 else number
 
 
-def _with_sealed(value: Any) -> Any:  # noqa: ANN401 (any part of a document)
+def _with_sealed(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {"_key", "_box"}:
             return Sealed(value["_key"], value["_box"])
@@ -257,7 +257,7 @@ class _Numbers(TypeDecoder):
         return _unpacked(value)
 
 
-def _measured(value: Any) -> Any:  # noqa: ANN401 (a value of any type that fits)
+def _measured(value: Any) -> Any:
     # A box is its plaintext and less than a hundred bytes: near enough for a limit.
     if isinstance(value, Secret):
         value = value.value
