@@ -1,6 +1,7 @@
 """What must hold of an asset's document, whether it is being registered or updated."""
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from contracts.envelope import Finding
@@ -13,15 +14,22 @@ from handlers.visibility import may_see
 AT_SEA: Final = frozenset({"WND", "TID", "IFC", "OTH"})
 """Asset types that may stand in the waters around Great Britain."""
 DEVICE: Final = "make-serial"
+PORTFOLIO: Final = "PFL"
+"""A portfolio is known by its members, which are assets of their own."""
 
 
 def device_claim(document: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Scheme and value of the claim that make and serial make together, None for placeholders.
+    """Scheme and value of the claim that make and serial make together, None for placeholders."""
+    identity = document.get("identity") or {}
+    return device_key(identity.get("make"), identity.get("serial"))
+
+
+@lru_cache(maxsize=4096)
+def device_key(make: str | None, serial: str | None) -> tuple[str, str] | None:
+    """The claim of a make and a serial; asked several times of each, so the answer is kept.
 
     Case, spaces and punctuation do not tell two devices apart; leading zeros may.
     """
-    identity = document.get("identity") or {}
-    make, serial = identity.get("make"), identity.get("serial")
     if not make or not serial or is_placeholder_key(make) or is_placeholder_key(serial):
         return None
     return DEVICE, f"{_folded(make)}|{_folded(serial)}"
@@ -43,7 +51,7 @@ def _is_identifiable(document: Document, view: View, context: Context) -> Iterat
         location.get("grid"),
         location.get("postcode"),
     ]
-    if not any(known):
+    if not any(known) and document["asset_type"] != PORTFOLIO:
         yield finding(
             "asset.unidentifiable",
             "",

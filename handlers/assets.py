@@ -9,11 +9,12 @@ from contracts.assets import (
     AssetUpdated,
     AssetView,
     GetAsset,
+    Identity,
     RegisterAsset,
     UpdateAsset,
 )
 from contracts.messages import Contract
-from handlers.asset_rules import ASSET_RULES, REGISTRATION_RULES, device_claim
+from handlers.asset_rules import ASSET_RULES, REGISTRATION_RULES, device_claim, device_key
 from handlers.decision import (
     Accepted,
     Context,
@@ -31,12 +32,17 @@ from handlers.signature import reads
 from handlers.visibility import groups_for, may_see
 
 
+def _device_reads(identity: Identity | None, context: Context) -> Reads:
+    device = device_key(identity.make, identity.serial) if identity is not None else None
+    if device is not None:
+        yield "claims", context.identity.fingerprint(*device)
+
+
 def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     yield "assets", next(candidate_ids(command.asset_type, context))
     if command.owner is not None:
         yield "users", command.owner
-    if (device := device_claim(command.model_dump(include={"identity"}))) is not None:
-        yield "claims", context.identity.fingerprint(*device)
+    yield from _device_reads(command.identity, context)
 
 
 @reads(_registration_reads)
@@ -88,9 +94,7 @@ def _state(document: Document) -> AssetState:
 
 def _update_reads(command: UpdateAsset, context: Context) -> Reads:
     yield "assets", command.id
-    patch = command.model_dump(include={"identity"})
-    if (device := device_claim(patch)) is not None:
-        yield "claims", context.identity.fingerprint(*device)
+    yield from _device_reads(command.identity, context)
 
 
 @reads(_update_reads)

@@ -47,7 +47,7 @@ def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterato
         yield Put(
             "history",
             {
-                "_id": f"{new['_id']}/{new['revision']}",
+                "_id": f"{new['_id']}/{new['revision']:08d}",
                 "entity": new["_id"],
                 "revision": new["revision"],
                 "at": now,

@@ -1,7 +1,7 @@
 """The owner of one mailbox: waits for its lease, consumes, decides, and gives way when it must."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -12,10 +12,11 @@ from faststream.message import StreamMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
 from handlers.admission import Delivery
+from handlers.fold import Outcome
 from workers.engine import Contended, Engine
 from workers.lane import Lane, LaneLimits
 from workers.pause import Pause
-from workers.store.protocol import Fenced, LaneStore, Lease, Unavailable
+from workers.store.protocol import Fenced, LaneStore, Lease, Refused, Unavailable
 
 log = structlog.get_logger()
 RENEWALS: Final = 3
@@ -93,29 +94,27 @@ class Mailbox:
         lane = self._lane = Lane(lambda batch: self._decide(engine, batch), self.limits)
         broker = self.make_broker()
         subscribe(broker, self.name, self.prefetch, lane.submit)
+        renewing = asyncio.create_task(self._renew(engine))
         try:
-            async with asyncio.TaskGroup() as tasks:
-                renewing = tasks.create_task(self._renew(engine))
-                await broker.start()
-                log.info("mailbox.owned", mailbox=self.name, epoch=lease.epoch)
-                if self._stopping.is_set():
-                    lane.stop()
-                await lane.run()
-                renewing.cancel()
-        except* (Unavailable, Fenced) as errors:
-            raise errors.exceptions[0] from None
+            await broker.start()
+            log.info("mailbox.owned", mailbox=self.name, epoch=lease.epoch)
+            if self._stopping.is_set():
+                lane.stop()
+            deciding = asyncio.create_task(lane.run())
+            await _first_of(deciding, renewing)
         finally:
+            renewing.cancel()
             # Closing the channel, not only cancelling the consumer, gives back what is un-acked.
             await broker.stop()
             await self._release(engine.lease)
 
-    async def _decide(self, engine: Engine, batch: list[Delivery] | Any) -> None:
+    async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> None:
         """Commit a batch however long the outage lasts; its messages wait un-acked meanwhile."""
         pause = Pause(self.backoff_max_s)
         while True:
             try:
                 outcomes = await engine.run(batch)
-            except (Unavailable, Contended) as error:
+            except (Unavailable, Contended, Refused) as error:
                 log.warning("mailbox.paused", mailbox=self.name, error=str(error))
                 await pause.wait()
                 await self._acquire_again(engine)
@@ -157,7 +156,18 @@ class Mailbox:
             pass
 
 
-def _log_batch(mailbox: str, outcomes: Any) -> None:
+async def _first_of(*tasks: asyncio.Task[None]) -> None:
+    """Wait for the first task to end, cancel the others, and raise what it raised."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
+
+
+def _log_batch(mailbox: str, outcomes: Sequence[Outcome]) -> None:
     counts: dict[str, int] = {}
     for outcome in outcomes:
         counts[outcome.kind] = counts.get(outcome.kind, 0) + 1

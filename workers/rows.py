@@ -11,7 +11,7 @@ from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, key_o
 from handlers.fold import Outcome, UnstorableError
 from outbox.record import OutboxRecord
 from workers.store import protocol
-from workers.store.codec import Unencodable, encode, secret_bytes, stored_key
+from workers.store.codec import Unencodable, encode, encode_row, secret_bytes, stored_key
 from workers.store.protocol import Commit, InboxKey, Key, Lease, Replace
 from workers.vault import Keyring, Sealed, Vault
 
@@ -94,7 +94,7 @@ class RowMaker:
         for number, letter in enumerate(outcome.letters):
             place = f"{self.place}/{outcome.index:05d}/{number:03d}"
             record = OutboxRecord.of(letter, place)
-            yield encode(
+            yield encode_row(
                 {
                     "_id": record.id,
                     "partition": record.partition,
@@ -105,8 +105,7 @@ class RowMaker:
                     "type": record.type,
                     "at": self.now,
                     "body": self.vault.seal_transit(record.body, record.id.encode()),
-                },
-                _nothing_secret,
+                }
             )
 
     def entry(self, outcome: Outcome, rows: Rows) -> Document | None:
@@ -159,7 +158,7 @@ def make_commit(
     if outbox:
         inserts["outbox"] = outbox
     if maker.new_keys:
-        inserts["keys"] = [encode(row, _nothing_secret) for row in maker.new_keys.values()]
+        inserts["keys"] = [encode_row(row) for row in maker.new_keys.values()]
     if entries:
         inserts["commands"] = [_archived(lease, maker, entries, version)]
     return Commit(
@@ -196,7 +195,7 @@ def _sorted_out(
 
 
 def _archived(lease: Lease, maker: RowMaker, entries: list[Document], version: str) -> bytes:
-    return encode(
+    return encode_row(
         {
             "_id": maker.place,
             "lane": lease.lane,
@@ -205,8 +204,7 @@ def _archived(lease: Lease, maker: RowMaker, entries: list[Document], version: s
             "at": maker.now,
             "versions": {"handlers": version},
             "entries": entries,
-        },
-        _nothing_secret,
+        }
     )
 
 
@@ -218,7 +216,3 @@ def _key(document: Document) -> Key:
 def sealing_place(collection: str, key: Key) -> bytes:
     """What binds a sealed value to its document, so that a box moved elsewhere does not open."""
     return f"{collection}/{'/'.join(key) if isinstance(key, InboxKey) else key}".encode()
-
-
-def _nothing_secret(secret: Secret) -> Sealed:
-    raise TypeError(f"expected no secret in a row of the shell, got {secret!r}")

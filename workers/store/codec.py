@@ -72,6 +72,14 @@ def encode(document: Mapping[str, Any], seal: Seal, *, size_max: int = SIZE_MAX)
     return encoded
 
 
+def encode_row(row: Mapping[str, Any]) -> bytes:
+    """Turn a row that the shell made itself into BSON; it is known to fit and holds no Secret.
+
+    Its size is still the server's to refuse: an archive of many commands may be too large.
+    """
+    return bson.encode(row, codec_options=_MEASURING)
+
+
 def decode(encoded: bytes) -> dict[str, Any]:
     """Read a document back; sealed values stay sealed."""
     document: dict[str, Any] = bson.decode(encoded, _READING)

@@ -5,16 +5,19 @@ from typing import Final
 
 Index = Sequence[str]
 
-# Look-ups are by `_id`; these serve what is read in an order. No TTL index: its deletions come
-# when they come, so retention is a timed job. `lanes`, `keys`, `claims` need no more than `_id`.
+# Look-ups are by `_id`, and where an order matters `_id` is made to sort that way (history by
+# entity and revision, the archive by lane and batch): an index costs every commit. No TTL index:
+# its deletions come when they come, so retention is a timed job.
 INDEXES: Final[Mapping[str, Sequence[Index]]] = {
+    "users": (),
+    "assets": (),
+    "accounts": (),
+    "claims": (),
     "inbox": (),
     "outbox": (("partition", "_id"),),
-    "history": (("entity", "_id"),),
-    "commands": (("lane", "epoch", "batch"),),
-    "timers": (("due",),),
+    "history": (),
+    "commands": (),
+    "dead_letters": (),
     "lanes": (),
     "keys": (),
-    "claims": (),
-    "tokens": (),
 }
