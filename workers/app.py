@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import version
 from typing import Final
 from urllib.parse import quote, urlsplit
 from uuid import uuid4
@@ -26,6 +25,7 @@ from topology import catalog, names, plan
 from topology.apply import apply, password_hash
 from topology.catalog import Entry
 from topology.management import Address, Management
+from workers import __version__
 from workers.accounts import AccountWorker
 from workers.engine import Admit, Engine
 from workers.lane import LaneLimits
@@ -41,7 +41,6 @@ from workers.store.protocol import Lease
 from workers.vault import Vault
 
 log = structlog.get_logger()
-VERSION: Final = version("flexspine")
 HEARTBEAT: Final = "heartbeat=10"
 ACCOUNT_PREFETCH: Final = 20
 
@@ -167,7 +166,7 @@ class Workers:
                 limits=backbone.limits(),
                 clock=backbone.clock,
                 lease=lease,
-                version=VERSION,
+                version=__version__,
             )
 
         return Mailbox(
@@ -201,7 +200,7 @@ class Workers:
             owning = [tasks.create_task(mailbox.run()) for mailbox in self.mailboxes]
             brokers = [await self._queries(stack), await self._accounts(stack)]
             ready()
-            log.info("workers.ready", mailboxes=len(self.mailboxes), version=VERSION)
+            log.info("workers.ready", mailboxes=len(self.mailboxes), version=__version__)
             await self._stopping.wait()
             for mailbox in self.mailboxes:
                 mailbox.stop()

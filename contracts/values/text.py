@@ -32,7 +32,7 @@ TEXT_EMPTY: Final = Rule(
 TEXT_CONTROL: Final = Rule(
     "text.control",
     "The text contains characters that cannot be seen.",
-    expected="one line without tabs, line breaks, control or direction characters",
+    expected="one line without line breaks, control or direction characters",
     advice="Remove them; they often come along when text is copied from a document.",
 )
 EMAIL_FORMAT: Final = Rule(
@@ -67,11 +67,11 @@ class OneLine:
         )
 
     def parse(self, value: object) -> str:
-        """NFC, no spaces around, single spaces inside."""
+        """NFC, no spaces around, single spaces inside; a tab is a space that a table left behind."""
         given = text_of(value)
         if len(given) > self.length_max:
             raise self.length_rule.broken()
-        text = unicodedata.normalize("NFC", given.strip(" "))
+        text = unicodedata.normalize("NFC", given.replace("\t", " ").strip(" "))
         if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
             raise TEXT_CONTROL.broken()
         text = " ".join(text.split())

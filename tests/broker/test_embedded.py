@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,16 +21,18 @@ from workers.embedded.broker import find_rabbitmq
 from workers.embedded.database import find_mongod
 from workers.embedded.ports import of_folder
 
+ROOT = Path(__file__).parents[2]
+
 pytestmark = [pytest.mark.connected, pytest.mark.chaos]
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "servers"
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("embedded")
 
 
-@pytest.fixture
-def running(folder: Path) -> Iterator[Running]:
+@pytest.fixture(scope="module")
+def started(folder: Path) -> Iterator[Running]:
     try:
         servers = start(folder, ADMINISTRATOR, PASSWORD)
     except ServerMissing as missing:
@@ -36,6 +40,13 @@ def running(folder: Path) -> Iterator[Running]:
         raise
     yield servers
     servers.stop()
+
+
+@pytest.fixture
+def running(started: Running) -> Running:
+    """Give the module's servers, brought back where the test before has stopped them."""
+    started.start()
+    return started
 
 
 async def remember(running: Running, body: bytes) -> None:
@@ -96,6 +107,24 @@ def test_a_second_start_finds_the_servers_that_still_run(folder: Path, running: 
     assert again.urls == running.urls
 
 
+def test_servers_outlive_a_killed_parent_and_are_found_again(
+    folder: Path, started: Running
+) -> None:
+    started.stop()
+    parent = (
+        "import json, os, signal, sys; from pathlib import Path;"
+        "from workers.embedded import start;"
+        "running = start(Path(sys.argv[1]), *sys.argv[2:]);"
+        "print(json.dumps(running.pids), flush=True);"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    command = [sys.executable, "-c", parent, str(folder), ADMINISTRATOR, PASSWORD]
+    ended = subprocess.run(command, cwd=ROOT, check=False, capture_output=True, text=True)  # noqa: S603
+    assert ended.returncode == -signal.SIGKILL, ended.stderr
+
+    assert start(folder, ADMINISTRATOR, PASSWORD).pids == json.loads(ended.stdout)
+
+
 def test_a_stop_ends_servers_that_another_start_left(folder: Path, running: Running) -> None:
     again = start(folder, ADMINISTRATOR, PASSWORD)
     again.stop()
@@ -138,37 +167,34 @@ def test_two_folders_never_meet(running: Running, servers: TestServers) -> None:
     assert running.urls != others.urls
 
 
-def test_a_remembered_port_in_use_is_said_before_anything_is_started(folder: Path) -> None:
-    folder.mkdir()
-    with socket.create_server(("127.0.0.1", of_folder(folder).amqp)) as taken:
+def test_a_remembered_port_in_use_is_said_before_anything_is_started(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", of_folder(tmp_path).amqp)) as taken:
         with pytest.raises((ServerFailed, ServerMissing)) as failure:
-            start(folder, ADMINISTRATOR, PASSWORD)
+            start(tmp_path, ADMINISTRATOR, PASSWORD)
         if isinstance(failure.value, ServerMissing):
             absent(str(failure.value))
         assert f"port {taken.getsockname()[1]}" in str(failure.value)
         assert "stop that program" in str(failure.value)
-    assert not list(folder.rglob("*.pid"))
+    assert not list(tmp_path.rglob("*.pid"))
 
 
-def test_ports_are_chosen_once(folder: Path) -> None:
-    folder.mkdir()
-    first = of_folder(folder)
+def test_ports_are_chosen_once(tmp_path: Path) -> None:
+    first = of_folder(tmp_path)
 
-    assert of_folder(folder) == first
+    assert of_folder(tmp_path) == first
     assert len(set(first)) == len(first)
 
 
-def test_unreadable_ports_are_refused_with_the_way_out(folder: Path) -> None:
-    folder.mkdir()
-    (folder / "ports.json").write_text(json.dumps({"amqp": 1}))
+def test_unreadable_ports_are_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "ports.json").write_text(json.dumps({"amqp": 1}))
 
     with pytest.raises(ServerFailed, match=r"delete .* to begin anew"):
-        of_folder(folder)
+        of_folder(tmp_path)
 
 
-def test_an_administrator_that_would_need_quoting_is_refused(folder: Path) -> None:
+def test_an_administrator_that_would_need_quoting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ServerFailed, match="letters, digits"):
-        start(folder, "flex admin", PASSWORD)
+        start(tmp_path, "flex admin", PASSWORD)
 
 
 @pytest.mark.parametrize("name", ["FLEXSPINE_MONGOD", "FLEXSPINE_RABBITMQ"])

@@ -155,7 +155,7 @@ BAD = [
     ("Name", "", "text.empty"),
     ("Name", " \u00a0 ", "text.empty"),
     ("Name", "x" * 201, "text.length"),
-    *(("Name", f"a{char}b", "text.control") for char in "\x00\n\t\u200b\u202e\ud800\u2028"),
+    *(("Name", f"a{char}b", "text.control") for char in "\x00\n\u200b\u202e\ud800\u2028"),
     *(
         ("Email", text, "email.format")
         for text in ("a", "a@b", "A <a@b.uk>", "a..b@c.uk", "é@b.uk")

@@ -1,0 +1,127 @@
+"""A register as plain documents: deliveries are folded on them, without a store or an engine."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import ModuleType
+from typing import Any, Final
+
+from contracts.findings import unstorable_findings
+from handlers.admission import Delivery, Limits, admit
+from handlers.asking import answer
+from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, View, key_of
+from handlers.fold import Outcome, Rulebook, UnstorableError, fold
+from handlers.letters import Letter
+from tests import registers
+from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document
+from topology.catalog import REGISTER_MODULES, build, contracts_of
+from workers.store.codec import Unencodable, encode, secret_bytes
+from workers.vault import Sealed, Vault
+
+MODULES: Final[Sequence[ModuleType]] = (*REGISTER_MODULES, registers)
+VAULT: Final = Vault(MASTER)
+RULEBOOK: Final = Rulebook({e.name: e.handler for e in build(MODULES).values()}, VAULT)
+ROUNDS_MAX: Final = 6
+
+
+def parties() -> dict[tuple[str, Any], Document]:
+    """The three users of the builders."""
+    known = [
+        user_document(PLATFORM),
+        user_document(STRANGER, name="Stranger Ltd"),
+        user_document(OWNER, roles=["owner"]),
+    ]
+    return {("users", document["_id"]): document for document in known}
+
+
+@dataclass
+class Decider:
+    """Documents by collection and key, changed by what is decided."""
+
+    documents: dict[tuple[str, Any], Document] = field(default_factory=parties)
+    now: datetime = NOW
+
+    def decide(self, *deliveries: Delivery) -> list[Outcome]:
+        """Fold the deliveries as one batch and keep what they write."""
+        outcomes = [outcome for outcome, _ in self.fold(deliveries)]
+        for outcome in outcomes:
+            for write in outcome.writes:
+                if isinstance(write, Drop):
+                    del self.documents[write.collection, key_of(write.was)]
+                else:
+                    self.documents[write.collection, key_of(write.document)] = write.document
+        return outcomes
+
+    def fold(self, deliveries: Sequence[Delivery]) -> Sequence[tuple[Outcome, None]]:
+        """Fold, reading what is missing, as the engine does."""
+        contracts = contracts_of(RULEBOOK.handlers)
+        arrivals = [(n, admit(d, contracts, Limits())) for n, d in enumerate(deliveries)]
+        loaded: dict[str, dict[Any, Document | None]] = {}
+        for number in range(ROUNDS_MAX + 2):
+            view = View(loaded, may_ask=number < ROUNDS_MAX)
+            folded = fold(arrivals, view, RULEBOOK, self.now, _storable)
+            if not folded.missing:
+                return folded.outcomes
+            self._load(folded.missing, loaded)
+        raise AssertionError("the fold asks for ever more")
+
+    def ask(self, delivery: Delivery) -> Letter | None:
+        """Answer a query or a check on the documents as they are."""
+        arrival = admit(delivery, contracts_of(RULEBOOK.handlers), Limits())
+        loaded: dict[str, dict[Any, Document | None]] = {}
+        for _ in range(ROUNDS_MAX):
+            try:
+                return answer(arrival, View(loaded), RULEBOOK, self.now)
+            except NotLoadedError as wanted:
+                self._load(wanted.keys, loaded)
+        raise AssertionError("the question asks for ever more")
+
+    def of(self, collection: str) -> list[Document]:
+        """The collection's documents, in the order in which they came to be."""
+        return [document for (name, _), document in self.documents.items() if name == collection]
+
+    def _load(
+        self, keys: frozenset[tuple[str, Any]], loaded: dict[str, dict[Any, Document | None]]
+    ) -> None:
+        for collection, key in keys:
+            loaded.setdefault(collection, {})[key] = self.documents.get((collection, key))
+
+
+def _storable(outcome: Outcome) -> None:
+    """Refuse what no store can hold, as the rows of a commit do."""
+    for write in outcome.writes:
+        if isinstance(write, Put):
+            try:
+                encode(write.document, _boxed)
+            except Unencodable as error:
+                raise UnstorableError(unstorable_findings(error.fields)) from error
+
+
+def _boxed(secret: Secret) -> Sealed:
+    return Sealed("anybody", secret_bytes(secret))
+
+
+def said(letter: Letter | None) -> tuple[str, Mapping[str, Any]]:
+    """Type and data of a letter."""
+    assert letter is not None
+    content: dict[str, Any] = json.loads(letter.body)
+    assert content["type"] == letter.type
+    return letter.type, content["data"]
+
+
+def reply(outcome: Outcome) -> tuple[str, Mapping[str, Any]]:
+    """Type and data of the one reply of an outcome."""
+    replies = [letter for letter in outcome.letters if letter.kind == "reply"]
+    assert len(replies) == 1, f"expected one reply, got {[letter.type for letter in replies]}"
+    return said(replies[0])
+
+
+def events(outcome: Outcome) -> list[tuple[str, Mapping[str, Any]]]:
+    """Types and data of what the backbone is told."""
+    return [said(letter) for letter in outcome.letters if letter.kind == "domain"]
+
+
+def rules(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Rule and field of each finding of a rejection."""
+    return [(finding["rule"], finding["field"]) for finding in data["findings"]]
