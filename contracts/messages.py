@@ -96,7 +96,7 @@ def split_type(message_type: str) -> tuple[str, str, int]:
 
     Raises ValueError for anything that is not `<register>.<verb>.v<major>`.
     """
-    match = TYPE_PATTERN.match(message_type)
+    match = TYPE_PATTERN.fullmatch(message_type)
     if match is None:
         raise ValueError(
             f"expected a type of the form <register>.<verb>.v<major>, got {message_type!r}"

@@ -105,7 +105,8 @@ class RegisterUser(
     `onbehalfof` of the envelope carries the platform's own reference of that party.
     Rejected with `user.duplicate` if a claim is held already; the answer names the existing id only
     to that user and to the platform that registered it.
-    Errors: `user.duplicate`, `user.on-behalf-missing`, `user.unreachable`, every rule of a value.
+    Errors: `user.duplicate`, `user.on-behalf-missing`, `user.role-reserved`, `user.unreachable`,
+    every rule of a value.
     Source: U1, U2 of the requirement.
     """
 

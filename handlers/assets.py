@@ -101,7 +101,8 @@ def _update_reads(command: UpdateAsset, context: Context) -> Reads:
 def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
     """Merge the given fields; tell which changed; nothing changed makes no event.
 
-    Rejects: asset.not-found, asset.stale, and what register_asset rejects
+    Rejects: asset.not-found, asset.stale, and what register_asset rejects but for the owner,
+        who is not changed by an update
     Source: A4, A7, assumption 11.
     """
     was = view.get("assets", command.id)

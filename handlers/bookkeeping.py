@@ -67,7 +67,7 @@ def dead_letter_put(
     delivery = arrival.delivery
     origin = f"{delivery.account}\x1f{delivery.message_id}\x1f{delivery.type}\x1f{reason}\x1f"
     key = sha256(origin.encode(errors="surrogatepass") + delivery.body).hexdigest()
-    was = view.get("dead_letters", key)
+    was = view.get("dead_letters", key, always=True)
     if was is not None:
         again = {"revision": was["revision"] + 1, "times": was["times"] + 1, "last_at": now}
         return Put("dead_letters", {**was, **again}, was)

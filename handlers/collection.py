@@ -1,13 +1,16 @@
-"""What the broker itself gave up on, as a delivery to be kept as a dead letter."""
+"""What no mailbox decides: messages that the broker gave up on, and those that nobody takes."""
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.findings import shorten
 from handlers.admission import Delivery, Refusal
 
+INTERNAL_PREFIX: Final = "flex-"
+"""Accounts of the backbone itself."""
 REASONS: Final[Mapping[str, str]] = {
     "delivery_limit": "delivered again and again without being settled",
     "rejected": "rejected by a worker that could not answer it",
@@ -18,7 +21,7 @@ REASONS: Final[Mapping[str, str]] = {
 
 def collect(delivery: Delivery) -> Refusal:
     """Say where and why the broker dead-lettered it; the sender is told that it is held."""
-    reason, queue = _death(delivery.headers or {})
+    reason, queue, message_type = _death(delivery.headers or {})
     finding = Finding(
         rule="message.held",
         field="",
@@ -27,7 +30,8 @@ def collect(delivery: Delivery) -> Refusal:
         advice="An operator looks at it; its outcome follows. Sending it again does no harm.",
     )
     return Refusal(
-        delivery=delivery,
+        # The broker delivers it under the dead-letter queue's key; its type is the key before that.
+        delivery=replace(delivery, type=message_type or delivery.type),
         reason="dead-lettered",
         finding=finding,
         dead=True,
@@ -36,12 +40,15 @@ def collect(delivery: Delivery) -> Refusal:
     )
 
 
-def _death(headers: Mapping[str, Any]) -> tuple[str, str]:
+def _death(headers: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Why it died, in which queue, and the routing key with which it had come there."""
     deaths = headers.get("x-death")
     first = deaths[0] if isinstance(deaths, list) and deaths else {}
     if not isinstance(first, Mapping):
-        return "unknown", ""
-    return shorten(first.get("reason", "unknown")), shorten(first.get("queue", ""))
+        return "unknown", "", ""
+    keys = first.get("routing-keys")
+    key = keys[0] if isinstance(keys, list) and keys else ""
+    return shorten(first.get("reason", "unknown")), shorten(first.get("queue", "")), shorten(key)
 
 
 def _envelope_id(body: bytes) -> str | None:
@@ -52,3 +59,24 @@ def _envelope_id(body: bytes) -> str | None:
         return None
     given = raw.get("id") if isinstance(raw, dict) else None
     return shorten(given) if isinstance(given, str) else None
+
+
+def unrouted(delivery: Delivery) -> Refusal:
+    """Say that no binding takes the type; internal accounts are never told (loop guard)."""
+    user = delivery.user
+    internal = user is None or user.startswith(INTERNAL_PREFIX)
+    finding = Finding(
+        rule="message.unknown-type",
+        field="type",
+        expected="a type of the published list, with its version",
+        got=shorten(delivery.type),
+        advice="Correct the type and the routing key; nobody has seen the message.",
+    )
+    return Refusal(
+        delivery=delivery,
+        reason="unknown-type",
+        finding=finding,
+        dead=False,
+        tell=None if internal else user,
+        held_id=_envelope_id(delivery.body),
+    )

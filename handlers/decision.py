@@ -107,17 +107,19 @@ class View:
     may_ask: bool = True
     """Whether documents that nobody read can still be had."""
 
-    def get(self, collection: str, key: Any) -> Document | None:
+    def get(self, collection: str, key: Any, *, always: bool = False) -> Document | None:
         """The document, or None if there is none.
 
-        Raises NotLoadedError if nobody looked, RecursionError if it asks for ever more.
+        Raises NotLoadedError if nobody looked, RecursionError if it asks for ever more; `always`
+        is for what is needed to write that fault down.
         """
         if (collection, key) in self.changed:
             return self.changed[collection, key]
         try:
             return self.loaded[collection][key]
         except KeyError:
-            raise self._missing([(collection, key)]) from None
+            missing = [(collection, key)]
+            raise (NotLoadedError(missing) if always else self._missing(missing)) from None
 
     def require(self, keys: Reads) -> None:
         """Raise NotLoadedError with all of `keys` that nobody read: one round reads them."""

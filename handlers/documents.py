@@ -19,7 +19,7 @@ def plain(value: Any) -> Any:
 def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:
     """Lay a patch over a document as RFC 7396 says: None removes, groups merge, the rest replaces.
 
-    A group that loses its last field is removed.
+    A group that loses its last field is removed, and so is an empty list.
     """
     result = dict(document)
     for name, value in patch.items():
@@ -27,6 +27,10 @@ def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, A
             before = result.get(name)
             group = merged(before if isinstance(before, Mapping) else {}, value)
             value = group or None  # noqa: PLW2901  an empty group is an absent one
+        elif isinstance(value, list | tuple):
+            # Replaced whole, so that a null inside says no more than absence does.
+            rows = [merged({}, row) if isinstance(row, Mapping) else row for row in value]
+            value = rows or None  # noqa: PLW2901  and so is an empty list
         if value is None:
             result.pop(name, None)
         else:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Literal, Self
 
 from contracts.envelope import HeldData, RejectedData, compose
@@ -38,7 +39,8 @@ class Letter:
             )
         kind = reply_type(arrival.type, outcome)
         body = compose(
-            id=message_id(context.identity, arrival.user, arrival.id, kind),
+            # With the digest, because an id that is used again with other bytes is answered anew.
+            id=message_id(context.identity, arrival.user, arrival.id, kind, arrival.digest.hex()),
             type=kind,
             time=context.now,
             data=visible.data,
@@ -73,8 +75,9 @@ class Letter:
             kind = UNREAD_TYPE
         visible = reply_to_sender(refusal.tell, data)
         origin = refusal.correlation or ""
+        digest = sha256(refusal.delivery.body).hexdigest()
         body = compose(
-            id=message_id(identity, refusal.tell, origin, kind, now.isoformat()),
+            id=message_id(identity, refusal.tell, origin, kind, now.isoformat(), digest),
             type=kind,
             time=now,
             data=visible.data,
@@ -86,6 +89,9 @@ class Letter:
             type=kind,
             body=body,
             recipient=refusal.tell,
+            # An event, since nothing in the message is to be trusted but who sent it; direct
+            # reply-to reaches nobody else, and is all that the front desk has.
+            reply_to=direct_reply(refusal.delivery.reply_to),
         )
 
     @classmethod
@@ -100,7 +106,6 @@ class Letter:
             data=event,
             subject=entity,
             causationid=arrival.id,
-            onbehalfof=context.on_behalf_of,
         )
         return cls(kind="domain", entity=entity, type=kind, body=body)
 
@@ -127,6 +132,11 @@ def held(arrival: Arrival, context: Context) -> Letter:
         "Sending it again does no harm.",
     )
     return Letter.answer(arrival, "held", reply_to_sender(arrival.user, data), context)
+
+
+def direct_reply(reply_to: str | None) -> str | None:
+    """`reply_to` where it is direct reply-to, which only the asking channel receives."""
+    return reply_to if reply_to and reply_to.startswith(REPLY_DIRECT) else None
 
 
 def own_reply_queue(user: str, reply_to: str | None) -> str | None:

@@ -43,7 +43,7 @@ def _registration_reads(command: RegisterUser, context: Context) -> Reads:
 def register_user(command: RegisterUser, view: View, context: Context) -> Decision:
     """Issue an id at once and keep the registration as provisional.
 
-    Rejects: user.on-behalf-missing, user.unreachable, user.duplicate
+    Rejects: user.on-behalf-missing, user.role-reserved, user.unreachable, user.duplicate
     Source: U1, U2.
     """
     if (rejected := check(REGISTRATION_RULES, command, view, context)) is not None:
@@ -93,10 +93,16 @@ def _document(user: str, command: RegisterUser, context: Context) -> dict[str, A
         "roles": granted,
         "roles_requested": requested,
         "registrant": context.sender.user,
-        "registrant_reference": context.on_behalf_of,
         "registered_at": context.now,
+        **_reference(context),
         **{g: Secret(plain(v)) if g in secret else plain(v) for g, v in groups.items() if v},
     }
+
+
+def _reference(context: Context) -> dict[str, Secret]:
+    """The platform's own reference of the user: its free text, which may be somebody's name."""
+    reference = context.on_behalf_of
+    return {"registrant_reference": Secret(reference)} if reference is not None else {}
 
 
 def _roles(command: RegisterUser, context: Context) -> tuple[list[Role], list[Role]]:

@@ -62,7 +62,8 @@ def relations(viewer: Sender, document: Document) -> frozenset[Relation]:
     found: set[Relation] = set()
     if document["_id"] == viewer.user:
         found.add("self")
-    if document.get("registrant") == viewer.user:
+    # Everybody may use the front desk: what was registered there is not its next visitor's.
+    if document.get("registrant") == viewer.user and "front-desk" not in viewer.roles:
         found.add("registrant")
     if document.get("owner") == viewer.user:
         found.add("owner")

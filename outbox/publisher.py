@@ -2,17 +2,20 @@
 
 import asyncio
 from enum import StrEnum
-from typing import Any, Final, Protocol
+from typing import Any, Final
 from uuid import uuid4
 
 import aio_pika
+import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, DeliveryError
 from aiormq.exceptions import PublishError
 
 from contracts.envelope import CONTENT_TYPE
+from outbox.record import OutboxRecord
 from topology import names
 
+log = structlog.get_logger()
 HEARTBEAT_S: Final = 10
 
 
@@ -28,19 +31,15 @@ class PublishFailedError(Exception):
     """The broker did not confirm; whether it has the message is unknown: publish again."""
 
 
-class Sendable(Protocol):
-    """What is published: an OutboxRecord, or anything of its shape."""
+def connection_lost(account: str, error: BaseException | None) -> None:
+    """Say that a connection ended other than by our own wish."""
+    if error is not None and not isinstance(error, asyncio.CancelledError):
+        log.warning("broker.lost", account=account, error=type(error).__name__)
 
-    @property
-    def exchange(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def fallback(self) -> str | None: ...
-    @property
-    def type(self) -> str: ...
-    @property
-    def body(self) -> bytes: ...
+
+def connection_back(account: str) -> None:
+    """Say that a lost connection is there again."""
+    log.info("broker.back", account=account)
 
 
 class Publisher:
@@ -59,6 +58,12 @@ class Publisher:
         self._connection = await aio_pika.connect_robust(
             self._url, heartbeat=HEARTBEAT_S, fail_fast=False, reconnect_interval=1
         )
+        self._connection.close_callbacks.add(
+            lambda _connection, error: connection_lost(names.RELAY_ACCOUNT, error)
+        )
+        self._connection.reconnect_callbacks.add(
+            lambda _connection: connection_back(names.RELAY_ACCOUNT)
+        )
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self._channel = channel
         for name in (names.EVENTS, names.DOMAIN):
@@ -70,7 +75,7 @@ class Publisher:
         if self._connection is not None:
             await self._connection.close()
 
-    async def publish(self, record: Sendable) -> Delivered:
+    async def publish(self, record: OutboxRecord) -> Delivered:
         """Publish and wait for the confirm; a reply whose queue is gone goes to the events.
 
         Raises PublishFailedError if the broker did not confirm in time.
@@ -86,7 +91,7 @@ class Publisher:
                 return Delivered.UNHEARD
         return Delivered.DELIVERED
 
-    async def _publish(self, exchange: str, key: str, record: Sendable) -> None:
+    async def _publish(self, exchange: str, key: str, record: OutboxRecord) -> None:
         message = aio_pika.Message(
             record.body,
             content_type=CONTENT_TYPE,

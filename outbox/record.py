@@ -53,8 +53,12 @@ def _address(letter: Letter) -> tuple[str, str, str | None]:
     return names.EVENTS, personal, None
 
 
+class OutboxUnavailable(Exception):
+    """The store does not answer; the records are where they were."""
+
+
 class OutboxStore(Protocol):
-    """Committed records, in order, until they are confirmed."""
+    """Committed records, in order, until they are confirmed; both raise OutboxUnavailable."""
 
     async def pending(
         self, partitions: Collection[int], limit: int, after: str = ""

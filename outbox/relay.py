@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from outbox.publisher import Delivered, PublishFailedError
-from outbox.record import OutboxRecord, OutboxStore
+from outbox.record import OutboxRecord, OutboxStore, OutboxUnavailable
 
 log = structlog.get_logger()
 
@@ -52,7 +52,11 @@ class Relay:
             self._wake.clear()
             try:
                 sent = await self.drain()
-            except Exception:
+            except OutboxUnavailable as error:
+                log.warning("relay.paused", error=str(error))
+                await asyncio.sleep(self.backoff())
+                continue
+            except Exception:  # one of two in the hot path: the records stay where they are
                 log.exception("relay.failed")
                 await asyncio.sleep(self.backoff())
                 continue

@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+import os
 import secrets
+import sys
 import time
+from asyncio.subprocess import Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,7 +34,7 @@ from topology.apply import password_hash
 from topology.catalog import Entry
 from workers.app import Addresses, Backbone, Workers, apply_topology, open_backbone
 from workers.loading import Loaded, Loader
-from workers.settings import Settings
+from workers.settings import PREFIX, Settings
 from workers.store.codec import key_of
 from workers.vault import Vault
 
@@ -41,6 +44,16 @@ LIMIT_S: Final = 20.0
 POLL_S: Final = 0.02
 DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 ENTRIES: Final[Mapping[str, Entry]] = catalog.build((users, assets, registers))
+
+ROOT: Final = Path(__file__).parents[1]
+WORKER: Final = """
+import uvloop
+from workers.app import Addresses, work
+from workers.settings import PREFIX, Settings
+settings = Settings.read()
+addresses = Addresses(settings.amqp_url, settings.management_url, settings.mongo_url)
+uvloop.run(work(settings, addresses, lambda: print("worker is ready", flush=True)))
+"""
 
 T = TypeVar("T")
 
@@ -276,6 +289,30 @@ class Spine:
                 workers.stop()
                 await task
 
+    @asynccontextmanager
+    async def process(self, **changes: Any) -> AsyncIterator[Process]:
+        """Run the workers in a process of their own, which may be killed; logs are in the folder.
+
+        Returns when it is ready; whether it owns a mailbox then is another question.
+        """
+        given = self.settings.model_dump(exclude={"master_key", "folder"}, exclude_none=True)
+        given |= changes | vars_of(self.addresses) | {"master_key": MASTER.hex()}
+        environment = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
+        environment |= {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
+        log = self.settings.folder / f"worker-{uuid4().hex[:8]}.log"
+        with log.open("wb") as output:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-c", WORKER),
+                cwd=ROOT, env=environment, stdout=output, stderr=asyncio.subprocess.STDOUT,
+            )  # fmt: skip
+        try:
+            await eventually(lambda: _says_ready(log))
+            yield process
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
+
     async def connect(self, user: str, password: str, **options: Any) -> Platform:
         """A party whose account exists; it is gone with the spine."""
         url = self.addresses.amqp_as(user, password)
@@ -337,6 +374,15 @@ class Spine:
             channel = await connection.channel()
             declared = await channel.declare_queue(queue, passive=True)
             return int(declared.declaration_result.message_count or 0)
+
+
+def vars_of(addresses: Addresses) -> dict[str, str]:
+    """The addresses by the names of their settings."""
+    return {name: getattr(addresses, name) for name in ("amqp_url", "management_url", "mongo_url")}
+
+
+async def _says_ready(log: Path) -> bool:
+    return "worker is ready" in log.read_text(errors="replace")
 
 
 def user(key: str | None = None, **data: Any) -> dict[str, Any]:

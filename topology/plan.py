@@ -90,9 +90,10 @@ def build(entries: Mapping[str, Entry]) -> Plan:
     """Derive the broker's side from the catalog."""
     found = registers(entries)
     operator = user_plan(names.OPERATOR)
-    queues = [Queue(e.queue, e.kind == "command") for e in entries.values()]
-    queues += [Queue(names.dead_queue(register)) for register in found]
-    queues += [Queue(names.UNROUTED_QUEUE), Queue(names.ACCOUNTS_QUEUE)]
+    queues = [Queue(e.queue, single_active_consumer=e.kind == "command") for e in entries.values()]
+    queues += [Queue(names.dead_queue(register), single_active_consumer=True) for register in found]
+    queues += [Queue(names.UNROUTED_QUEUE, single_active_consumer=True)]
+    queues += [Queue(names.ACCOUNTS_QUEUE)]
     queues += [*operator.queues, Queue(names.domain_queue(names.OPERATOR))]
     bindings = [Binding(names.COMMANDS, e.queue, e.name) for e in entries.values()]
     bindings += [Binding(names.DEAD, names.dead_queue(r), names.dead_queue(r)) for r in found]
@@ -113,7 +114,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
         queues=tuple(dict.fromkeys(queues)),
         bindings=tuple(bindings),
         policies=tuple(_policies(found)),
-        accounts=(*_internal_accounts(), *operator.accounts, _front_desk()),
+        accounts=(*_internal_accounts(), *operator.accounts, _front_desk(), _topology()),
     )
 
 
@@ -137,6 +138,18 @@ def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
                 ("max-length", MAILBOX_LENGTH_MAX),
             ),
         )
+    yield Policy(
+        "accounts",
+        f"^{re.escape(names.ACCOUNTS_QUEUE)}$",
+        "queues",
+        (
+            ("dead-letter-exchange", names.DEAD),
+            ("dead-letter-routing-key", names.dead_queue(names.register("user"))),
+            ("dead-letter-strategy", "at-least-once"),
+            ("overflow", "reject-publish"),
+            ("max-length", MAILBOX_LENGTH_MAX),
+        ),
+    )
     # A full personal queue must not make the broker refuse the publish for everybody else.
     yield Policy(
         "personal", r"\.(events|replies)$", "queues",
@@ -149,7 +162,6 @@ def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
 
 
 def _internal_accounts() -> Iterator[Account]:
-    yield Account(names.TOPOLOGY_ACCOUNT, ".*", ".*", ".*", ("administrator",))
     personal = r"^USR-[0-9A-Z-]+\.(events|replies)$"
     yield Account(
         names.RECONCILER_ACCOUNT,
@@ -164,6 +176,11 @@ def _internal_accounts() -> Iterator[Account]:
     )
     exchanges = "|".join(map(re.escape, (names.EVENTS, names.DOMAIN, "amq.default")))
     yield Account(names.RELAY_ACCOUNT, write=f"^({exchanges})$")
+
+
+def _topology() -> Account:
+    """Comes last: it may be the one that applies, under a password that is not its own yet."""
+    return Account(names.TOPOLOGY_ACCOUNT, ".*", ".*", ".*", ("administrator",))
 
 
 def _front_desk() -> Account:

@@ -43,7 +43,8 @@ class AccountWorker:
                 await pause.wait()
             else:
                 break
-        await message.ack()
+        if not message.channel.is_closed:
+            await message.ack()
 
     async def reconcile(self, user: str) -> None:
         """Bring the broker to what the register says of one account; repeating it is harmless."""

@@ -16,9 +16,9 @@ import structlog
 from faststream.rabbit import RabbitBroker
 
 from handlers.admission import Limits, admit
-from handlers.collection import collect
+from handlers.collection import collect, unrouted
 from handlers.fold import Rulebook
-from outbox.publisher import Publisher
+from outbox.publisher import Publisher, connection_back, connection_lost
 from outbox.record import PARTITIONS
 from outbox.relay import Relay
 from topology import catalog, names, plan
@@ -93,7 +93,13 @@ class Backbone:
         """A FastStream broker on a connection of its own; the hot path logs for itself."""
         url = self.addresses.amqp_as(account, self.vault.password(account))
         return RabbitBroker(
-            url, logger=None, apply_types=False, fail_fast=False, reconnect_interval=1.0
+            url,
+            logger=None,
+            apply_types=False,
+            fail_fast=False,
+            reconnect_interval=1.0,
+            on_close=[lambda _connection, error: connection_lost(account, error)],
+            on_reconnected=[lambda _connection: connection_back(account)],
         )
 
 
@@ -247,12 +253,13 @@ class Workers:
 
 
 def _lanes(entries: Mapping[str, Entry]) -> list[tuple[str, Admit]]:
-    """Every mailbox, and the dead-letter queue of every register, which is one of its own kind."""
+    """Every mailbox, and two kinds of queue that are served like one: dead letters, unrouted."""
     mailboxes = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
     dead = [names.dead_queue(register) for register in catalog.registers(entries)]
     return [
         *((queue, admit) for queue in mailboxes),
         *((queue, lambda delivery, _contracts, _limits: collect(delivery)) for queue in dead),
+        (names.UNROUTED_QUEUE, lambda delivery, _contracts, _limits: unrouted(delivery)),
     ]
 
 

@@ -18,6 +18,8 @@ from workers.vault import Vault
 
 ROUNDS_MAX: Final = 6
 """Look-ups for one batch: its reads, what they lead to, data keys, and some to spare."""
+FAULT_ROUNDS: Final = 3
+"""Look-ups to write down that a handler asked for ever more: its dead letter, and the key."""
 CONFLICTS_MAX: Final = 5
 """How often a batch is folded again because another commit was first."""
 
@@ -88,7 +90,7 @@ class Engine:
         now = self.clock()
         loaded = Loaded()
         loader = Loader(self.store, self.vault)
-        for round_number in range(ROUNDS_MAX + 1):
+        for round_number in range(ROUNDS_MAX + FAULT_ROUNDS):
             maker = RowMaker(
                 vault=self.vault,
                 keyring=loaded.keyring.copy(),

@@ -15,6 +15,7 @@ from handlers.letters import UNREAD_TYPE
 
 KEY_REFERENCE: Final = "$key"
 """As value of `account_key_hash`: the hash of a key that is made and kept for this command."""
+REFERENCE_RULE: Final = "line.reference"
 _REPLY: Final = re.compile(r"\$reply:([A-Za-z0-9][A-Za-z0-9._:~-]{0,127})")
 _SUBJECT_LENGTH_MAX: Final = 200
 _NAMESPACE: Final = UUID("5b0f6b0e-6a0c-5a39-9a41-0f0d7c1f2b11")
@@ -140,7 +141,7 @@ def render(line: Line, answers: Answers, key_hash: KeyHash, now: datetime) -> Re
         envelope = _resolved(dict(line.envelope), answers, used)
     except _UnresolvedError as unresolved:
         expected = "an earlier command whose reply issued an id"
-        return _unsendable(line, "line.reference", "", expected, str(unresolved))
+        return _unsendable(line, REFERENCE_RULE, "", expected, str(unresolved))
     source, message_type = envelope.get("source"), envelope.get("type")
     if not isinstance(source, str) or not source.removeprefix(USER_URN):
         return _unsendable(line, "line.sender", "source", f"{USER_URN}<user id>", source)
@@ -210,7 +211,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 _ADVICE: Final = {
     "line.malformed": "Write each envelope on a line of its own, as JSON Lines.",
-    "line.reference": "Refer to the `id` of an earlier line that is accepted, or correct that one.",
+    REFERENCE_RULE: "Refer to the `id` of an earlier line that is accepted, or correct that one.",
     "line.sender": "Say who sends: `operator`, `front-desk` or the id of a registered user.",
     "line.type": "Give the type of a command or query; `flexspine schema` lists them.",
 }

@@ -1,16 +1,13 @@
 """The whole register in this process's memory: lines in, replies and events out, no server."""
 
-import base64
 import hashlib
-import hmac
-import json
 import os
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from handlers.admission import Delivery, Limits
+from handlers.admission import Delivery, Limits, admit
 from handlers.fold import Rulebook
 from handlers.letters import Letter
 from topology.apply import SALT_BYTES, password_hash
@@ -77,8 +74,7 @@ class LocalRegister:
     def _key_hash(self, sender: str, command_id: str) -> str:
         """Nobody logs in here, but the bytes must be the same for the same seed."""
         key = self.vault.password(f"run/{sender}/{command_id}")
-        salt = hmac.digest(base64.urlsafe_b64encode(key.encode()), b"salt", "sha256")[:SALT_BYTES]
-        return password_hash(key, salt)
+        return password_hash(key, hashlib.sha256(key.encode()).digest()[:SALT_BYTES])
 
 
 async def open_register(seed: str | None, clock: Callable[[], datetime]) -> LocalRegister:
@@ -97,7 +93,16 @@ async def open_register(seed: str | None, clock: Callable[[], datetime]) -> Loca
         lease = await store.acquire(entry.queue, OWNER, FOREVER_S)
         if lease is None:
             raise AssertionError("a store that nobody else knows has no other owner")
-        engines[entry.queue] = Engine(store, vault, rulebook, Limits(), clock, lease, VERSION)
+        engines[entry.queue] = Engine(
+            store=store,
+            vault=vault,
+            rulebook=rulebook,
+            admit=admit,
+            limits=Limits(),
+            clock=clock,
+            lease=lease,
+            version=VERSION,
+        )
     return LocalRegister(vault, store, entries, engines, desks, clock)
 
 
@@ -107,11 +112,5 @@ def _delivery(rendered: Rendered) -> Delivery:
         body=rendered.body,
         type=rendered.type,
         account=rendered.sender,
-        message_id=_message_id(rendered.body) or rendered.id,
+        message_id=rendered.id,
     )
-
-
-def _message_id(body: bytes) -> str | None:
-    """What a refusal is correlated by where the envelope cannot be read further."""
-    given = json.loads(body).get("id")
-    return given if isinstance(given, str) and given else None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Any, Final
 
 import structlog
@@ -11,7 +12,7 @@ from faststream import AckPolicy
 from faststream.message import StreamMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
-from handlers.admission import Delivery
+from handlers.admission import Delivery, Refusal
 from handlers.fold import Outcome
 from workers.engine import Contended, Engine
 from workers.lane import Lane, LaneLimits
@@ -171,4 +172,10 @@ def _log_batch(mailbox: str, outcomes: Sequence[Outcome]) -> None:
     counts: dict[str, int] = {}
     for outcome in outcomes:
         counts[outcome.kind] = counts.get(outcome.kind, 0) + 1
+        arrival = outcome.arrival
+        if isinstance(arrival, Refusal) and arrival.reason == "oversized":
+            # It is kept nowhere: this line is all that is left of it.
+            body = arrival.delivery.body
+            digest = sha256(body).hexdigest()
+            log.warning("oversized", user=arrival.tell, size=len(body), sha256=digest)
     log.info("batch", mailbox=mailbox, size=len(outcomes), **counts)

@@ -36,11 +36,12 @@ class Settings(BaseSettings):
     mongo_url: str | None = None
     """MongoDB address with `replicaSet`. Absent: an embedded one is started."""
     mongo_database: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = "flexspine"
+    """Name of the database."""
     mongo_driver: Annotated[str, Field(pattern="^(motor|pymongo)$")] = "motor"
     """Which driver the store uses; both pass the same conformance suite."""
     master_key: SecretStr | None = None
-    """64 hexadecimal digits from which every other key is derived. Absent: made once and kept in
-    the folder. Who loses it loses all that is encrypted."""
+    """64 hexadecimal digits; other keys are derived from it or wrapped by it. Absent: made once and
+    kept in the folder. Who loses it loses all that is encrypted."""
     batch_size_max: Annotated[int, Field(ge=1, le=1000)] = 200
     """Commands in one transaction."""
     batch_bytes_max: Annotated[int, Field(ge=1024, le=6_000_000)] = 2_000_000
@@ -54,6 +55,7 @@ class Settings(BaseSettings):
     body_bytes_max: Annotated[int, Field(ge=1024, le=4_000_000)] = 256 * 1024
     """Size of one message."""
     header_bytes_max: Annotated[int, Field(ge=256, le=100_000)] = 8 * 1024
+    """Size of one message's headers."""
     lease_s: Annotated[float, Field(ge=1, le=300)] = 15
     """For how long a worker owns a mailbox without renewing; a standby waits that long."""
     relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
@@ -61,7 +63,9 @@ class Settings(BaseSettings):
     relay_poll_ms: Annotated[int, Field(ge=1, le=60_000)] = 200
     """How often the outbox is looked at when nobody has announced anything."""
     publish_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10
+    """How long the broker may take to confirm a message."""
     database_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10
+    """How long MongoDB may take to answer, a whole commit included."""
     backoff_max_s: Annotated[float, Field(gt=0, le=300)] = 10
     """Longest pause between two attempts during an outage."""
     stop_timeout_s: Annotated[float, Field(gt=0, le=300)] = 20

@@ -67,7 +67,7 @@ class OneLine:
         )
 
     def parse(self, value: object) -> str:
-        """NFC, no spaces around, single spaces inside; a tab is a space that a table left behind."""
+        """NFC, no spaces around, single spaces inside; a tab is a space that a table left."""
         given = text_of(value)
         if len(given) > self.length_max:
             raise self.length_rule.broken()

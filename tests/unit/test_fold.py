@@ -8,6 +8,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.envelope import user_urn
+from handlers.admission import Delivery
 from handlers.decision import Put, Secret, key_of
 from handlers.entry import CLOCK_SKEW_MAX, INBOX_AGE_MAX
 from handlers.fold import Outcome
@@ -41,6 +42,16 @@ def decider() -> Decider:
     return Decider()
 
 
+in_one_batch_or_two = pytest.mark.parametrize("batches", ["one", "two"])
+
+
+def both(decider: Decider, batches: str, first: Delivery, second: Delivery) -> list[Outcome]:
+    """Decide two deliveries within one batch or over two."""
+    if batches == "one":
+        return decider.decide(first, second)
+    return [*decider.decide(first), *decider.decide(second)]
+
+
 # Once.
 
 
@@ -52,44 +63,28 @@ def test_accepted_command_leaves_its_writes_its_answer_and_its_event(decider: De
     assert written(outcome) == [("trials", "a"), ("inbox", (PLATFORM, "keep-a"))]
 
 
-@pytest.mark.parametrize("together", [True, False])
-def test_same_bytes_get_the_same_answer_and_change_nothing(
-    decider: Decider, together: bool
-) -> None:
-    twice = [keep("a"), keep("a")]
-    outcomes = (
-        decider.decide(*twice)
-        if together
-        else [*decider.decide(twice[0]), *decider.decide(twice[1])]
-    )
+@in_one_batch_or_two
+def test_same_bytes_get_the_same_answer_and_change_nothing(decider: Decider, batches: str) -> None:
+    outcomes = both(decider, batches, keep("a"), keep("a"))
     first, second = outcomes
     assert kinds(outcomes) == ["accepted", "duplicate"]
     assert second.letters == (first.letters[-1],)
     assert (second.writes, second.guards) == ((), ())
 
 
-@pytest.mark.parametrize("together", [True, False])
-def test_rejection_is_remembered_like_an_acceptance(decider: Decider, together: bool) -> None:
-    twice = [command(KEEP, {}), command(KEEP, {})]
-    outcomes = (
-        decider.decide(*twice)
-        if together
-        else [*decider.decide(twice[0]), *decider.decide(twice[1])]
-    )
+@in_one_batch_or_two
+def test_rejection_is_remembered_like_an_acceptance(decider: Decider, batches: str) -> None:
+    outcomes = both(decider, batches, command(KEEP, {}), command(KEEP, {}))
     assert kinds(outcomes) == ["rejected", "duplicate"]
     assert outcomes[0].letters == outcomes[1].letters
 
 
-@pytest.mark.parametrize("together", [True, False])
+@in_one_batch_or_two
 def test_other_bytes_under_a_used_id_are_rejected_and_the_inbox_stays(
-    decider: Decider, together: bool
+    decider: Decider, batches: str
 ) -> None:
     first, other = keep("a", id="one"), keep("b", id="one")
-    outcomes = (
-        decider.decide(first, other)
-        if together
-        else [*decider.decide(first), *decider.decide(other)]
-    )
+    outcomes = both(decider, batches, first, other)
     assert kinds(outcomes) == ["accepted", "reused"]
     kind, data = reply(outcomes[1])
     assert (kind, rules(data)) == ("trial.keep.rejected.v1", [("message.id-reused", "id")])
@@ -207,7 +202,7 @@ def test_refused_delivery_is_told_once_kept_once_and_remembered_never(decider: D
     kind, data = reply(outcome)
     assert (kind, data["code"]) == ("asset.register.rejected.v1", "message.undecodable")
     assert json.loads(outcome.letters[0].body)["correlationid"] == "transport-1"
-    assert [name for name, _ in decider.documents if name not in {"users"}] == ["dead_letters"]
+    assert [name for name, _ in decider.documents if name != "users"] == ["dead_letters"]
 
 
 def test_two_refusals_of_one_moment_are_two_messages(decider: Decider) -> None:

@@ -4,6 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from outbox.record import OutboxUnavailable
+
 
 class InboxKey(NamedTuple):
     """A command as its sender named it; stored as the sub-document `{"user": …, "id": …}`."""
@@ -27,7 +29,7 @@ class Fenced(StoreError):
     """The lane has another owner, or this commit is not the next one: acquire the lane again."""
 
 
-class Unavailable(StoreError):
+class Unavailable(StoreError, OutboxUnavailable):
     """An outage; a commit may or may not have happened: pause, then acquire the lane again."""
 
 

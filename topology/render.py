@@ -1,0 +1,66 @@
+"""The map as others read it, derived: a table for people, JSON Schemas for programs."""
+
+import inspect
+import sys
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, get_args
+
+from pydantic import BaseModel
+
+from contracts.envelope import CheckPassed, HeldData, RejectedData
+from contracts.messages import Event, Outcome, reply_type
+from handlers.letters import UNREAD_TYPE
+from topology.catalog import Entry
+
+DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
+URN: Final = "urn:flexspine:schema:"
+OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
+HEAD: Final = ("type", "kind", "queue", "collection", "who may send", "reply")
+
+
+def table(entries: Mapping[str, Entry]) -> str:
+    """One line per type, as Markdown."""
+    rows = [HEAD, ("---",) * len(HEAD), *map(_row, entries.values())]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in rows)
+
+
+def _row(entry: Entry) -> tuple[str, ...]:
+    return (
+        f"`{entry.name}`",
+        entry.kind,
+        f"`{entry.queue}`",
+        f"`{entry.register}`",
+        ", ".join(entry.senders),
+        ", ".join(f"`{reply_type(entry.name, outcome)}`" for outcome in OUTCOMES),
+    )
+
+
+def schemas(entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
+    """Type -> JSON Schema 2020-12 of its `data`: requests as we read them, the rest as we write."""
+    read = {name: _schema(name, e.contract, "validation") for name, e in entries.items()}
+    written = {name: _schema(name, model, "serialization") for name, model in _written(entries)}
+    return dict(sorted((read | written).items()))
+
+
+def _written(entries: Mapping[str, Entry]) -> Iterator[tuple[str, type[BaseModel]]]:
+    yield UNREAD_TYPE, RejectedData
+    for event in _events(entries):
+        yield event.message_type, event
+    for entry in entries.values():
+        accepted = CheckPassed if entry.kind == "check" else entry.contract.accepted
+        yield reply_type(entry.name, "accepted"), accepted
+        yield reply_type(entry.name, "rejected"), RejectedData
+        yield reply_type(entry.name, "held"), HeldData
+
+
+def _events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:
+    """The events of a register stand beside its requests, in the same module of contracts."""
+    for name in sorted({entry.contract.__module__ for entry in entries.values()}):
+        for _, found in inspect.getmembers(sys.modules[name], inspect.isclass):
+            if issubclass(found, Event) and found.message_type:
+                yield found
+
+
+def _schema(message_type: str, model: type[BaseModel], mode: Any) -> dict[str, Any]:
+    schema = model.model_json_schema(mode=mode)
+    return {"$schema": DIALECT, "$id": f"{URN}{message_type}", **schema}

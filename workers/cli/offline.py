@@ -1,0 +1,91 @@
+"""Commands that need no server: `run` and `schema`."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from topology.catalog import Entry, build
+from workers.app import now_utc
+from workers.cli.input import FileArgument, MappingOption, lines_of
+from workers.lines import Line
+from workers.local import open_register
+from workers.schemas import schema_of
+
+
+def run(
+    file: FileArgument,
+    *,
+    mapping: MappingOption = None,
+    now: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"],
+            help="The register's clock, RFC 3339 with offset; without it, the real one.",
+        ),
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option(help="Any text: the same seed issues the same ids.")
+    ] = None,
+) -> None:
+    """Play a file on a register of its own in memory, and print its replies and events.
+
+    One envelope per line in and out, in order. The register is new and knows two users, `operator`
+    and `front-desk`; `source` says who sends, as the broker would vouch for it.
+    `$reply:<command id>` in any text stands for the id that an earlier line's reply issued; `$key`
+    as `account_key_hash` for the hash of a key made for it. `id` and `time` may be left out.
+    """
+    asyncio.run(_run(lines_of(file, mapping), now, seed))
+
+
+async def _run(lines: Sequence[Line], now: datetime | None, seed: str | None) -> None:
+    register = await open_register(seed, now_utc if now is None else lambda: now)
+    async for body in register.play(lines):
+        sys.stdout.buffer.write(body + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def schema(
+    type: Annotated[  # noqa: A002  the field's word
+        str | None, typer.Argument(help="A type, such as asset.register.v1; none: list them.")
+    ] = None,
+    *,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="The schemas of all types as one JSON object.")
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option(help="A folder: write <type>.json for every type into it.")
+    ] = None,
+) -> None:
+    """Print what a type takes as JSON Schema 2020-12, or list the types and who may send them."""
+    entries = build()
+    if into is not None:
+        into.mkdir(parents=True, exist_ok=True)
+        for name, entry in entries.items():
+            (into / f"{name}.json").write_text(_pretty(schema_of(entry)), encoding="utf-8")
+    elif type is not None:
+        if type not in entries:
+            raise typer.BadParameter(f"expected one of {', '.join(entries)}; got {type}.")
+        typer.echo(_pretty(schema_of(entries[type])), nl=False)
+    elif as_json:
+        typer.echo(_pretty({name: schema_of(entry) for name, entry in entries.items()}), nl=False)
+    else:
+        Console().print(_listed(entries.values()))
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
+
+
+def _listed(entries: Iterable[Entry]) -> Table:
+    table = Table(Column("type", no_wrap=True), "kind", Column("queue", no_wrap=True), "senders")
+    for entry in entries:
+        table.add_row(entry.name, entry.kind, entry.queue, " ".join(entry.senders))
+    return table

@@ -1,0 +1,59 @@
+"""Where the backbone is and by which key a user logs in, from the settings and the folder."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from topology import names
+from workers.app import Addresses
+from workers.client import LoginFailed
+from workers.embedded.ports import LOOPBACK, of_folder
+from workers.keyring import AccountKeys
+from workers.settings import Settings
+from workers.vault import Vault
+
+SERVERS: Final = "servers"
+"""Folder of the embedded servers, inside that of the settings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A backbone that this machine can talk to."""
+
+    settings: Settings
+    addresses: Addresses
+    vault: Vault
+    keys: AccountKeys
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Place":
+        """Servers of others if the settings name them, else the embedded ones."""
+        keys = AccountKeys(settings.folder)
+        return cls(settings, _addresses(settings), Vault(settings.master), keys)
+
+    def url(self, user: str) -> str:
+        """The broker's address with the user's account in it; LoginFailed where no key is kept."""
+        derived = user in {names.OPERATOR, names.FRONT_DESK}
+        password = self.vault.password(user) if derived else self.keys.password(user)
+        if password is None:
+            raise LoginFailed(
+                f"expected a key of {user} in {self.settings.folder / 'keyring.json'}, got none. "
+                "Register the user with `account_key_hash` of `$key`, or send where it was done."
+            )
+        return self.addresses.amqp_as(user, password)
+
+
+def _addresses(settings: Settings) -> Addresses:
+    if settings.amqp_url and settings.management_url and settings.mongo_url:
+        return Addresses(settings.amqp_url, settings.management_url, settings.mongo_url)
+    folder = settings.folder / SERVERS
+    if not (folder / "ports.json").exists():
+        raise LoginFailed(
+            f"expected embedded servers in {folder} or the addresses of others, got neither. "
+            "Start `flexspine up`, or set FLEXSPINE_AMQP_URL and its like."
+        )
+    ports = of_folder(folder)
+    return Addresses(
+        f"amqp://{LOOPBACK}:{ports.amqp}/",
+        f"http://{LOOPBACK}:{ports.management}",
+        f"mongodb://{LOOPBACK}:{ports.mongo}/",
+    )

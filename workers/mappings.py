@@ -1,0 +1,181 @@
+"""Others' tables as lines of registrations; the mapping itself is data (JSONata)."""
+
+import csv
+import io
+import json
+import tomllib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from jsonata import Jsonata
+from jsonata.jexception import JException
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from contracts.assets import RegisterAsset
+from contracts.envelope import SPEC_VERSION, user_urn
+from contracts.users import RegisterUser
+from topology.names import OPERATOR
+from workers.lines import Line, digest_of
+
+FOLDER: Final = Path(__file__).resolve().parents[1] / "examples" / "mappings"
+_DIGEST_LENGTH: Final = 12
+
+
+class MappingError(Exception):
+    """The mapping or the table as a whole cannot be used; the text says what to do."""
+
+
+class _Description(BaseModel):
+    """What the TOML file of a mapping says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    expression: str
+    sender: dict[str, Any]
+    label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One row of the table and what the mapping made of it."""
+
+    number: int
+    label: str
+    made: dict[str, Any] | None = None
+    fault: str = ""
+
+
+@dataclass(slots=True)
+class TableMapping:
+    """One mapping, ready for a table; `left_out` counts what no field was found for."""
+
+    name: str
+    description: _Description
+    expression: Jsonata
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, name: str) -> "TableMapping":
+        """Open a shipped mapping by its name, or any other by the path of its TOML file."""
+        path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+        try:
+            description = _Description(**tomllib.loads(path.read_text(encoding="utf-8")))
+            text = (path.parent / description.expression).read_text(encoding="utf-8")
+        except FileNotFoundError as error:
+            known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
+            raise MappingError(
+                f"expected a mapping out of {known}, or the path of a .toml file; got {name!r} "
+                f"and no {error.filename}."
+            ) from error
+        except (tomllib.TOMLDecodeError, ValidationError) as error:
+            raise MappingError(f"expected the description of a mapping, got {error}.") from error
+        try:
+            return cls(path.stem, description, Jsonata(text))
+        except JException as error:
+            where = description.expression
+            raise MappingError(f"expected JSONata in {where}, got {error}.") from error
+
+    def lines(self, content: bytes) -> list[Line]:
+        """The sender's registration, then its owners', then one asset for each row."""
+        rows = list(self._rows(content))
+        scope = digest_of(content)
+        mark = f"{self.name}-{scope[:_DIGEST_LENGTH]}"
+        sender, source = self._sender()
+        owners: dict[str, Line] = {}
+        for row in rows:
+            if row.made is None or (owner := row.made.get("owner")) is None:
+                continue
+            reference = str(owner["reference"])
+            if reference not in owners:
+                command_id = f"{mark}-owner-{row.number}"
+                envelope = _envelope(command_id, source, RegisterUser.message_type, owner["data"])
+                envelope["onbehalfof"] = reference
+                label = f"owner in {row.label}"
+                owners[reference] = Line(scope, len(owners) + 1, label, envelope)
+        assets = [
+            self._asset(row, Line(scope, len(owners) + row.number, row.label, None), owners)
+            for row in rows
+        ]
+        return [sender, *owners.values(), *assets]
+
+    def _sender(self) -> tuple[Line, str]:
+        """Its registration belongs to no file: the next file comes from the same user."""
+        data = self.description.sender
+        scope = digest_of(json.dumps([self.name, data], sort_keys=True).encode())
+        command_id = f"{self.name}-sender-{scope[:_DIGEST_LENGTH]}"
+        envelope = _envelope(command_id, user_urn(OPERATOR), RegisterUser.message_type, data)
+        return Line(scope, 0, "sender", envelope), user_urn(f"$reply:{command_id}")
+
+    def _asset(self, row: _Row, line: Line, owners: dict[str, Line]) -> Line:
+        if row.made is None:
+            return Line(line.scope, line.number, line.label, None, fault=row.fault)
+        data = dict(row.made["asset"])
+        if (owner := row.made.get("owner")) is not None:
+            registration = owners[str(owner["reference"])].envelope or {}
+            data["owner"] = f"$reply:{registration['id']}"
+        _, source = self._sender()
+        command_id = f"{self.name}-{line.scope[:_DIGEST_LENGTH]}-row-{row.number}"
+        envelope = _envelope(command_id, source, RegisterAsset.message_type, data)
+        return Line(line.scope, line.number, line.label, envelope)
+
+    def _rows(self, content: bytes) -> Iterator[_Row]:
+        table = csv.reader(io.StringIO(_text(content), newline=""), strict=True)
+        header = _header(table)
+        number = 0
+        while True:
+            number += 1
+            try:
+                cells = next(table)
+            except StopIteration:
+                return
+            except csv.Error as error:
+                yield _Row(number, f"row {number}", fault=str(error))
+                return
+            if cells:
+                yield self._row(number, header, cells)
+
+    def _row(self, number: int, header: Sequence[str], cells: Sequence[str]) -> _Row:
+        if len(cells) != len(header):
+            fault = f"{len(cells)} cells where the header has {len(header)}"
+            return _Row(number, f"row {number}", fault=fault)
+        row = dict(zip(header, cells, strict=True))
+        named = row.get(self.description.label or "")
+        label = f"row {number} ({self.description.label} {named})" if named else f"row {number}"
+        try:
+            made = self.expression.evaluate(row)
+        except JException as error:
+            return _Row(number, label, fault=f"a row that the mapping cannot read: {error}")
+        if not isinstance(made, dict) or not isinstance(made.get("asset"), dict):
+            return _Row(number, label, fault="a row of which the mapping made no asset")
+        for column in made.get("left_out", ()):
+            self.left_out[column] = self.left_out.get(column, 0) + 1
+        return _Row(number, label, made)
+
+
+def _envelope(command_id: str, source: str, message_type: str, data: Any) -> dict[str, Any]:
+    return {
+        "specversion": SPEC_VERSION,
+        "id": command_id,
+        "source": source,
+        "type": message_type,
+        "data": data,
+    }
+
+
+def _text(content: bytes) -> str:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise MappingError(f"expected a table in UTF-8, got {error}. Save it as UTF-8.") from error
+
+
+def _header(table: Iterator[list[str]]) -> Sequence[str]:
+    header = next(table, [])
+    twice = sorted({name for name in header if header.count(name) > 1})
+    if not header or twice:
+        raise MappingError(
+            f"expected a first row that names each column once, got {twice or 'an empty file'}."
+        )
+    return header
