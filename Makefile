@@ -12,7 +12,7 @@ CODE := $(wildcard contracts handlers topology outbox workers tests bench consol
 # Where uv comes from when the environment has none; requirements.lock pins everything else.
 UV := uv>=0.5,<1
 
-.PHONY: help setup run test lint types imports unit memory conformance broker chaos lock schema clean
+.PHONY: help setup run test lint types imports unit memory conformance broker chaos lock golden clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,8 +58,8 @@ lock: .venv/.python ## requirements.lock anew from pyproject.toml
 	@! grep --line-number '://' requirements.lock || { \
 		echo 'expected no address in requirements.lock; got the lines above; remove them' >&2; exit 1; }
 
-schema: .venv/.python ## the published tables and schemas anew
-	@$(BIN)/flexspine schema
+golden: .venv/.python ## the published tables and schemas, which tests compare, anew
+	@$(BIN)/python -m tests.golden.pages
 
 clean: ## removes what tools made; keeps .venv and the data in .flexspine
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -7,13 +7,14 @@ from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
-from contracts.envelope import CheckPassed, HeldData, RejectedData
+from contracts.envelope import CheckPassed, Header, HeldData, RejectedData
 from contracts.messages import Event, Outcome, reply_type
 from handlers.letters import UNREAD_TYPE
 from topology.catalog import Entry
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 URN: Final = "urn:flexspine:schema:"
+ENVELOPE: Final = "envelope"
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
 HEAD: Final = ("type", "kind", "queue", "collection", "who may send", "reply")
 
@@ -36,10 +37,14 @@ def _row(entry: Entry) -> tuple[str, ...]:
 
 
 def schemas(entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
-    """Type -> JSON Schema 2020-12 of its `data`: requests as we read them, the rest as we write."""
+    """Type -> JSON Schema 2020-12 of its `data`: requests as we read them, the rest as we write.
+
+    The attributes around the data, the same for every type, are under `envelope`.
+    """
     read = {name: _schema(name, e.contract, "validation") for name, e in entries.items()}
     written = {name: _schema(name, model, "serialization") for name, model in _written(entries)}
-    return dict(sorted((read | written).items()))
+    envelope = {ENVELOPE: _schema(ENVELOPE, Header, "validation")}
+    return envelope | dict(sorted((read | written).items()))
 
 
 def _written(entries: Mapping[str, Entry]) -> Iterator[tuple[str, type[BaseModel]]]:

@@ -12,8 +12,8 @@ from handlers.fold import Rulebook
 from handlers.letters import Letter
 from topology.apply import SALT_BYTES, password_hash
 from topology.catalog import Entry, build, served_by
+from workers.cli.lines import Answers, Line, Rendered, Unsendable, render
 from workers.engine import Engine
-from workers.lines import Answers, Line, Rendered, Unsendable, render
 from workers.queries import Desk
 from workers.store.memory import MemoryStore
 from workers.vault import KEY_BYTES, Vault

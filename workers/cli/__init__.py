@@ -47,6 +47,3 @@ def main() -> None:
     except FAULTS as fault:
         typer.echo(f"flexspine: {fault}", err=True)
         sys.exit(FAILED)
-    except BrokenPipeError:
-        # Whoever read us (`| head`) has seen enough; without this Python complains at the end.
-        sys.stderr.close()

@@ -16,14 +16,14 @@ from rich.table import Table
 from topology import names
 from topology.catalog import build
 from workers.app import now_utc
+from workers.cli.client import listen
 from workers.cli.faults import UNSETTLED
 from workers.cli.input import FileArgument, MappingOption, lines_of
+from workers.cli.lines import Line
 from workers.cli.place import Place
-from workers.client import listen
-from workers.lines import Line
-from workers.sending import Result, Sending, Settled
+from workers.cli.sending import Result, Sending, Settled
+from workers.cli.spool import Spool
 from workers.settings import Settings
-from workers.spool import Spool
 
 SILENCE_S: Final = 60.0
 REFUSALS_SHOWN_MAX: Final = 20

@@ -3,13 +3,13 @@
 from typing import Final
 
 from topology.management import ManagementError
+from workers.cli.client import LoginFailed
 from workers.cli.input import FileFault
-from workers.client import LoginFailed
+from workers.cli.keyring import KeyringError
+from workers.cli.mappings import MappingError
+from workers.cli.spool import SpoolError
 from workers.embedded.errors import ServerFailed, ServerMissing
-from workers.keyring import KeyringError
-from workers.mappings import MappingError
 from workers.settings import SettingsError
-from workers.spool import SpoolError
 from workers.store.protocol import Unavailable
 
 UNSETTLED: Final = 1

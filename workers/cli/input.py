@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from workers.lines import Line, read_lines
-from workers.mappings import TableMapping
+from workers.cli.lines import Line, read_lines
+from workers.cli.mappings import TableMapping
 
 STANDARD_INPUT: Final = "-"
 FileArgument = Annotated[

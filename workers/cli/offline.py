@@ -13,11 +13,11 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from topology.catalog import Entry, build
+from topology.render import schemas
 from workers.app import now_utc
 from workers.cli.input import FileArgument, MappingOption, lines_of
-from workers.lines import Line
+from workers.cli.lines import Line
 from workers.local import open_register
-from workers.schemas import schema_of
 
 
 def run(
@@ -64,18 +64,22 @@ def schema(
         Path | None, typer.Option(help="A folder: write <type>.json for every type into it.")
     ] = None,
 ) -> None:
-    """Print what a type takes as JSON Schema 2020-12, or list the types and who may send them."""
+    """Print the data of a type as JSON Schema 2020-12, or list the types and who may send them.
+
+    Replies and events have schemas too; `envelope` is the one of what stands around the data.
+    """
     entries = build()
+    found = schemas(entries)
     if into is not None:
         into.mkdir(parents=True, exist_ok=True)
-        for name, entry in entries.items():
-            (into / f"{name}.json").write_text(_pretty(schema_of(entry)), encoding="utf-8")
+        for name, one in found.items():
+            (into / f"{name}.json").write_text(_pretty(one), encoding="utf-8")
     elif type is not None:
-        if type not in entries:
-            raise typer.BadParameter(f"expected one of {', '.join(entries)}; got {type}.")
-        typer.echo(_pretty(schema_of(entries[type])), nl=False)
+        if type not in found:
+            raise typer.BadParameter(f"expected one of {', '.join(found)}; got {type}.")
+        typer.echo(_pretty(found[type]), nl=False)
     elif as_json:
-        typer.echo(_pretty({name: schema_of(entry) for name, entry in entries.items()}), nl=False)
+        typer.echo(_pretty(found), nl=False)
     else:
         Console().print(_listed(entries.values()))
 

@@ -5,9 +5,9 @@ from typing import Final
 
 from topology import names
 from workers.app import Addresses
-from workers.client import LoginFailed
+from workers.cli.client import LoginFailed
+from workers.cli.keyring import AccountKeys
 from workers.embedded.ports import LOOPBACK, of_folder
-from workers.keyring import AccountKeys
 from workers.settings import Settings
 from workers.vault import Vault
 

@@ -16,9 +16,9 @@ from workers import app, embedded, logs
 from workers.app import Addresses
 from workers.cli.asking import deliver
 from workers.cli.input import lines_of
+from workers.cli.keyring import AccountKeys
+from workers.cli.lines import Line
 from workers.cli.place import SERVERS, Place
-from workers.keyring import AccountKeys
-from workers.lines import Line
 from workers.settings import Settings
 from workers.vault import Vault
 

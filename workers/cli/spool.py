@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, Self
 
 from contracts.envelope import USER_URN
-from workers.lines import Answers, Line, Rendered
+from workers.cli.lines import Answers, Line, Rendered
 
 PRIVATE: Final = 0o600
 

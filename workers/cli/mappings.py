@@ -17,7 +17,7 @@ from contracts.assets import RegisterAsset
 from contracts.envelope import SPEC_VERSION, user_urn
 from contracts.users import RegisterUser
 from topology.names import OPERATOR
-from workers.lines import Line, digest_of
+from workers.cli.lines import Line, digest_of
 
 FOLDER: Final = Path(__file__).resolve().parents[1] / "examples" / "mappings"
 _DIGEST_LENGTH: Final = 12

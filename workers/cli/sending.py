@@ -11,9 +11,9 @@ from typing import Final, Literal
 
 from contracts.envelope import Finding
 from topology.catalog import Entry
-from workers.client import Correspondent, LoginFailed, PublishRefused, Unreachable
-from workers.keyring import AccountKeys
-from workers.lines import (
+from workers.cli.client import Correspondent, LoginFailed, PublishRefused, Unreachable
+from workers.cli.keyring import AccountKeys
+from workers.cli.lines import (
     REFERENCE_RULE,
     Answers,
     Line,
@@ -22,7 +22,7 @@ from workers.lines import (
     references,
     render,
 )
-from workers.spool import Spool
+from workers.cli.spool import Spool
 
 WINDOW_MAX: Final = 200
 """Commands under way at the same time."""

@@ -125,7 +125,7 @@ class Correspondent:
     async def request(self, command_id: str, message_type: str, body: bytes) -> bytes:
         """Send and wait for the answer, however long; raises PublishRefused.
 
-        A message with the id of one that waits joins it where the bytes are the same.
+        A message with the id of one that waits goes after it.
         """
         asked = _Asked(command_id, message_type, body)
         previous = self._asked.get(command_id)
