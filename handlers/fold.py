@@ -80,6 +80,8 @@ class Folded(Generic[RowsT]):
 
     outcomes: tuple[tuple[Outcome, RowsT], ...]
     missing: frozenset[tuple[str, Any]]
+    decided: int
+    """How many deliveries come before the first that asked for more."""
 
 
 class UnstorableError(ValueError):
@@ -107,6 +109,7 @@ def fold(
     """
     done: list[tuple[Outcome, RowsT]] = []
     missing: set[tuple[str, Any]] = set()
+    decided = 0
     for index, arrival in arrivals:
         try:
             outcome, written = _guarded(
@@ -117,7 +120,8 @@ def fold(
             continue
         view.apply(outcome.writes)
         done.append((outcome, written))
-    return Folded(tuple(done), frozenset(missing))
+        decided += not missing
+    return Folded(tuple(done), frozenset(missing), decided)
 
 
 @dataclass(frozen=True, slots=True)

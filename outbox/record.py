@@ -53,6 +53,11 @@ def _address(letter: Letter) -> tuple[str, str, str | None]:
     return names.EVENTS, personal, None
 
 
+def past_lane(place: str) -> str:
+    """A bound behind every record of the lane that this one is of: places are lane/batch/…"""
+    return place.rsplit("/", 3)[0] + "/~"
+
+
 class OutboxUnavailable(Exception):
     """The store does not answer; the records are where they were."""
 

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from outbox.publisher import Delivered, PublishFailedError
-from outbox.record import OutboxRecord, OutboxStore, OutboxUnavailable
+from outbox.record import OutboxRecord, OutboxStore, OutboxUnavailable, past_lane
 
 log = structlog.get_logger()
 
@@ -17,8 +17,9 @@ log = structlog.get_logger()
 class Relay:
     """Sends the outbox of the partitions that this process holds.
 
-    The scan goes on behind the last record that it saw and begins anew at the end, so that a busy
-    lane starves no other. A record that fails holds back the later ones of its entity only.
+    The scan takes a page of each lane, from the lane's oldest record, and begins anew at the end:
+    a busy lane starves no other. A record that fails holds back the later ones of its entity only,
+    until the scan begins anew.
     """
 
     store: OutboxStore
@@ -34,6 +35,7 @@ class Relay:
     """How many messages had no queue to go to."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _after: str = ""
+    _scanned: frozenset[int] = frozenset()
     _held: set[str] = field(default_factory=set)
     _stopping: bool = False
 
@@ -64,29 +66,41 @@ class Relay:
                 await self._sleep(self.poll_s)
 
     async def drain(self) -> int:
-        """Send until the outbox has nothing more that can be sent; say how much was."""
-        total = 0
+        """Send until a whole scan finds nothing to send; say how much was sent."""
+        total, in_scan = 0, 0
         while not self._stopping:
-            mine = self.partitions()
+            mine = self._partitions()
             rows = await self.store.pending(mine, self.batch_max, self._after) if mine else ()
-            at_end = len(rows) < self.batch_max
-            sent = await self._send(rows)
-            total += sent
-            self._after = "" if at_end else str(rows[-1]["_id"])
-            if at_end and self._held:
+            free = [row for row in rows if row["entity"] not in self._held]
+            in_scan += await self._send(free)
+            if len(rows) == self.batch_max:
+                # Where a page holds back an entity, what is behind it in the lane is not its fault.
+                last, held = str(rows[-1]["_id"]), any(r["entity"] in self._held for r in rows)
+                self._after = last if held else past_lane(last)
+                continue
+            total += in_scan
+            if in_scan:
+                self.recovered()
+            if not in_scan and not self._held:
+                break
+            if self._held:
                 self._held.clear()
                 await asyncio.sleep(self.backoff())
-            elif at_end and not sent:
-                break
-            elif sent:
-                self.recovered()
+            self._after, in_scan = "", 0
         return total
+
+    def _partitions(self) -> Collection[int]:
+        """What is ours; a partition that comes in is scanned from its start, for order's sake."""
+        mine = frozenset(self.partitions())
+        if not mine <= self._scanned:
+            self._after = ""
+        self._scanned = mine
+        return mine
 
     async def _send(self, rows: Sequence[Mapping[str, Any]]) -> int:
         by_entity: dict[str, list[OutboxRecord]] = {}
         for row in rows:
-            if row["entity"] not in self._held:
-                by_entity.setdefault(row["entity"], []).append(self._record(row))
+            by_entity.setdefault(row["entity"], []).append(self._record(row))
         done: list[str] = []
         async with asyncio.TaskGroup() as tasks:
             for records in by_entity.values():

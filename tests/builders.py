@@ -50,7 +50,6 @@ def user_document(user_id: str = PLATFORM, **changes: Any) -> dict[str, Any]:
         "roles": ["fsp"],
         "roles_requested": [],
         "registrant": "operator",
-        "registrant_reference": None,
         "registered_at": NOW,
         "name": "Example Power Ltd",
     } | changes

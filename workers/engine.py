@@ -59,6 +59,10 @@ class Engine:
     async def _settle(self, arrivals: Arrived, faults: Faults) -> Sequence[Outcome]:
         for _ in range(CONFLICTS_MAX):
             folded, maker = await self._fold(arrivals, faults)
+            if folded.missing:
+                # A long chain of commands that lead to each other: what is decided goes first.
+                parts = max(folded.decided, 1)
+                return await self._each((arrivals[:parts], arrivals[parts:]), faults)
             commit = make_commit(self.lease, maker, folded.outcomes, self.version)
             try:
                 await self.store.commit(commit)
@@ -86,7 +90,10 @@ class Engine:
         return [outcome for part in parts for outcome in await self._settle(part, faults)]
 
     async def _fold(self, arrivals: Arrived, faults: Faults) -> tuple[Folded[Rows], RowMaker]:
-        """Fold, read what was missing, and fold again until nothing is."""
+        """Fold, read what was missing, and fold again until nothing is, or the rounds are used up.
+
+        One command alone is not asked for ever: after its rounds it may ask no more, and fails.
+        """
         now = self.clock()
         loaded = Loaded()
         loader = Loader(self.store, self.vault)
@@ -98,9 +105,10 @@ class Engine:
                 place=f"{self.lease.lane}/{self.lease.batch + 1:012d}",
                 now=now,
             )
-            view = View(loaded.documents, may_ask=round_number < ROUNDS_MAX)
+            last = round_number >= ROUNDS_MAX
+            view = View(loaded.documents, may_ask=not last or len(arrivals) > 1)
             folded = fold(arrivals, view, self.rulebook, now, maker, faults=faults)
-            if not folded.missing:
+            if not folded.missing or (last and len(arrivals) > 1):
                 return folded, maker
             subjects = {("keys", unattributed(now)), *_senders(arrivals)}
             await loader.read(folded.missing | subjects, loaded)

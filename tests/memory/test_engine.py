@@ -52,9 +52,6 @@ def kinds(outcomes: Sequence[Any]) -> list[str]:
     return [outcome.kind for outcome in outcomes]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the rounds of a batch are counted, not those of its slowest command"
-)
 async def test_many_commands_that_read_what_their_predecessors_wrote_are_all_decided(
     workshop: Workshop,
 ) -> None:

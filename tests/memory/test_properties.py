@@ -43,7 +43,7 @@ SETTING = [
     for name, role in ROLES.items()
 ]
 SENDERS = [FIRST, SECOND, "operator"]
-BASE = {
+BASE: dict[str, dict[str, Any]] = {
     "base-1": {"identity": {"make": "Acme", "serial": "SN-1"}},
     "base-2": {"identity": None, "connection": {"mpan_import": "2000000000015"}},
 }

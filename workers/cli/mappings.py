@@ -19,7 +19,7 @@ from contracts.users import RegisterUser
 from topology.names import OPERATOR
 from workers.cli.lines import Line, digest_of
 
-FOLDER: Final = Path(__file__).resolve().parents[1] / "examples" / "mappings"
+FOLDER: Final = Path(__file__).resolve().parents[2] / "examples" / "mappings"
 _DIGEST_LENGTH: Final = 12
 
 
