@@ -20,6 +20,8 @@ from contracts.messages import Request
 from contracts.values import CommandId
 
 REPLY_DIRECT: Final = "amq.rabbitmq.reply-to."
+UNREADABLE_HEADERS: Final = "x-unreadable-headers"
+"""Mark in the place of headers that the driver cannot read; whoever sends it is refused as well."""
 _COMMAND_ID: Final[TypeAdapter[str]] = TypeAdapter(CommandId)
 
 
@@ -120,6 +122,8 @@ def _refuse_unread(delivery: Delivery, limits: Limits) -> Refusal | None:
         )
     if copied := [name for name in headers if name.upper() in {"CC", "BCC"}]:
         return _refuse(delivery, "identity", "no CC or BCC headers", ", ".join(copied))
+    if UNREADABLE_HEADERS in headers:
+        return _refuse(delivery, "undecodable", "headers of known types, named in UTF-8", "")
     size = len(delivery.body)
     if size > limits.body_bytes_max:
         return _refuse(delivery, "oversized", f"at most {limits.body_bytes_max} bytes", f"{size}")
@@ -152,7 +156,8 @@ def _admit_read(delivery: Delivery, envelope: Envelope[Request]) -> Arrival | Re
 def _admit_broken(delivery: Delivery, error: ValidationError) -> Arrival | Refusal:
     """The slow way: find out what can still be trusted of a message that does not fit."""
     try:
-        raw = json.loads(delivery.body, parse_constant=_no_constant)
+        # As text, since bytes would be taken for UTF-16 or UTF-32 where they look like it.
+        raw = json.loads(delivery.body.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError):
         return _refuse(delivery, "undecodable", "a JSON object in UTF-8", delivery.body[:60])
     if not isinstance(raw, dict):
@@ -169,7 +174,9 @@ def _admit_broken(delivery: Delivery, error: ValidationError) -> Arrival | Refus
         unstorables = list(unstorable(raw, ""))
     except RecursionError:
         return _refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
-    findings = unstorable_findings(unstorables) or findings_of(error)
+    findings = _all_findings(unstorables, error)
+    if not findings:
+        return _refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
     return Arrival(
         user=user,
         id=command_id,
@@ -180,6 +187,17 @@ def _admit_broken(delivery: Delivery, error: ValidationError) -> Arrival | Refus
         header=None,
         findings=_type_findings(delivery, raw.get("type")) + findings,
     )
+
+
+def _all_findings(
+    unstorables: list[tuple[str, Any]], error: ValidationError
+) -> tuple[Finding, ...]:
+    """What no store can hold, then what breaks the contract where the text could be read at all."""
+    findings = unstorable_findings(unstorables)
+    if any(d["type"] == "json_invalid" for d in error.errors(include_input=False)):
+        return findings
+    named = {finding.field for finding in findings}
+    return findings + tuple(f for f in findings_of(error) if f.field not in named)
 
 
 def _type_findings(delivery: Delivery, given: Any) -> tuple[Finding, ...]:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal, Self
+from typing import Final, Literal, Self
 
 from contracts.envelope import HeldData, RejectedData, compose
 from contracts.messages import Contract, Event, Outcome, reply_type
@@ -11,8 +11,10 @@ from handlers.admission import REPLY_DIRECT, Arrival, Refusal
 from handlers.decision import Context, Identity, Rejected
 from handlers.visibility import Visible, reply_to_sender
 
-UNREAD_TYPE = "message.rejected.v1"
+UNREAD_TYPE: Final = "message.rejected.v1"
 """Type of the answer to what could not be read as any request."""
+UNREAD_HELD_TYPE: Final = "message.held.v1"
+"""Type of the notice that such a message is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class Letter:
         try:
             kind = reply_type(refusal.delivery.type, outcome)
         except ValueError:
-            kind = UNREAD_TYPE
+            kind = UNREAD_HELD_TYPE if outcome == "held" else UNREAD_TYPE
         visible = reply_to_sender(refusal.tell, data)
         origin = refusal.correlation or ""
         digest = sha256(refusal.delivery.body).hexdigest()

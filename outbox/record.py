@@ -54,7 +54,7 @@ def _address(letter: Letter) -> tuple[str, str, str | None]:
 
 
 def past_lane(place: str) -> str:
-    """A bound behind every record of the lane that this one is of: places are lane/batch/…"""
+    """A bound behind every record of that record's lane: places are lane/batch/index/number."""
     return place.rsplit("/", 3)[0] + "/~"
 
 

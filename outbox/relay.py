@@ -25,8 +25,8 @@ class Relay:
     store: OutboxStore
     publish: Callable[[OutboxRecord], Awaitable[Delivered]]
     open_body: Callable[[Mapping[str, Any]], bytes]
-    partitions: Callable[[], Collection[int]]
-    """The partitions that are ours at this moment."""
+    partitions: Callable[[], Mapping[int, int]]
+    """The partitions that are ours at this moment, each with the epoch of its lease."""
     batch_max: int
     poll_s: float
     backoff: Callable[[], float]
@@ -35,7 +35,7 @@ class Relay:
     """How many messages had no queue to go to."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _after: str = ""
-    _scanned: frozenset[int] = frozenset()
+    _scanned: Mapping[int, int] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
     _stopping: bool = False
 
@@ -72,15 +72,16 @@ class Relay:
             mine = self._partitions()
             rows = await self.store.pending(mine, self.batch_max, self._after) if mine else ()
             free = [row for row in rows if row["entity"] not in self._held]
-            in_scan += await self._send(free)
+            sent = await self._send(free)
+            in_scan += sent
+            if sent:
+                self.recovered()
             if len(rows) == self.batch_max:
                 # Where a page holds back an entity, what is behind it in the lane is not its fault.
                 last, held = str(rows[-1]["_id"]), any(r["entity"] in self._held for r in rows)
                 self._after = last if held else past_lane(last)
                 continue
             total += in_scan
-            if in_scan:
-                self.recovered()
             if not in_scan and not self._held:
                 break
             if self._held:
@@ -91,30 +92,35 @@ class Relay:
 
     def _partitions(self) -> Collection[int]:
         """What is ours; a partition that comes in is scanned from its start, for order's sake."""
-        mine = frozenset(self.partitions())
-        if not mine <= self._scanned:
+        mine = self.partitions()
+        if not mine.items() <= self._scanned.items():
             self._after = ""
         self._scanned = mine
-        return mine
+        return mine.keys()
 
     async def _send(self, rows: Sequence[Mapping[str, Any]]) -> int:
         by_entity: dict[str, list[OutboxRecord]] = {}
         for row in rows:
             by_entity.setdefault(row["entity"], []).append(self._record(row))
         done: list[str] = []
+        failed: list[PublishFailedError] = []
         async with asyncio.TaskGroup() as tasks:
             for records in by_entity.values():
-                tasks.create_task(self._send_entity(records, done))
+                tasks.create_task(self._send_entity(records, done, failed))
+        if failed:
+            log.warning("relay.unconfirmed", entities=len(failed), error=str(failed[0]))
         if done:
             await self.store.forget(done)
         return len(done)
 
-    async def _send_entity(self, records: Sequence[OutboxRecord], done: list[str]) -> None:
+    async def _send_entity(
+        self, records: Sequence[OutboxRecord], done: list[str], failed: list[PublishFailedError]
+    ) -> None:
         for record in records:
             try:
                 outcome = await self.publish(record)
             except PublishFailedError as error:
-                log.warning("relay.unconfirmed", key=record.key, error=str(error))
+                failed.append(error)
                 self._held.add(record.entity)
                 return
             if outcome is Delivered.UNHEARD:

@@ -105,12 +105,9 @@ class Platform:
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
-    async def connect(
-        cls, url: str, user: str, password: str, *, robust: bool = False, listen: bool = True
-    ) -> Self:
-        """Log in and consume both queues of the account; robust ones outlive a restart."""
-        connect = aio_pika.connect_robust if robust else aio_pika.connect
-        connection = await connect(url)
+    async def connect(cls, url: str, user: str, password: str, *, listen: bool = True) -> Self:
+        """Log in and consume both queues of the account."""
+        connection = await aio_pika.connect(url)
         channel = await connection.channel()
         commands = await channel.get_exchange(names.COMMANDS, ensure=False)
         reply_to = names.replies_queue(user) if user != names.FRONT_DESK else DIRECT_REPLY
@@ -320,11 +317,15 @@ class Spine:
         self._stack.push_async_callback(party.close)
         return party
 
-    async def operator(self, **options: Any) -> Platform:
+    async def again(self, party: Platform) -> Platform:
+        """The same party after its connection was lost, with what it had received before."""
+        back = await self.connect(party.user, party.password)
+        back.received[:0] = party.received
+        return back
+
+    async def operator(self) -> Platform:
         """The operator, who hears of every domain event too."""
-        party = await self.connect(
-            names.OPERATOR, self.vault.password(names.OPERATOR), **options
-        )
+        party = await self.connect(names.OPERATOR, self.vault.password(names.OPERATOR))
         await party.listen(names.domain_queue(names.OPERATOR))
         return party
 
@@ -334,7 +335,7 @@ class Spine:
 
     async def platform(self, **data: Any) -> Platform:
         """Register at the front desk and log in with the key of that registration."""
-        options = {name: data.pop(name) for name in ("robust", "listen") if name in data}
+        options = {name: data.pop(name) for name in ("listen",) if name in data}
         desk, key = await self.front_desk(), secrets.token_urlsafe(24)
         reply = await desk.ask("user.register.v1", user(key, **data))
         await desk.close()
@@ -382,7 +383,8 @@ def vars_of(addresses: Addresses) -> dict[str, str]:
 
 
 async def _says_ready(log: Path) -> bool:
-    return "worker is ready" in log.read_text(errors="replace")
+    said = await asyncio.to_thread(log.read_text, errors="replace")
+    return "worker is ready" in said
 
 
 def user(key: str | None = None, **data: Any) -> dict[str, Any]:

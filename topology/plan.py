@@ -15,6 +15,7 @@ PERSONAL_LENGTH_MAX: Final = 1_000_000
 DOMAIN_LENGTH_MAX: Final = 100_000
 DELIVERY_LIMIT: Final = 20
 """A backstop against crash loops only: the count also rises for prefetched neighbours."""
+ATTEMPTS_UNLIMITED: Final = 1_000_000_000
 NOTHING: Final = "^$"
 ANY_TYPE: Final = r"^[a-z]+(\.[a-z-]+)+\.v[0-9]+$"
 """Keys that a user may publish to flex.commands; whether the role may is the worker's to say."""
@@ -143,11 +144,24 @@ def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
         f"^{re.escape(names.ACCOUNTS_QUEUE)}$",
         "queues",
         (
+            ("delivery-limit", ATTEMPTS_UNLIMITED),
             ("dead-letter-exchange", names.DEAD),
             ("dead-letter-routing-key", names.dead_queue(names.register("user"))),
             ("dead-letter-strategy", "at-least-once"),
             ("overflow", "reject-publish"),
             ("max-length", MAILBOX_LENGTH_MAX),
+        ),
+    )
+    # Nothing here may be dropped, so each failed delivery is only another attempt: the limit that
+    # RabbitMQ 4 would set by itself is put out of reach.
+    yield Policy(
+        "kept",
+        rf"^(dead\..*|{re.escape(names.UNROUTED_QUEUE)})$",
+        "queues",
+        (
+            ("delivery-limit", ATTEMPTS_UNLIMITED),
+            ("max-length", MAILBOX_LENGTH_MAX),
+            ("overflow", "reject-publish"),
         ),
     )
     # A full personal queue must not make the broker refuse the publish for everybody else.

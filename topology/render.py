@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from contracts.envelope import CheckPassed, Header, HeldData, RejectedData
 from contracts.messages import Event, Outcome, reply_type
-from handlers.letters import UNREAD_TYPE
+from handlers.letters import UNREAD_HELD_TYPE, UNREAD_TYPE
 from topology.catalog import Entry
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -49,6 +49,7 @@ def schemas(entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
 
 def _written(entries: Mapping[str, Entry]) -> Iterator[tuple[str, type[BaseModel]]]:
     yield UNREAD_TYPE, RejectedData
+    yield UNREAD_HELD_TYPE, HeldData
     for event in _events(entries):
         yield event.message_type, event
     for entry in entries.values():

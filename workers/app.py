@@ -25,7 +25,7 @@ from topology import catalog, names, plan
 from topology.apply import apply, password_hash
 from topology.catalog import Entry
 from topology.management import Address, Management
-from workers import __version__
+from workers import __version__, tolerance
 from workers.accounts import AccountWorker
 from workers.engine import Admit, Engine
 from workers.lane import LaneLimits
@@ -108,6 +108,7 @@ async def open_backbone(
     settings: Settings, addresses: Addresses, entries: Mapping[str, Entry] | None = None
 ) -> AsyncIterator[Backbone]:
     """Connect to the store; checks of the catalog stop the start before any message."""
+    tolerance.install()
     store = MongoStore(
         addresses.mongo_url,
         settings.mongo_database,

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -26,10 +26,11 @@ class Leases:
     ttl_s: float
     _held: dict[str, tuple[Lease, float]] = field(default_factory=dict)
 
-    def held(self) -> Collection[int]:
-        """Positions of the lanes that are ours at this moment, with time to spare."""
+    def held(self) -> Mapping[int, int]:
+        """Position -> epoch of the lanes that are ours at this moment, with time to spare."""
         now = time.monotonic()
-        return [n for n, lane in enumerate(self.lanes) if self._held.get(lane, (None, 0))[1] > now]
+        held = ((n, self._held.get(lane)) for n, lane in enumerate(self.lanes))
+        return {n: one[0].epoch for n, one in held if one is not None and one[1] > now}
 
     async def run(self) -> None:
         """Acquire and renew for ever; an outage lets the leases run out."""

@@ -150,10 +150,9 @@ def test_another_password_than_the_one_of_the_data_is_refused(
     assert set(running.pids) == {"rabbitmq", "epmd", "mongod"}
 
 
-def test_the_fresh_broker_knows_its_administrator_only(servers: TestServers) -> None:
-    servers.embedded()
-    account = (servers.administrator, servers.password)
-    users = httpx.get(f"{servers.urls.management_url}/api/users", auth=account, trust_env=False)
+def test_the_fresh_broker_knows_its_administrator_only(running: Running) -> None:
+    account = (ADMINISTRATOR, PASSWORD)
+    users = httpx.get(f"{running.urls.management_url}/api/users", auth=account, trust_env=False)
 
     assert [(user["name"], user["tags"]) for user in users.json()] == [
         (ADMINISTRATOR, ["administrator"])

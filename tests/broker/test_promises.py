@@ -1,7 +1,7 @@
 """Promises 5 to 7: in one batch, each bad message ends as the table says and harms nobody."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
@@ -58,7 +58,7 @@ async def publish_bad(sender: Platform, other: Platform) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-async def batch(spine: Spine) -> AsyncIterator[Batch]:
+async def batch(spine: Spine) -> Batch:
     """Publish 200 while no worker runs, the bad ones amidst the good, and let them be decided."""
     async with spine.running():
         sender, other = await spine.platform(), await spine.platform()
@@ -71,7 +71,7 @@ async def batch(spine: Spine) -> AsyncIterator[Batch]:
         await sender.answered([*good, *told])
         events = "asset.registered.v1"
         await operator.until(lambda: sum(r.type == events for r in operator.received) >= GOOD + 1)
-    yield Batch(sender, other, operator, good, bad)
+    return Batch(sender, other, operator, good, bad)
 
 
 async def dead(spine: Spine, reason: str) -> list[dict[str, Any]]:
@@ -156,9 +156,7 @@ async def test_anothers_reply_queue_is_not_used(spine: Spine, batch: Batch) -> N
     assert await spine.count("inbox", **{"_id.id": batch.bad["reply_to"]}) == 1
 
 
-async def test_an_unstorable_value_is_a_rejection_that_names_it(
-    spine: Spine, batch: Batch
-) -> None:
+async def test_an_unstorable_value_is_a_rejection_that_names_it(spine: Spine, batch: Batch) -> None:
     (answer,) = batch.answers("unstorable")
 
     assert answer.type == "asset.keep.rejected.v1"
@@ -205,3 +203,19 @@ async def test_a_blind_copy_has_no_effect_of_its_own(working: Spine) -> None:
     assert accepted.type == "asset.register.accepted.v1"
     assert [r.data["code"] for r in copy] == ["message.unknown-type"]
     assert await working.count("users", registrant=sender.user) == 0
+
+
+async def test_a_type_that_nobody_takes_is_rejected_and_forgotten(working: Spine) -> None:
+    sender = await working.platform()
+    before = await working.count("dead_letters")
+    envelope = sender.envelope("asset.scrap.v1", {})
+    await sender.publish(json.dumps(envelope).encode(), "asset.scrap.v1", message_id="scrap")
+    told = await sender.until(lambda: list(sender.received))
+
+    assert [(r.queue, r.type) for r in told] == [
+        (names.events_queue(sender.user), "asset.scrap.rejected.v1")
+    ]
+    assert told[0].data["code"] == "message.unknown-type"
+    assert told[0].envelope["correlationid"] in {"scrap", envelope["id"]}
+    assert await working.count("inbox", **{"_id.id": envelope["id"]}) == 0
+    assert await working.count("dead_letters") == before

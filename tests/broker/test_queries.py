@@ -1,7 +1,6 @@
 """Queries and checks: who gets which answer, over which way, and what a bug costs."""
 
 import json
-from collections.abc import AsyncIterator
 from typing import Any, Final
 
 import pytest
@@ -26,8 +25,8 @@ async def stranger(working: Spine) -> Platform:
 
 
 @pytest.fixture(scope="module")
-async def operator(working: Spine) -> AsyncIterator[Platform]:
-    yield await working.operator()
+async def operator(working: Spine) -> Platform:
+    return await working.operator()
 
 
 @pytest.fixture(scope="module")

@@ -109,7 +109,7 @@ def made(batch_max: int) -> Post:
         store=store,
         publish=wire.publish,
         open_body=lambda row: bytes(row["body"]),
-        partitions=lambda: mine,
+        partitions=lambda: dict.fromkeys(mine, 1),
         batch_max=batch_max,
         poll_s=60,
         backoff=backoff,

@@ -90,6 +90,12 @@ def test_headers_up_to_the_limit_are_taken_and_one_byte_more_is_not() -> None:
         b"12",
         b"[" * 100_000,
         b'{"id":' * 5_000,
+        json.dumps(envelope(data={"what": "NEST"}))
+        .replace('"NEST"', "[" * 300 + "]" * 300)
+        .encode(),
+        json.dumps(envelope()).encode("utf-16"),
+        json.dumps(envelope()).encode("utf-32"),
+        json.dumps(envelope()).encode("utf-8-sig"),
         json.dumps(envelope()).encode() + b"x",
         json.dumps(envelope(data=asset(capability={"power_kw": float("nan")}))).encode(),
         json.dumps(envelope(data={"what": float("inf")})).encode(),
@@ -242,6 +248,15 @@ def test_value_that_no_store_can_hold_is_named(path: str, value: Any) -> None:
     assert found(delivery(envelope(data=data))) == [("value.unstorable", path)]
 
 
+def test_number_too_large_is_named_beside_everything_else_that_is_wrong() -> None:
+    data = asset(capability={"power_kw": 2**70}, asset_type="XXX", colour="red")
+    assert found(delivery(envelope(data=data))) == [
+        ("value.unstorable", "data.capability.power_kw"),
+        ("asset-type.unknown", "data.asset_type"),
+        ("field.unknown", "data.colour"),
+    ]
+
+
 @pytest.mark.parametrize("value", [2**63 - 1, -(2**63)])
 def test_largest_integers_are_storable(value: int) -> None:
     data = asset(what=value)
@@ -279,7 +294,11 @@ def test_any_bytes_are_admitted_or_refused(body: bytes, message_type: str) -> No
 
 
 @settings(max_examples=150, deadline=None)
-@given(ATTRIBUTES, st.sampled_from(["utf-8", "ascii"]), st.dictionaries(st.sampled_from(sorted(asset())), JSON))
+@given(
+    ATTRIBUTES,
+    st.sampled_from(["utf-8", "ascii"]),
+    st.dictionaries(st.sampled_from(sorted(asset())), JSON),
+)
 def test_any_envelope_is_admitted_or_refused(
     attributes: dict[str, Any], written: str, data: dict[str, Any]
 ) -> None:

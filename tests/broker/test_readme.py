@@ -1,0 +1,92 @@
+"""The README's own words, executed: a newcomer who types them sees what it says."""
+
+import os
+import re
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.servers import absent
+from workers.embedded import ServerMissing
+from workers.embedded.broker import find_rabbitmq
+from workers.embedded.database import find_mongod
+
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(180)]
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+README: Final = (ROOT / "README.md").read_text(encoding="utf-8")
+BLOCKS: Final = re.findall(r"^```sh\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, str]]:
+    """What `make run` does, in a folder of its own; ended as Ctrl-C would."""
+    try:
+        find_rabbitmq()
+        find_mongod()
+    except ServerMissing as missing:
+        absent(str(missing))
+    folder = tmp_path_factory.mktemp("newcomer")
+    outside = {k: v for k, v in os.environ.items() if not k.startswith("FLEXSPINE_AMQP")}
+    environment = {**outside, "FLEXSPINE_FOLDER": str(folder)}
+    log = folder / "up.log"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [".venv/bin/flexspine", "up", "--play", "examples/first-steps.jsonl"],
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+        )
+    try:
+        _wait_for("Played 20 lines", log, process)
+        yield environment
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(60)
+    assert process.returncode == 0, log.read_text()
+
+
+def _wait_for(words: str, log: Path, process: subprocess.Popen[bytes]) -> None:
+    """Follow the log until the words are in it; the test's own time is the limit."""
+    following = subprocess.Popen(
+        ["tail", "-n", "+1", "-F", f"--pid={process.pid}", str(log)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    assert following.stdout is not None
+    with following:
+        found = any(words in line for line in following.stdout)
+        following.kill()
+    assert found, log.read_text()
+
+
+def test_each_block_does_what_the_readme_says(newcomer: Mapping[str, str]) -> None:
+    seen = [_run(block, newcomer) for block in BLOCKS]
+    sent, again, watched, offline, schemas = seen
+    assert '"type":"asset.register.accepted.v1"' in sent
+    assert '"correlationid":"hello-asset"' in sent
+    assert re.search(r"accepted\W+2\b", again)
+    assert '"type":"asset.registered.v1"' in watched
+    assert '"causationid":"hello-asset"' in watched
+    assert offline.count('"type":"asset.register.accepted.v1"') == 1
+    assert "https://json-schema.org/draft/2020-12/schema" in schemas
+
+
+def _run(block: str, environment: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", block],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"
+    return done.stdout

@@ -1,0 +1,63 @@
+"""The papers say what the code does: every code has its row, and the README stays short."""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import Final
+
+import contracts.values
+from contracts.findings import FALLBACK, STANDARD_RULES
+from contracts.values.rule import Rule
+from workers.settings import PREFIX, Settings
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+CODE: Final = r"[a-z-]+\.[a-z-]+"
+NEVER_SENT: Final = frozenset(
+    {
+        "bm-unit.format",  # no contract has the field yet
+        "bm-unit.prefix",
+        "command-id.format",  # a message without a readable id is message.undecodable
+        "message.identity",  # nobody is known who could be told
+    }
+)
+
+
+def _sources(*folders: str) -> str:
+    paths = [path for folder in folders for path in (ROOT / folder).glob("*.py")]
+    return "".join(path.read_text(encoding="utf-8") for path in paths)
+
+
+def codes_in_code() -> set[str]:
+    """Every code that a sender can be answered with, as the sources spell them."""
+    modules = pkgutil.iter_modules(contracts.values.__path__)
+    values = [importlib.import_module(f"contracts.values.{module.name}") for module in modules]
+    found = {rule.code for v in values for rule in vars(v).values() if isinstance(rule, Rule)}
+    # Two rules are made with their limits in them, where they are used.
+    found |= {"text.length", "quantity.range", FALLBACK[0]} | {
+        r for r, _ in STANDARD_RULES.values()
+    }
+    pure = _sources("handlers", "contracts")
+    found |= set(re.findall(rf'(?:rule=|finding\(\s*|_finding\()\(?"({CODE})"', pure))
+    found |= set(re.findall(r'"((?:message|envelope|sender)\.[a-z-]+)"', pure))
+    found |= {f"message.{reason}" for reason in ("undecodable", "source", "oversized")}
+    return found | set(re.findall(r'"(line\.[a-z]+)"', _sources("workers/cli")))
+
+
+def test_every_code_has_one_row_and_every_row_a_code() -> None:
+    told: list[str] = []
+    for page in (ROOT / "docs" / "registers").glob("*.md"):
+        rows = re.findall(rf"^\| `({CODE})` \|", page.read_text(encoding="utf-8"), re.MULTILINE)
+        assert len(rows) == len(set(rows)), page.name
+        told += rows
+    assert set(told) == codes_in_code() - NEVER_SENT
+
+
+def test_runbook_names_every_setting_and_no_other() -> None:
+    page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    rows = re.findall(rf"^\| `({PREFIX}[A-Z_]+)` \|", page, re.MULTILINE)
+    assert rows == [PREFIX + name.upper() for name in Settings.model_fields]
+
+
+def test_readme_is_read_in_one_go() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
