@@ -1,6 +1,7 @@
 """Publishing that knows whether the broker has the message: confirmed, returned, or unknown."""
 
 import asyncio
+from contextlib import suppress
 from enum import StrEnum
 from typing import Any, Final
 from uuid import uuid4
@@ -31,6 +32,10 @@ class PublishFailedError(Exception):
     """The broker did not confirm; whether it has the message is unknown: publish again."""
 
 
+class PublishTimeoutError(PublishFailedError):
+    """The broker did not say anything in time: the channel may be blocked by one queue."""
+
+
 def connection_lost(account: str, error: BaseException | None) -> None:
     """Say that a connection ended other than by our own wish."""
     if error is not None and not isinstance(error, asyncio.CancelledError):
@@ -52,6 +57,7 @@ class Publisher:
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractRobustChannel | None = None
         self._exchanges: dict[str, Any] = {}
+        self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect and open the channel; it is opened again by itself after a disconnect."""
@@ -64,6 +70,22 @@ class Publisher:
         self._connection.reconnect_callbacks.add(
             lambda _connection: connection_back(names.RELAY_ACCOUNT)
         )
+        await self._open()
+
+    async def renew(self) -> None:
+        """Leave a channel that may be blocked to itself, and go on with another."""
+        blocked = self._channel
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._open()
+        except (TimeoutError, AMQPError, ConnectionError, RuntimeError) as error:
+            raise PublishFailedError(f"no new channel: {type(error).__name__}") from error
+        if blocked is not None:
+            self._closing = asyncio.create_task(_close(blocked))
+
+    async def _open(self) -> None:
+        if self._connection is None:
+            raise RuntimeError("expected a started publisher; call start first")
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self._channel = channel
         for name in (names.EVENTS, names.DOMAIN):
@@ -107,10 +129,21 @@ class Publisher:
                 await self._exchanges[exchange].publish(message, key, mandatory=True)
         except PublishError:
             raise
-        except (TimeoutError, AMQPError, DeliveryError, ConnectionError, RuntimeError) as error:
+        except TimeoutError as error:
+            raise PublishTimeoutError(f"no confirm within {self._timeout_s} s") from error
+        except (AMQPError, DeliveryError, ConnectionError, RuntimeError) as error:
             raise PublishFailedError(f"{type(error).__name__}: {error}") from error
         except asyncio.CancelledError:
             if task is not None and task.cancelling() > cancelling:
                 raise
             # The driver cancels what waits on a connection that broke; that is no wish of ours.
             raise PublishFailedError("the connection broke while waiting for a confirm") from None
+
+
+async def _close(channel: AbstractRobustChannel) -> None:
+    """Close a channel that may not answer; whatever comes of it is of no use any more."""
+    with suppress(
+        TimeoutError, AMQPError, ConnectionError, RuntimeError, asyncio.InvalidStateError
+    ):
+        async with asyncio.timeout(HEARTBEAT_S):
+            await channel.close()

@@ -7,7 +7,8 @@ from typing import Any
 
 import structlog
 
-from outbox.publisher import Delivered, PublishFailedError
+from outbox.publisher import Delivered, PublishFailedError, PublishTimeoutError
+from outbox.quarantine import Quarantine, recipient_of
 from outbox.record import OutboxRecord, OutboxStore, OutboxUnavailable, past_lane
 
 log = structlog.get_logger()
@@ -31,6 +32,8 @@ class Relay:
     poll_s: float
     backoff: Callable[[], float]
     recovered: Callable[[], None]
+    renew: Callable[[], Awaitable[None]]
+    """Opens a new channel where the old one does not answer."""
     unheard: int = 0
     """How many messages had no queue to go to."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -38,6 +41,11 @@ class Relay:
     _scanned: Mapping[int, int] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
     _stopping: bool = False
+    _failing: bool = False
+    """Whether something of this scan was not confirmed."""
+    _careful: bool = False
+    """One at a time, after a timeout, to find out whose queue it is."""
+    _quarantine: Quarantine = field(default_factory=Quarantine)
 
     def wake(self) -> None:
         """Something was committed: look now."""
@@ -71,8 +79,7 @@ class Relay:
         while not self._stopping:
             mine = self._partitions()
             rows = await self.store.pending(mine, self.batch_max, self._after) if mine else ()
-            free = [row for row in rows if row["entity"] not in self._held]
-            sent = await self._send(free)
+            sent = await self._send([row for row in rows if row["entity"] not in self._held])
             in_scan += sent
             if sent:
                 self.recovered()
@@ -82,12 +89,16 @@ class Relay:
                 self._after = last if held else past_lane(last)
                 continue
             total += in_scan
-            if not in_scan and not self._held:
+            nothing, in_scan = not in_scan, 0
+            failing, self._failing = self._failing, False
+            self._careful = failing and self._careful
+            self._after = ""
+            self._held.clear()
+            if failing:
+                self._wake.clear()
+                await self._sleep(self.backoff())
+            elif nothing:
                 break
-            if self._held:
-                self._held.clear()
-                await asyncio.sleep(self.backoff())
-            self._after, in_scan = "", 0
         return total
 
     def _partitions(self) -> Collection[int]:
@@ -101,17 +112,43 @@ class Relay:
     async def _send(self, rows: Sequence[Mapping[str, Any]]) -> int:
         by_entity: dict[str, list[OutboxRecord]] = {}
         for row in rows:
-            by_entity.setdefault(row["entity"], []).append(self._record(row))
+            record = self._record(row)
+            if self._quarantine.holds(recipient_of(record)):
+                self._held.add(record.entity)
+            else:
+                by_entity.setdefault(record.entity, []).append(record)
         done: list[str] = []
         failed: list[PublishFailedError] = []
-        async with asyncio.TaskGroup() as tasks:
+        if self._careful:
             for records in by_entity.values():
-                tasks.create_task(self._send_entity(records, done, failed))
+                await self._send_alone(records, done, failed)
+        else:
+            async with asyncio.TaskGroup() as tasks:
+                for records in by_entity.values():
+                    tasks.create_task(self._send_entity(records, done, failed))
         if failed:
+            self._failing = True
             log.warning("relay.unconfirmed", entities=len(failed), error=str(failed[0]))
+        if not self._careful and any(isinstance(e, PublishTimeoutError) for e in failed):
+            self._careful = True
+            await self.renew()
         if done:
             await self.store.forget(done)
         return len(done)
+
+    async def _send_alone(
+        self, records: Sequence[OutboxRecord], done: list[str], failed: list[PublishFailedError]
+    ) -> None:
+        """Send one entity's records with nothing else on the channel; a timeout is their own."""
+        before = len(failed)
+        await self._send_entity(records, done, failed)
+        recipient = recipient_of(records[0])
+        if len(failed) == before:
+            self._quarantine.release(recipient)
+        elif isinstance(failed[-1], PublishTimeoutError):
+            seconds = self._quarantine.strike(recipient)
+            log.warning("relay.quarantined", recipient=recipient, seconds=seconds)
+            await self.renew()
 
     async def _send_entity(
         self, records: Sequence[OutboxRecord], done: list[str], failed: list[PublishFailedError]

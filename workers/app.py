@@ -157,6 +157,7 @@ class Workers:
             poll_s=settings.relay_poll_ms / 1000,
             backoff=pause.next_s,
             recovered=pause.reset,
+            renew=self._publisher.renew,
         )
         self.mailboxes = [self._mailbox(*lane) for lane in _lanes(backbone.entries)]
         self._stopping = asyncio.Event()

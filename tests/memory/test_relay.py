@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from handlers.letters import Letter
-from outbox.publisher import Delivered, PublishFailedError
+from outbox.publisher import Delivered, PublishFailedError, PublishTimeoutError
+from outbox.quarantine import Quarantine
 from outbox.record import PARTITIONS, OutboxRecord, OutboxUnavailable
 from outbox.relay import Relay
 from tests.memory.broker import until
@@ -101,6 +102,9 @@ def made(batch_max: int) -> Post:
     store, wire, mine = MemoryStore(), Wire(), list(ALL)
     pauses: list[str] = []
 
+    async def renew() -> None:
+        pauses.append("renewed")
+
     def backoff() -> float:
         pauses.append("backoff")
         return 0.0
@@ -114,6 +118,7 @@ def made(batch_max: int) -> Post:
         poll_s=60,
         backoff=backoff,
         recovered=lambda: pauses.append("recovered"),
+        renew=renew,
     )
     return Post(store, wire, relay, mine, pauses)
 
@@ -273,3 +278,33 @@ async def test_failure_of_the_store_is_a_pause(post: Post, error: Exception) -> 
     post.relay.stop()
     await asyncio.wait_for(running, 5)
     assert (post.wire.sent, post.pauses[0]) == (["a1"], "backoff")
+
+
+async def test_queue_that_does_not_answer_is_found_and_left_alone() -> None:
+    """With the culprit on its way nothing is confirmed, as on a channel that it blocks."""
+    post, now = made(batch_max=100), [0.0]
+    post.relay._quarantine = Quarantine(clock=lambda: now[0])
+    await post.commit("lane", "a1", "b1", "c1", "a2")
+    on_its_way: set[str] = set()
+    send = post.wire.publish
+
+    async def publish(record: OutboxRecord) -> Delivered:
+        on_its_way.add(record.entity)
+        await asyncio.sleep(0)
+        try:
+            if "b" in on_its_way and now[0] == 0.0:
+                raise PublishTimeoutError("no confirm")
+            return await send(record)
+        finally:
+            on_its_way.discard(record.entity)
+
+    post.relay.publish = publish
+    assert await post.relay.drain() == 3
+    assert (post.of("a"), post.of("c"), post.of("b")) == (["a1", "a2"], ["c1"], [])
+    assert await post.left() == ["b1"]
+    assert "renewed" in post.pauses
+    assert await post.relay.drain() == 0
+
+    now[0] = 1_000.0
+    assert await post.relay.drain() == 1
+    assert post.of("b") == ["b1"]

@@ -1,0 +1,51 @@
+"""Whose queue does not answer: it waits by itself, so that nobody waits for it."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from outbox.record import OutboxRecord
+from topology import names
+
+FIRST_S: Final = 5.0
+LONGEST_S: Final = 600.0
+
+
+@dataclass(slots=True)
+class Quarantine:
+    """Recipients that are left alone for a while, longer with each failure.
+
+    A queue without a leader blocks the broker's channel for a minute: everything behind it fails
+    with it, so who it was is found by sending one at a time.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    _until: dict[str, float] = field(default_factory=dict)
+    _strikes: dict[str, int] = field(default_factory=dict)
+
+    def holds(self, recipient: str) -> bool:
+        """Whether it is to be left alone at this moment."""
+        return self._until.get(recipient, 0.0) > self.clock()
+
+    def strike(self, recipient: str) -> float:
+        """Leave it alone for longer than the last time; give the seconds."""
+        strikes = self._strikes.get(recipient, 0)
+        self._strikes[recipient] = strikes + 1
+        seconds = min(LONGEST_S, FIRST_S * 2.0 ** min(strikes, 20))
+        self._until[recipient] = self.clock() + seconds
+        return seconds
+
+    def release(self, recipient: str) -> None:
+        """It answers again."""
+        self._until.pop(recipient, None)
+        self._strikes.pop(recipient, None)
+
+
+def recipient_of(record: OutboxRecord) -> str:
+    """Whose queue a record goes to; a domain event goes to many, and stands for its entity."""
+    if record.exchange == names.DOMAIN:
+        return record.entity
+    if record.fallback is not None:
+        return record.fallback.partition(".")[0]
+    return record.key.partition(".")[0]
