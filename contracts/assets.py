@@ -1,8 +1,9 @@
 """The asset register's language: registration, update, reading, and what they are answered with."""
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
 from contracts.messages import Command, Contract, Event, Query
 from contracts.values import (
@@ -91,7 +92,7 @@ class Capability(Contract):
     ramp_kw_per_min: KilowattPerMinute | None = None
     response_s: Seconds | None = None
     duration_s: Seconds | None = None
-    flexible_connection: bool | None = None
+    flexible_connection: StrictBool | None = None
     """Whether the network operator may curtail it."""
 
 
@@ -123,7 +124,8 @@ PLATFORMS = {"owner", "aggregator", "fsp", "mpp", "so", "mo", "operator"}
 class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accepted=AssetState):
     """Register a device, a site or a plant and get its id at once; its data is provisional.
 
-    At least one of make with serial, an MPAN, a UPRN, a point or a postcode must say which it is.
+    At least one of make with serial, an MPAN, a UPRN, a point, a grid reference or a postcode must
+    say which it is.
     Rejected with `asset.duplicate` if another asset holds the same make and serial; the answer
     names the existing id only to its registrant, its owner and operators.
     Errors: `asset.duplicate`, `asset.unidentifiable`, `asset.owner-unknown`,
@@ -159,7 +161,7 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     """
 
     id: AssetId
-    expected_revision: int | None = Field(default=None, ge=1, lt=2**53)
+    expected_revision: Annotated[StrictInt, Field(ge=1, lt=2**53)] | None = None
     name: Name | None = None
     expected_on: Date | None = None
     commissioned_on: Date | None = None
@@ -172,18 +174,32 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     @model_validator(mode="before")
     @classmethod
     def _leave_out_placeholders(cls, value: Any) -> Any:
-        return _without_placeholders(value)
+        if not isinstance(value, dict):
+            return value
+        groups = {
+            n: _GROUPS[n] for n in value.keys() & _GROUPS.keys() if isinstance(value[n], dict)
+        }
+        return value | {n: _without_placeholders(value[n], group) for n, group in groups.items()}
 
 
-def _without_placeholders(value: Any) -> Any:
+_GROUPS: Final[Mapping[str, type[Contract]]] = {
+    "identity": Identity,
+    "connection": Connection,
+    "location": Location,
+}
+
+
+def _without_placeholders(value: dict[str, Any], group: type[Contract]) -> dict[str, Any]:
     """A field that says "not available" is not a wish to clear what is known."""
-    if not isinstance(value, dict):
-        return value
+    forgiving = {name for name, field in group.model_fields.items() if _FORGIVES in field.metadata}
     return {
-        name: _without_placeholders(inner)
+        name: inner
         for name, inner in value.items()
-        if not (isinstance(inner, str) and not_given(inner) is None)
+        if name not in forgiving or not isinstance(inner, str) or not_given(inner) is not None
     }
+
+
+_FORGIVES: Final = BeforeValidator(not_given)
 
 
 class AssetView(AssetState):

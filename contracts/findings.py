@@ -47,7 +47,7 @@ def findings_of(error: ValidationError, root: str = "") -> tuple[Finding, ...]:
 
 def _finding(detail: ErrorDetails, root: str) -> Finding:
     context = detail.get("ctx", {})
-    path = ".".join(str(part) for part in (root, *detail["loc"]) if part != "")
+    path = shorten(".".join(str(part) for part in (root, *detail["loc"]) if part != ""))
     if "advice" in context:
         rule, expected, advice = detail["type"], str(context["expected"]), str(context["advice"])
     else:

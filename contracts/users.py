@@ -104,7 +104,7 @@ class RegisterUser(
     Sent by the front desk (for oneself), by an operator, or by a platform for another: then
     `onbehalfof` of the envelope carries the platform's own reference of that party.
     Rejected with `user.duplicate` if a claim is held already; the answer names the existing id only
-    to that user and to the platform that registered it.
+    to that user, to the platform that registered it, and to operators.
     Errors: `user.duplicate`, `user.on-behalf-missing`, `user.role-reserved`, `user.unreachable`,
     every rule of a value.
     Source: U1, U2 of the requirement.

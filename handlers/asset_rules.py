@@ -9,7 +9,7 @@ from contracts.values import gsp_group, is_placeholder_key
 from handlers.decision import Context, Document, View
 from handlers.geography import in_gb, in_gb_waters
 from handlers.rules import Rule, finding, holder_of
-from handlers.visibility import may_see
+from handlers.visibility import knows
 
 AT_SEA: Final = frozenset({"WND", "TID", "IFC", "OTH"})
 """Asset types that may stand in the waters around Great Britain."""
@@ -55,7 +55,7 @@ def _is_identifiable(document: Document, view: View, context: Context) -> Iterat
         yield finding(
             "asset.unidentifiable",
             "",
-            expected="make with serial, an MPAN, a UPRN, a point, or a postcode",
+            expected="make with serial, an MPAN, a UPRN, a point, a grid reference, or a postcode",
             advice="Give at least one of them, so that the asset can be told from others.",
         )
 
@@ -129,7 +129,7 @@ def _device_is_free(document: Document, view: View, context: Context) -> Iterato
     held = holder_of(*device, view, context) if device is not None else None
     if held is None or held["holder"] == document["_id"]:
         return
-    known = may_see(context.sender, view.get("assets", held["holder"]))
+    known = knows(context.sender, held)
     if context.dry_run and not known:
         return
     yield finding(
@@ -148,7 +148,8 @@ ASSET_RULES: Final[tuple[Rule[Document], ...]] = (
     _group_fits_mpan,
     _stands_in_gb,
     _dates_fit_lifecycle,
-    _device_is_free,
 )
+CLAIM_RULES: Final[tuple[Rule[Document], ...]] = (_device_is_free,)
+"""Asked only where nothing else speaks against the command: see register_user."""
 REGISTRATION_RULES: Final = (*ASSET_RULES, _owner_is_known)
 """An owner that was known once stays known: an update need not ask again."""

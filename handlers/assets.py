@@ -1,7 +1,7 @@
 """The asset register: what becomes an asset, how its data changes, and who may read it."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from contracts.assets import (
     AssetRegistered,
@@ -14,7 +14,13 @@ from contracts.assets import (
     UpdateAsset,
 )
 from contracts.messages import Contract
-from handlers.asset_rules import ASSET_RULES, REGISTRATION_RULES, device_claim, device_key
+from handlers.asset_rules import (
+    ASSET_RULES,
+    CLAIM_RULES,
+    REGISTRATION_RULES,
+    device_claim,
+    device_key,
+)
 from handlers.decision import (
     Accepted,
     Context,
@@ -24,12 +30,18 @@ from handlers.decision import (
     Put,
     Reads,
     Rejected,
+    Secret,
     View,
 )
-from handlers.documents import changed_fields, merged, plain
+from handlers.documents import changed_fields, history_id, merged, plain
 from handlers.rules import candidate_ids, check, claim, finding, holder_of, issue_id, reject
 from handlers.signature import reads
 from handlers.visibility import groups_for, may_see
+
+PERSONAL: Final = frozenset({"name", "connection", "location"})
+"""Groups that are personal data where a person owns the asset."""
+STALE_REVISIONS_MAX: Final = 20
+"""How many revisions a stale sender is told the changes of."""
 
 
 def _device_reads(identity: Identity | None, context: Context) -> Reads:
@@ -56,18 +68,37 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
     """
     asset = issue_id(command.asset_type, "assets", view, context)
     document = _document(asset, command, context)
-    if (rejected := check(REGISTRATION_RULES, document, view, context)) is not None:
-        return rejected
+    for rules in (REGISTRATION_RULES, CLAIM_RULES):
+        if (rejected := check(rules, document, view, context)) is not None:
+            return rejected
     device = device_claim(document)
-    claims = (claim(*device, asset, context),) if device is not None else ()
+    claims = (claim(*device, document, context),) if device is not None else ()
     state = _state(document)
     return Accepted(
         subject=asset,
         keyed_to=command.owner or context.sender.user,
         reply=state,
-        writes=(Put("assets", document), *claims),
+        writes=(Put("assets", _kept(document, personal=_is_persons(command, view))), *claims),
         events=(AssetRegistered(**dict(state), by=context.sender.user),),
     )
+
+
+def _is_persons(command: RegisterAsset, view: View) -> bool:
+    """Whether the owner is a person: then place and connection are where somebody lives."""
+    owner = view.get("users", command.owner) if command.owner is not None else None
+    return owner is not None and owner["kind"] == "person"
+
+
+def _kept(document: Document, *, personal: bool) -> Document:
+    """The document as it is stored: a person's under the owner's key."""
+    if not personal:
+        return document
+    return {n: Secret(v) if n in PERSONAL else v for n, v in document.items()}
+
+
+def _opened(document: Document) -> dict[str, Any]:
+    """The document as rules and patches see it."""
+    return {n: v.value if isinstance(v, Secret) else v for n, v in document.items()}
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:
@@ -105,20 +136,23 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         who is not changed by an update
     Source: A4, A7, assumption 11.
     """
-    was = view.get("assets", command.id)
-    if was is None or not may_see(context.sender, was):
+    stored = view.get("assets", command.id)
+    if stored is None or not may_see(context.sender, stored):
         return _not_found(command.id)
-    if command.expected_revision not in {None, was["revision"]}:
-        return _stale(command, was)
+    if command.expected_revision not in {None, stored["revision"]}:
+        return _stale(command, stored, view)
+    was = _opened(stored)
     patch = command.model_dump(exclude_unset=True, exclude={"id", "expected_revision"})
     document = merged(was, patch)
-    if (rejected := check(ASSET_RULES, document, view, context)) is not None:
-        return rejected
+    for rules in (ASSET_RULES, CLAIM_RULES):
+        if (rejected := check(rules, document, view, context)) is not None:
+            return rejected
     keyed_to = was.get("owner") or was["registrant"]
     changed = tuple(changed_fields(was, document))
     if not changed:
         return Accepted(subject=command.id, keyed_to=keyed_to, reply=_state(was))
     document |= {"revision": was["revision"] + 1, "updated_at": context.now}
+    personal = any(isinstance(value, Secret) for value in stored.values())
     event = AssetUpdated(
         id=command.id,
         revision=document["revision"],
@@ -130,7 +164,10 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         subject=command.id,
         keyed_to=keyed_to,
         reply=_state(document),
-        writes=(Put("assets", document, was), *_claim_writes(was, document, view, context)),
+        writes=(
+            Put("assets", _kept(document, personal=personal), stored),
+            *_claim_writes(was, document, view, context),
+        ),
         events=(event,),
     )
 
@@ -142,10 +179,12 @@ def _claim_writes(
     old, new = device_claim(was), device_claim(document)
     if old == new:
         return
-    if old is not None and (held := holder_of(*old, view, context)) is not None:
+    held = holder_of(*old, view, context) if old is not None else None
+    # What counts as a placeholder may have changed since: then the claim is another's by now.
+    if held is not None and held["holder"] == was["_id"]:
         yield Drop("claims", held)
     if new is not None:
-        yield claim(*new, document["_id"], context)
+        yield claim(*new, document, context)
 
 
 def _not_found(asset: str) -> Rejected:
@@ -160,12 +199,20 @@ def _not_found(asset: str) -> Rejected:
     )
 
 
-def _stale(command: UpdateAsset, was: Document) -> Rejected:
+def _stale(command: UpdateAsset, was: Document, view: View) -> Rejected:
+    seen = command.expected_revision or 0
+    first = max(seen + 1, was["revision"] - STALE_REVISIONS_MAX + 1)
+    changed: set[str] = set()
+    for revision in range(first, was["revision"] + 1):
+        row = view.get("history", history_id(was["_id"], revision))
+        if row is not None:
+            changed.update(row["values"], row["removed"])
+    what = f" (changed since yours: {', '.join(sorted(changed))})" if changed else ""
     return reject(
         finding(
             "asset.stale",
             "expected_revision",
-            expected=f"the current revision, {was['revision']}",
+            expected=f"the current revision, {was['revision']}{what}",
             got=command.expected_revision,
             advice="Read the asset, look at what changed, and send the update with its revision.",
         )

@@ -7,9 +7,11 @@ from typing import Any, Final
 
 from handlers.admission import Arrival, Refusal
 from handlers.decision import Accepted, Document, Put, Secret, View
-from handlers.documents import changed_fields
+from handlers.documents import changed_fields, history_id
 from handlers.letters import Letter
 
+DEAD_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
+"""What is kept of a dead body; MongoDB takes 16 MiB a document, the broker passes on more."""
 REGISTERS: Final = frozenset({"users", "assets"})
 """Collections whose every change is kept in history."""
 UNVERSIONED: Final = frozenset({"_id", "revision", "updated_at"})
@@ -47,7 +49,7 @@ def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterato
         yield Put(
             "history",
             {
-                "_id": f"{new['_id']}/{new['revision']:08d}",
+                "_id": history_id(new["_id"], new["revision"]),
                 "entity": new["_id"],
                 "revision": new["revision"],
                 "at": now,
@@ -88,8 +90,9 @@ def dead_letter_put(
         "last_at": now,
         "times": 1,
         "size": len(delivery.body),
+        "sha256": sha256(delivery.body).digest(),
         "properties": Secret(envelope | {"headers": _headers(delivery.headers)}),
-        "body": Secret(delivery.body),
+        "body": Secret(delivery.body[:DEAD_BODY_BYTES_MAX]),
         "fault": Secret(fault),
     }
     return Put("dead_letters", document)

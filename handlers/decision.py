@@ -102,7 +102,8 @@ class NotLoadedError(LookupError):
 class View:
     """The documents as they stand for the next command: what was loaded, under what was decided."""
 
-    loaded: Mapping[str, Mapping[Any, Document | None]]
+    loaded: Mapping[str, Mapping[Any, Document | Exception | None]]
+    """An exception stands for a document that cannot be read: whoever asks for it fails."""
     changed: dict[tuple[str, Any], Document | None] = field(default_factory=dict)
     may_ask: bool = True
     """Whether documents that nobody read can still be had."""
@@ -116,10 +117,13 @@ class View:
         if (collection, key) in self.changed:
             return self.changed[collection, key]
         try:
-            return self.loaded[collection][key]
+            found = self.loaded[collection][key]
         except KeyError:
             missing = [(collection, key)]
             raise (NotLoadedError(missing) if always else self._missing(missing)) from None
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def require(self, keys: Reads) -> None:
         """Raise NotLoadedError with all of `keys` that nobody read: one round reads them."""

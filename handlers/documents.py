@@ -5,6 +5,11 @@ from datetime import date, datetime
 from typing import Any
 
 
+def history_id(entity: str, revision: int) -> str:
+    """The id of a revision's row in history; the rows of an entity sort by revision."""
+    return f"{entity}/{revision:08d}"
+
+
 def plain(value: Any) -> Any:
     """A value as the store gives it back: lists for tuples, ISO text for dates without a time."""
     if isinstance(value, Mapping):

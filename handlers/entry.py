@@ -38,9 +38,19 @@ def pass_entry(
     allowed = handler.contract.senders
     if sender.roles & allowed:
         return None
+    if sender.status == "unknown":
+        return reject(
+            Finding(
+                rule="sender.unknown",
+                field="source",
+                expected="a registered user",
+                got=sender.user,
+                advice="Register first, at the front desk or through a platform.",
+            )
+        )
     return reject(
         Finding(
-            rule="sender.unknown" if sender.status == "unknown" else "sender.role",
+            rule="sender.role",
             field="type",
             expected=f"a sender with one of the roles {', '.join(sorted(allowed))}",
             got=", ".join(sorted(sender.roles)),

@@ -206,6 +206,8 @@ def _rejected(case: _Case, arrival: Arrival, decision: Rejected) -> Outcome:
 def _repeated(case: _Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Outcome:
     """Same bytes: the same answer. Other bytes: the id is taken, and the inbox stays as it is."""
     keyed_to = unattributed(case.now)
+    if remembered["reply"].value is None:
+        return _erased(case, arrival)
     if remembered["digest"] == arrival.digest:
         again = Letter.again(arrival, remembered["type"], remembered["reply"].value)
         return Outcome(case.index, arrival, "duplicate", keyed_to, (again,))
@@ -220,6 +222,21 @@ def _repeated(case: _Case, arrival: Arrival, remembered: Mapping[str, Any]) -> O
     )
     letter = letters.rejected(arrival, decision, case.rulebook.context(arrival, None, case.now))
     return Outcome(case.index, arrival, "reused", keyed_to, (letter,))
+
+
+def _erased(case: _Case, arrival: Arrival) -> Outcome:
+    """The answer was erased with the data of its subject; the command is not decided again."""
+    decision = reject(
+        Finding(
+            rule="message.erased",
+            field="id",
+            expected="a command whose answer is still kept",
+            got=arrival.id,
+            advice="Its data was erased on request; send a new command if the wish still stands.",
+        )
+    )
+    letter = letters.rejected(arrival, decision, case.rulebook.context(arrival, None, case.now))
+    return Outcome(case.index, arrival, "reused", unattributed(case.now), (letter,))
 
 
 def _refused(case: _Case, refusal: Refusal) -> Outcome:

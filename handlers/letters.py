@@ -1,5 +1,7 @@
 """Addressed messages, the only things that leave: of filtered data, or of thin domain events."""
 
+import re
+from base64 import b64decode
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -11,6 +13,12 @@ from handlers.admission import REPLY_DIRECT, Arrival, Refusal
 from handlers.decision import Context, Identity, Rejected
 from handlers.visibility import Visible, reply_to_sender
 
+KEY_BYTES_MAX: Final = 255
+"""AMQP's limit of a routing key."""
+TYPE_LENGTH_MAX: Final = 200
+"""A longer type cannot be answered under a key that begins with the recipient."""
+_PID: Final = re.compile(rb"\x83X(v\x00.|w.)reply@[0-9]{1,12}.{12}", re.DOTALL)
+_KEY_BYTES: Final = 16
 UNREAD_TYPE: Final = "message.rejected.v1"
 """Type of the answer to what could not be read as any request."""
 UNREAD_HELD_TYPE: Final = "message.held.v1"
@@ -71,15 +79,13 @@ class Letter:
         if refusal.tell is None:
             return None
         outcome, data = _refused(refusal)
-        try:
-            kind = reply_type(refusal.delivery.type, outcome)
-        except ValueError:
-            kind = UNREAD_HELD_TYPE if outcome == "held" else UNREAD_TYPE
+        kind = _refusal_type(refusal.delivery.type, outcome)
         visible = reply_to_sender(refusal.tell, data)
         origin = refusal.correlation or ""
         digest = sha256(refusal.delivery.body).hexdigest()
         body = compose(
-            id=message_id(identity, refusal.tell, origin, kind, now.isoformat(), digest),
+            # Of the message alone: a refusal is not remembered, and may be made twice.
+            id=message_id(identity, refusal.tell, origin, kind, digest),
             type=kind,
             time=now,
             data=visible.data,
@@ -112,6 +118,17 @@ class Letter:
         return cls(kind="domain", entity=entity, type=kind, body=body)
 
 
+def _refusal_type(given: str, outcome: Outcome) -> str:
+    """The type of the answer to a type that may be anything."""
+    try:
+        kind = reply_type(given, outcome)
+    except ValueError:
+        kind = ""
+    if kind and len(kind) <= TYPE_LENGTH_MAX:
+        return kind
+    return UNREAD_HELD_TYPE if outcome == "held" else UNREAD_TYPE
+
+
 def _refused(refusal: Refusal) -> tuple[Outcome, Contract]:
     finding = refusal.finding
     sentence = f"{finding.rule}: expected {finding.expected}, got {finding.got or 'nothing'}."
@@ -137,15 +154,26 @@ def held(arrival: Arrival, context: Context) -> Letter:
 
 
 def direct_reply(reply_to: str | None) -> str | None:
-    """`reply_to` where it is direct reply-to, which only the asking channel receives."""
-    return reply_to if reply_to and reply_to.startswith(REPLY_DIRECT) else None
+    """`reply_to` where it is direct reply-to, which only the asking channel receives.
+
+    The broker takes the rest for an address of its own making and fails over any other text, so
+    its shape is checked first: two parts in base64, an external Erlang pid and a key.
+    """
+    if not reply_to or not reply_to.startswith(REPLY_DIRECT):
+        return None
+    parts = reply_to.removeprefix(REPLY_DIRECT).split(".")
+    try:
+        pid, key = (b64decode(part, validate=True) for part in parts)
+    except ValueError:
+        return None
+    return reply_to if len(key) == _KEY_BYTES and _PID.fullmatch(pid) else None
 
 
 def own_reply_queue(user: str, reply_to: str | None) -> str | None:
     """`reply_to` where it is the sender's own queue or direct reply-to, else None."""
-    if reply_to and reply_to.startswith((f"{user}.", REPLY_DIRECT)):
-        return reply_to
-    return None
+    if not reply_to or len(reply_to.encode()) > KEY_BYTES_MAX:
+        return None
+    return reply_to if reply_to.startswith(f"{user}.") else direct_reply(reply_to)
 
 
 def message_id(identity: Identity, *parts: str) -> str:

@@ -7,6 +7,7 @@ from contracts.envelope import Finding
 from contracts.findings import shorten
 from contracts.values import compose_id
 from handlers.decision import Context, Document, Put, Rejected, View
+from handlers.visibility import parties
 
 RequestT = TypeVar("RequestT")
 Rule = Callable[[RequestT, View, Context], Iterable[Finding]]
@@ -56,10 +57,18 @@ def issue_id(prefix: str, collection: str, view: View, context: Context) -> str:
     raise LookupError(f"expected a free id of {ID_ATTEMPTS_MAX} draws for {prefix}, got none")
 
 
-def claim(scheme: str, value: str, holder: str, context: Context) -> Put:
-    """The right of `holder` to a value, as a document whose id is the value's fingerprint."""
-    fingerprint = context.identity.fingerprint(scheme, value)
-    return Put("claims", {"_id": fingerprint, "revision": 1, "scheme": scheme, "holder": holder})
+def claim(scheme: str, value: str, document: Document, context: Context) -> Put:
+    """The right of a document to a value, as a document whose id is the value's fingerprint."""
+    return Put(
+        "claims",
+        {
+            "_id": context.identity.fingerprint(scheme, value),
+            "revision": 1,
+            "scheme": scheme,
+            "holder": document["_id"],
+            "parties": parties(document),
+        },
+    )
 
 
 def holder_of(scheme: str, value: str, view: View, context: Context) -> Document | None:

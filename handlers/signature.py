@@ -48,7 +48,9 @@ def handlers_in(module: ModuleType) -> Iterator[Handler]:
     for name, function in inspect.getmembers(module, inspect.isfunction):
         if function.__module__ != module.__name__ or name.startswith("_"):
             continue
-        annotations = [p.annotation for p in inspect.signature(function).parameters.values()]
+        annotations = [
+            p.annotation for p in inspect.signature(function, eval_str=True).parameters.values()
+        ]
         contract = annotations[0] if annotations else None
         if not (isinstance(contract, type) and issubclass(contract, (Command, Query))):
             continue

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from contracts.messages import Contract
-from handlers.decision import Document, Secret, Sender
+from handlers.decision import RESERVED, Document, Secret, Sender
 
 Right = Literal["read", "masked"]
 Relation = Literal["self", "registrant", "owner", "operator"]
@@ -44,7 +44,10 @@ _MASK_KEPT: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Visible:
-    """Data that has passed the filter for one recipient; only this module makes one."""
+    """Data that is fit for one recipient's eyes; only this module makes one.
+
+    So every way out has one door: who wants to send something else has to come here first.
+    """
 
     recipient: str
     data: Contract
@@ -52,9 +55,7 @@ class Visible:
 
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
-            raise TypeError(
-                "expected a value of visibility.own or visibility.shown, got a bare one"
-            )
+            raise TypeError("expected what reply_to_sender makes, got a value of somebody's own")
 
 
 def relations(viewer: Sender, document: Document) -> frozenset[Relation]:
@@ -77,6 +78,20 @@ def may_see(viewer: Sender, document: Document | None) -> bool:
     return document is not None and bool(relations(viewer, document))
 
 
+def parties(document: Document) -> list[str]:
+    """The users who may know of a document, for its claims to carry along."""
+    known = (document["_id"], document.get("registrant"), document.get("owner"))
+    return sorted({user for user in known if user is not None and user not in RESERVED})
+
+
+def knows(viewer: Sender, claim: Document) -> bool:
+    """Whether the viewer may know whose claim it is, without reading the holder.
+
+    Reading the holder only where the claim is held would tell strangers by the time it takes.
+    """
+    return viewer.is_operator or viewer.user in claim["parties"]
+
+
 def groups_for(viewer: Sender, collection: str, document: Document) -> dict[str, Any]:
     """The document's groups as the viewer may see them, with the names of the masked ones."""
     held = relations(viewer, document)
@@ -85,9 +100,10 @@ def groups_for(viewer: Sender, collection: str, document: Document) -> dict[str,
     for group, cells in GROUPS[collection].items():
         rights = {cells[relation] for relation in held if relation in cells}
         value = document.get(group)
-        if value is None or not rights:
-            continue
         plain = value.value if isinstance(value, Secret) else value
+        # A secret whose key was destroyed is not there any more.
+        if plain is None or not rights:
+            continue
         if "read" in rights:
             shown[group] = plain
         else:
@@ -108,8 +124,9 @@ def mask(value: Any) -> Any:
 
 
 def reply_to_sender(sender: str, data: Contract) -> Visible:
-    """What a decision tells its own sender: ids it may use, and findings on what it sent itself.
+    """What a decision tells its own sender.
 
-    Handlers put a stranger's value into neither; `got` of a finding repeats the sender's words.
+    Stored values come out of `groups_for` alone; all the rest is ids that the sender may use and
+    findings on what it sent itself, whose `got` repeats its own words.
     """
     return Visible(sender, data, _SEAL)

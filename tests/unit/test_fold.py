@@ -2,7 +2,7 @@
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import uuid4
 
 import pytest
@@ -14,6 +14,11 @@ from handlers.entry import CLOCK_SKEW_MAX, INBOX_AGE_MAX
 from handlers.fold import Outcome
 from tests.builders import NOW, PLATFORM, STRANGER, asset, command, delivery, envelope, user
 from tests.decider import Decider, events, reply, rules
+
+# As RabbitMQ writes it: an Erlang pid and a key, both in base64.
+DIRECT: Final = (
+    "amq.rabbitmq.reply-to.g1h2AA5yZXBseUAzNjEzNDkwMAAAAx4AAAAAawSdVw==.8knNpWobG9QmyAQxltBo3w=="
+)
 
 KEEP = "trial.keep.v1"
 HELD = {
@@ -115,10 +120,10 @@ def test_later_commands_see_what_earlier_ones_of_the_batch_left(decider: Decider
 
 def test_repeat_is_answered_where_it_asks_this_time(decider: Decider) -> None:
     content = envelope(KEEP, {"id": "a"})
-    queues = [None, f"{PLATFORM}.replies", "amq.rabbitmq.reply-to.x", f"{STRANGER}.replies"]
+    queues = [None, f"{PLATFORM}.replies", DIRECT, f"{STRANGER}.replies"]
     outcomes = decider.decide(*(delivery(content, reply_to=queue) for queue in queues))
     addressed = [outcome.letters[-1].reply_to for outcome in outcomes]
-    assert addressed == [None, f"{PLATFORM}.replies", "amq.rabbitmq.reply-to.x", None]
+    assert addressed == [None, f"{PLATFORM}.replies", DIRECT, None]
     assert len({outcome.letters[-1].body for outcome in outcomes}) == 1
 
 
@@ -282,10 +287,18 @@ def test_command_past_its_expiry_is_rejected(decider: Decider) -> None:
     assert rejected(decider, past) == [("message.expired", "expirytime")]
 
 
+@pytest.mark.parametrize("forged", ["a.b", "AAAA.BBBB", "!!.??", "", "g1h2.g1h2", "ü.ü"])
+def test_forged_direct_reply_to_is_not_used(decider: Decider, forged: str) -> None:
+    """The broker's own decoder fails over it, and with it everything on the relay's channel."""
+    asked = delivery(envelope(KEEP, {"id": "a"}), reply_to=f"amq.rabbitmq.reply-to.{forged}")
+    (outcome,) = decider.decide(asked)
+    assert [letter.reply_to for letter in outcome.letters] == [None] * len(outcome.letters)
+
+
 def test_unregistered_sender_is_rejected(decider: Decider) -> None:
     unknown = "USR-0000-0000-0001-G"
     stranger = command(KEEP, {"id": "a"}, sender=unknown)
-    assert rejected(decider, stranger) == [("sender.unknown", "type")]
+    assert rejected(decider, stranger) == [("sender.unknown", "source")]
 
 
 def test_sender_without_the_role_is_rejected(decider: Decider) -> None:

@@ -192,7 +192,6 @@ def test_everything_that_is_wrong_is_said_at_once(decider: Decider) -> None:
         ("user.on-behalf-missing", "onbehalfof"),
         ("user.role-reserved", "data.roles"),
         ("user.unreachable", "data.contacts.0"),
-        ("user.duplicate", "data.claims.mpid"),
     ]
 
 
