@@ -156,8 +156,8 @@ def key_of(document: Document) -> Any:
     return tuple(key.values()) if isinstance(key, Mapping) else key
 
 
-class Identity(Protocol):
-    """Where ids and fingerprints come from: keyed, so that nobody outside can compute them."""
+class Issuer(Protocol):
+    """Issues ids and fingerprints: keyed, so that nobody outside can compute them."""
 
     def id_number(self, *parts: str) -> int:
         """60 bits that depend on `parts` alone."""
@@ -186,7 +186,7 @@ class Context:
     now: datetime
     sender: Sender
     command_id: str
-    identity: Identity
+    identity: Issuer
     on_behalf_of: str | None = None
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""

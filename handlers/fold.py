@@ -17,7 +17,7 @@ from handlers.decision import (
     Decision,
     Drop,
     Guard,
-    Identity,
+    Issuer,
     NotLoadedError,
     Put,
     Rejected,
@@ -41,7 +41,7 @@ class Rulebook:
     """What a mailbox decides by: its handlers, and where its ids come from."""
 
     handlers: Mapping[str, Handler]
-    identity: Identity
+    identity: Issuer
 
     def context(
         self, arrival: Arrival, sender: Sender | None, now: datetime, *, dry_run: bool = False

@@ -10,7 +10,7 @@ from typing import Final, Literal, Self
 from contracts.envelope import HeldData, RejectedData, compose
 from contracts.messages import Contract, Event, Outcome, reply_type
 from handlers.admission import REPLY_DIRECT, Arrival, Refusal
-from handlers.decision import Context, Identity, Rejected
+from handlers.decision import Context, Issuer, Rejected
 from handlers.visibility import Visible, reply_to_sender
 
 KEY_BYTES_MAX: Final = 255
@@ -74,7 +74,7 @@ class Letter:
         )
 
     @classmethod
-    def refusal(cls, refusal: Refusal, identity: Identity, now: datetime) -> Self | None:
+    def refusal(cls, refusal: Refusal, identity: Issuer, now: datetime) -> Self | None:
         """What the sender of a refused message is told; None where there is none to trust."""
         if refusal.tell is None:
             return None
@@ -176,6 +176,6 @@ def own_reply_queue(user: str, reply_to: str | None) -> str | None:
     return reply_to if reply_to.startswith(f"{user}.") else direct_reply(reply_to)
 
 
-def message_id(identity: Identity, *parts: str) -> str:
+def message_id(identity: Issuer, *parts: str) -> str:
     """The id of an outgoing message: the same for the same cause, unguessable for others."""
     return identity.fingerprint("message", "\x1f".join(parts))[:32]

@@ -34,7 +34,6 @@ async def apply(plan: Plan, management: Management, key_hash: Callable[[str], st
             {
                 "pattern": policy.pattern,
                 "apply-to": policy.apply_to,
-                "priority": policy.priority,
                 "definition": dict(policy.definition),
             },
         )

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from contracts.messages import Command, Request, check_type, split_type
+from contracts.messages import Request, check_type, split_type
 from handlers import assets, users
 from handlers.signature import Handler, handlers_in
 from topology import names
@@ -23,8 +23,7 @@ class Entry:
     handler: Handler
     register: str
     queue: str
-    kind: str
-    """`command`, `query` or `check`."""
+    kind: Literal["command", "query", "check"]
 
     @property
     def contract(self) -> type[Request]:
@@ -57,7 +56,7 @@ def _entries(handler: Handler) -> Iterator[Entry]:
     message_type = handler.contract.message_type
     register = names.register(split_type(message_type)[0])
     query_queue = names.query_queue(register)
-    if not issubclass(handler.contract, Command):
+    if not handler.is_command:
         yield Entry(message_type, handler, register, query_queue, "query")
         return
     yield Entry(message_type, handler, register, names.mailbox(register), "command")

@@ -15,6 +15,9 @@ UNROUTED: Final = "flex.unrouted"
 DEFAULT_EXCHANGE: Final = ""
 """The broker's own exchange: key = queue."""
 
+DEFAULT_RESOURCE: Final = "amq.default"
+"""What permissions call the default exchange."""
+
 UNROUTED_QUEUE: Final = "unrouted"
 ACCOUNTS_QUEUE: Final = "worker.accounts"
 """Domain events from which the account reconciler works."""
@@ -27,9 +30,24 @@ WORKER_ACCOUNT: Final = "flex-worker"
 RELAY_ACCOUNT: Final = "flex-relay"
 
 
-def register(collection_or_prefix: str) -> str:
+KEPT_PATTERN: Final = rf"^(dead\..*|{UNROUTED_QUEUE})$"
+"""Queues from which nothing may be dropped and nothing is dead-lettered any further."""
+PERSONAL_PATTERN: Final = r"\.(events|replies)$"
+"""Queues of users."""
+USERS_PATTERN: Final = r"^USR-[0-9A-Z-]+\.(events|replies)$"
+"""Queues of registered users, which the reconciler makes."""
+WORK_PATTERN: Final = rf"^((mailbox|query|dead)\..*|{UNROUTED_QUEUE})$"
+"""Queues that workers consume."""
+
+
+def served_pattern(register_name: str) -> str:
+    """Mailboxes of all shards, and the query queue, of one register."""
+    return rf"^(mailbox|query)\.{register_name}(\.|$)"
+
+
+def register(prefix: str) -> str:
     """The register's plural name from a type's prefix: `asset` -> `assets`."""
-    return f"{collection_or_prefix}s"
+    return f"{prefix}s"
 
 
 def mailbox(register_name: str, shard: int = 0) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from contracts.messages import check_type
-from contracts.users import RegisterUser
+from contracts.users import RegisterUser, UserRegistered
 from topology import names
 from topology.catalog import Entry, registers
 
@@ -60,7 +60,6 @@ class Policy:
     pattern: str
     apply_to: Literal["queues", "exchanges"]
     definition: tuple[tuple[str, Any], ...]
-    priority: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +99,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
     bindings += [Binding(names.DEAD, names.dead_queue(r), names.dead_queue(r)) for r in found]
     bindings += [
         Binding(names.UNROUTED, names.UNROUTED_QUEUE, ""),
-        Binding(names.DOMAIN, names.ACCOUNTS_QUEUE, "user.registered.v1"),
+        Binding(names.DOMAIN, names.ACCOUNTS_QUEUE, UserRegistered.message_type),
         Binding(names.DOMAIN, names.domain_queue(names.OPERATOR), "#"),
         *operator.bindings,
     ]
@@ -121,74 +120,72 @@ def build(entries: Mapping[str, Entry]) -> Plan:
 
 def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
     yield Policy(
-        "unrouted", f"^{re.escape(names.COMMANDS)}$", "exchanges",
+        "unrouted",
+        f"^{re.escape(names.COMMANDS)}$",
+        "exchanges",
         (("alternate-exchange", names.UNROUTED),),
-    )  # fmt: skip
+    )
     for register in found:
-        yield Policy(
-            f"mailbox-{register}",
-            rf"^(mailbox|query)\.{register}(\.|$)",
-            "queues",
-            (
-                ("delivery-limit", DELIVERY_LIMIT),
-                ("dead-letter-exchange", names.DEAD),
-                ("dead-letter-routing-key", names.dead_queue(register)),
-                # At-least-once dead-lettering needs all three of strategy, overflow and a DLX.
-                ("dead-letter-strategy", "at-least-once"),
-                ("overflow", "reject-publish"),
-                ("max-length", MAILBOX_LENGTH_MAX),
-            ),
+        yield _dead_lettering(
+            f"mailbox-{register}", names.served_pattern(register), register, DELIVERY_LIMIT
         )
-    yield Policy(
+    yield _dead_lettering(
         "accounts",
         f"^{re.escape(names.ACCOUNTS_QUEUE)}$",
+        names.register("user"),
+        ATTEMPTS_UNLIMITED,
+    )
+    yield _limited("kept", names.KEPT_PATTERN, MAILBOX_LENGTH_MAX, "reject-publish")
+    # A full personal queue must not make the broker refuse the publish for everybody else.
+    yield _limited("personal", names.PERSONAL_PATTERN, PERSONAL_LENGTH_MAX, "drop-head")
+    domain = f"^{re.escape(names.domain_queue(names.OPERATOR))}$"
+    yield _limited("domain", domain, DOMAIN_LENGTH_MAX, "drop-head")
+
+
+def _dead_lettering(name: str, pattern: str, register: str, attempts: int) -> Policy:
+    """Nothing is lost: at-least-once needs all three of strategy, overflow and an exchange."""
+    return Policy(
+        name,
+        pattern,
         "queues",
         (
-            ("delivery-limit", ATTEMPTS_UNLIMITED),
+            ("delivery-limit", attempts),
             ("dead-letter-exchange", names.DEAD),
-            ("dead-letter-routing-key", names.dead_queue(names.register("user"))),
+            ("dead-letter-routing-key", names.dead_queue(register)),
             ("dead-letter-strategy", "at-least-once"),
             ("overflow", "reject-publish"),
             ("max-length", MAILBOX_LENGTH_MAX),
         ),
     )
-    # Nothing here may be dropped, so each failed delivery is only another attempt: the limit that
-    # RabbitMQ 4 would set by itself is put out of reach.
-    yield Policy(
-        "kept",
-        rf"^(dead\..*|{re.escape(names.UNROUTED_QUEUE)})$",
+
+
+def _limited(name: str, pattern: str, length_max: int, overflow: str) -> Policy:
+    """A queue without dead letters: a delivery limit would drop what failed, so there is none.
+
+    RabbitMQ 4 sets one of 20 where nobody has said anything.
+    """
+    return Policy(
+        name,
+        pattern,
         "queues",
         (
             ("delivery-limit", ATTEMPTS_UNLIMITED),
-            ("max-length", MAILBOX_LENGTH_MAX),
-            ("overflow", "reject-publish"),
+            ("max-length", length_max),
+            ("overflow", overflow),
         ),
     )
-    # A full personal queue must not make the broker refuse the publish for everybody else.
-    yield Policy(
-        "personal", r"\.(events|replies)$", "queues",
-        (("max-length", PERSONAL_LENGTH_MAX), ("overflow", "drop-head")),
-    )  # fmt: skip
-    yield Policy(
-        "domain", rf"^{names.OPERATOR}\.domain$", "queues",
-        (("max-length", DOMAIN_LENGTH_MAX), ("overflow", "drop-head")),
-    )  # fmt: skip
 
 
 def _internal_accounts() -> Iterator[Account]:
-    personal = r"^USR-[0-9A-Z-]+\.(events|replies)$"
     yield Account(
         names.RECONCILER_ACCOUNT,
-        write=personal,
+        write=names.USERS_PATTERN,
         read=rf"^({re.escape(names.EVENTS)}|{re.escape(names.ACCOUNTS_QUEUE)})$",
-        configure=personal,
+        configure=names.USERS_PATTERN,
         tags=("administrator",),
     )
-    yield Account(
-        names.WORKER_ACCOUNT,
-        read=rf"^((mailbox|query|dead)\..*|{re.escape(names.UNROUTED_QUEUE)})$",
-    )
-    exchanges = "|".join(map(re.escape, (names.EVENTS, names.DOMAIN, "amq.default")))
+    yield Account(names.WORKER_ACCOUNT, read=names.WORK_PATTERN)
+    exchanges = "|".join(map(re.escape, (names.EVENTS, names.DOMAIN, names.DEFAULT_RESOURCE)))
     yield Account(names.RELAY_ACCOUNT, write=f"^({exchanges})$")
 
 
