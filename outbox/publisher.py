@@ -13,6 +13,7 @@ from aio_pika.exceptions import AMQPError, DeliveryError
 from aiormq.exceptions import PublishError
 
 from contracts.envelope import CONTENT_TYPE
+from handlers.admission import REPLY_DIRECT
 from outbox.record import OutboxRecord
 from topology import names
 
@@ -32,8 +33,8 @@ class PublishFailedError(Exception):
     """The broker did not confirm; whether it has the message is unknown: publish again."""
 
 
-class PublishTimeoutError(PublishFailedError):
-    """The broker did not say anything in time: the channel may be blocked by one queue."""
+class PublishBlockedError(PublishFailedError):
+    """The broker did not answer at all: one message may have blocked or broken the channel."""
 
 
 def connection_lost(account: str, error: BaseException | None) -> None:
@@ -100,7 +101,8 @@ class Publisher:
     async def publish(self, record: OutboxRecord) -> Delivered:
         """Publish and wait for the confirm; a reply whose queue is gone goes to the events.
 
-        Raises PublishFailedError if the broker did not confirm in time.
+        Whether anybody still waits for a direct reply, the broker does not say.
+        Raises PublishFailedError if it did not confirm, PublishBlockedError if it said nothing.
         """
         try:
             await self._publish(record.exchange, record.key, record)
@@ -122,22 +124,26 @@ class Publisher:
             message_id=uuid4().hex,
             type=record.type,
         )
+        # The broker delivers to direct reply-to, and yet calls it unroutable.
+        mandatory = not key.startswith(REPLY_DIRECT)
         task = asyncio.current_task()
         cancelling = task.cancelling() if task else 0
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._exchanges[exchange].publish(message, key, mandatory=True)
+                await self._exchanges[exchange].publish(message, key, mandatory=mandatory)
         except PublishError:
             raise
+        except DeliveryError as error:
+            raise PublishFailedError("the broker refused it") from error
         except TimeoutError as error:
-            raise PublishTimeoutError(f"no confirm within {self._timeout_s} s") from error
-        except (AMQPError, DeliveryError, ConnectionError, RuntimeError) as error:
-            raise PublishFailedError(f"{type(error).__name__}: {error}") from error
+            raise PublishBlockedError(f"no confirm within {self._timeout_s} s") from error
+        except (AMQPError, ConnectionError, RuntimeError) as error:
+            raise PublishBlockedError(f"{type(error).__name__}: {error}") from error
         except asyncio.CancelledError:
             if task is not None and task.cancelling() > cancelling:
                 raise
             # The driver cancels what waits on a connection that broke; that is no wish of ours.
-            raise PublishFailedError("the connection broke while waiting for a confirm") from None
+            raise PublishBlockedError("the connection broke while waiting for a confirm") from None
 
 
 async def _close(channel: AbstractRobustChannel) -> None:

@@ -1,11 +1,11 @@
 """Whose queue does not answer: it waits by itself, so that nobody waits for it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
-from outbox.record import OutboxRecord
+from handlers.admission import REPLY_DIRECT
 from topology import names
 
 FIRST_S: Final = 5.0
@@ -42,10 +42,12 @@ class Quarantine:
         self._strikes.pop(recipient, None)
 
 
-def recipient_of(record: OutboxRecord) -> str:
-    """Whose queue a record goes to; a domain event goes to many, and stands for its entity."""
-    if record.exchange == names.DOMAIN:
-        return record.entity
-    if record.fallback is not None:
-        return record.fallback.partition(".")[0]
-    return record.key.partition(".")[0]
+def recipient_of(row: Mapping[str, Any]) -> str:
+    """Whose queue a row of the outbox goes to.
+
+    A domain event goes to many and stands for its entity, a direct reply for the one who asked.
+    """
+    key: str = row["key"]
+    if row["exchange"] == names.DOMAIN:
+        return str(row["entity"])
+    return key if key.startswith(REPLY_DIRECT) else key.partition(".")[0]

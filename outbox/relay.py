@@ -7,11 +7,13 @@ from typing import Any
 
 import structlog
 
-from outbox.publisher import Delivered, PublishFailedError, PublishTimeoutError
+from outbox.publisher import Delivered, PublishBlockedError, PublishFailedError
 from outbox.quarantine import Quarantine, recipient_of
 from outbox.record import OutboxRecord, OutboxStore, OutboxUnavailable, past_lane
 
 log = structlog.get_logger()
+Row = Mapping[str, Any]
+"""A row of the outbox; its body is opened when its turn comes."""
 
 
 @dataclass(slots=True)
@@ -66,10 +68,6 @@ class Relay:
                 log.warning("relay.paused", error=str(error))
                 await asyncio.sleep(self.backoff())
                 continue
-            except Exception:  # one of two in the hot path: the records stay where they are
-                log.exception("relay.failed")
-                await asyncio.sleep(self.backoff())
-                continue
             if not sent:
                 await self._sleep(self.poll_s)
 
@@ -79,7 +77,7 @@ class Relay:
         while not self._stopping:
             mine = self._partitions()
             rows = await self.store.pending(mine, self.batch_max, self._after) if mine else ()
-            sent = await self._send([row for row in rows if row["entity"] not in self._held])
+            sent = await self._send(rows)
             in_scan += sent
             if sent:
                 self.recovered()
@@ -109,62 +107,71 @@ class Relay:
         self._scanned = mine
         return mine.keys()
 
-    async def _send(self, rows: Sequence[Mapping[str, Any]]) -> int:
-        by_entity: dict[str, list[OutboxRecord]] = {}
+    async def _send(self, rows: Sequence[Row]) -> int:
+        by_entity: dict[str, list[Row]] = {}
         for row in rows:
-            record = self._record(row)
-            if self._quarantine.holds(recipient_of(record)):
-                self._held.add(record.entity)
-            else:
-                by_entity.setdefault(record.entity, []).append(record)
-        done: list[str] = []
-        failed: list[PublishFailedError] = []
+            if any(map(self._quarantine.holds, (row["_id"], recipient_of(row)))):
+                self._held.add(row["entity"])
+            elif row["entity"] not in self._held:
+                by_entity.setdefault(row["entity"], []).append(row)
+        page = _Page()
         if self._careful:
-            for records in by_entity.values():
-                await self._send_alone(records, done, failed)
+            for chain in by_entity.values():
+                await self._send_alone(chain, page)
         else:
             async with asyncio.TaskGroup() as tasks:
-                for records in by_entity.values():
-                    tasks.create_task(self._send_entity(records, done, failed))
-        if failed:
+                for chain in by_entity.values():
+                    tasks.create_task(self._send_entity(chain, page))
+        if page.done:
+            await self.store.forget(page.done)
+        if page.failed:
             self._failing = True
-            log.warning("relay.unconfirmed", entities=len(failed), error=str(failed[0]))
-        if not self._careful and any(isinstance(e, PublishTimeoutError) for e in failed):
+            log.warning("relay.unconfirmed", entities=len(page.failed), error=str(page.failed[0]))
+        if not self._careful and page.is_blocked:
             self._careful = True
-            await self.renew()
-        if done:
-            await self.store.forget(done)
-        return len(done)
+            await self._renew()
+        return len(page.done)
 
-    async def _send_alone(
-        self, records: Sequence[OutboxRecord], done: list[str], failed: list[PublishFailedError]
-    ) -> None:
-        """Send one entity's records with nothing else on the channel; a timeout is their own."""
-        before = len(failed)
-        await self._send_entity(records, done, failed)
-        recipient = recipient_of(records[0])
-        if len(failed) == before:
+    async def _send_alone(self, chain: Sequence[Row], page: "_Page") -> None:
+        """Send one entity's rows with nothing else on the channel: what blocks it is theirs."""
+        alone = _Page(page.done)
+        await self._send_entity(chain, alone)
+        page.failed.extend(alone.failed)
+        recipient = recipient_of(chain[0])
+        if not alone.failed:
             self._quarantine.release(recipient)
-        elif isinstance(failed[-1], PublishTimeoutError):
+        elif alone.is_blocked:
             seconds = self._quarantine.strike(recipient)
             log.warning("relay.quarantined", recipient=recipient, seconds=seconds)
-            await self.renew()
+            await self._renew()
 
-    async def _send_entity(
-        self, records: Sequence[OutboxRecord], done: list[str], failed: list[PublishFailedError]
-    ) -> None:
-        for record in records:
+    async def _send_entity(self, chain: Sequence[Row], page: "_Page") -> None:
+        for row in chain:
             try:
-                outcome = await self.publish(record)
+                outcome = await self.publish(self._record(row))
             except PublishFailedError as error:
-                failed.append(error)
-                self._held.add(record.entity)
+                page.failed.append(error)
+                self._held.add(row["entity"])
+                return
+            except (
+                Exception
+            ):  # one of two in the hot path: it cannot be sent, and harms nobody else
+                self._quarantine.strike(row["_id"])
+                self._held.add(row["entity"])
+                log.exception("relay.unsendable", record=row["_id"])
                 return
             if outcome is Delivered.UNHEARD:
                 self.unheard += 1
-            done.append(record.id)
+            page.done.append(row["_id"])
 
-    def _record(self, row: Mapping[str, Any]) -> OutboxRecord:
+    async def _renew(self) -> None:
+        """Open a new channel; while there is no connection, the next attempt finds out."""
+        try:
+            await self.renew()
+        except PublishFailedError as error:
+            log.warning("relay.unrenewed", error=str(error))
+
+    def _record(self, row: Row) -> OutboxRecord:
         return OutboxRecord(
             id=row["_id"],
             partition=row["partition"],
@@ -182,3 +189,16 @@ class Relay:
                 await self._wake.wait()
         except TimeoutError:
             pass
+
+
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """What became of the rows that were on their way together."""
+
+    done: list[str] = field(default_factory=list)
+    failed: list[PublishFailedError] = field(default_factory=list)
+
+    @property
+    def is_blocked(self) -> bool:
+        """Whether the broker gave no answer at all to something."""
+        return any(isinstance(error, PublishBlockedError) for error in self.failed)
