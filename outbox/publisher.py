@@ -61,9 +61,12 @@ class Publisher:
         self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Connect and open the channel; it is opened again by itself after a disconnect."""
+        """Connect and open the channel; it is opened again by itself after a disconnect.
+
+        Raises what the driver raises for a broker that is absent or refuses the login.
+        """
         self._connection = await aio_pika.connect_robust(
-            self._url, heartbeat=HEARTBEAT_S, fail_fast=False, reconnect_interval=1
+            self._url, heartbeat=HEARTBEAT_S, fail_fast=True, reconnect_interval=1
         )
         self._connection.close_callbacks.add(
             lambda _connection, error: connection_lost(names.RELAY_ACCOUNT, error)

@@ -42,6 +42,7 @@ class Relay:
     _after: str = ""
     _scanned: Mapping[int, int] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
+    _finishing: bool = False
     _stopping: bool = False
     _failing: bool = False
     """Whether something of this scan was not confirmed."""
@@ -51,6 +52,11 @@ class Relay:
 
     def wake(self) -> None:
         """Something was committed: look now."""
+        self._wake.set()
+
+    def finish(self) -> None:
+        """End when nothing more is found: nobody commits any more."""
+        self._finishing = True
         self._wake.set()
 
     def stop(self) -> None:
@@ -68,6 +74,8 @@ class Relay:
                 log.warning("relay.paused", error=str(error))
                 await asyncio.sleep(self.backoff())
                 continue
+            if self._finishing and not sent:
+                return
             if not sent:
                 await self._sleep(self.poll_s)
 

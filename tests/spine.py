@@ -27,12 +27,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from contracts.envelope import user_urn
 from handlers import assets, users
+from handlers.decision import View
 from tests.broker import registers
 from tests.servers import TestServers
 from topology import catalog, names
 from topology.apply import password_hash
 from topology.catalog import Entry
-from workers.app import Addresses, Backbone, Workers, apply_topology, open_backbone
+from workers.app import Workers
+from workers.backbone import Addresses, Backbone, apply_topology, open_backbone
 from workers.loading import Loaded, Loader
 from workers.settings import PREFIX, Settings
 from workers.store.codec import key_of
@@ -48,7 +50,8 @@ ENTRIES: Final[Mapping[str, Entry]] = catalog.build((users, assets, registers))
 ROOT: Final = Path(__file__).parents[1]
 WORKER: Final = """
 import uvloop
-from workers.app import Addresses, work
+from workers.app import work
+from workers.backbone import Addresses
 from workers.settings import PREFIX, Settings
 settings = Settings.read()
 addresses = Addresses(settings.amqp_url, settings.management_url, settings.mongo_url)
@@ -362,7 +365,8 @@ class Spine:
         async with open_backbone(self.settings, self.addresses, ENTRIES) as backbone:
             loaded = Loaded()
             await Loader(backbone.store, self.vault).read([(collection, k) for k in keys], loaded)
-        return [dict(loaded.documents[collection][key] or {}) for key in keys]
+        view = View(loaded.documents)
+        return [dict(view.get(collection, key) or {}) for key in keys]
 
     async def settled(self, mailbox: str) -> bool:
         """Whether nothing waits in a queue, nor is held un-acked, nor waits in the outbox."""

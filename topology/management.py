@@ -12,7 +12,11 @@ TIMEOUT_S: Final = 10.0
 
 
 class ManagementError(Exception):
-    """The management API refused or could not be reached."""
+    """The management API refused what was asked: asking again does not help."""
+
+
+class ManagementUnavailableError(ManagementError):
+    """The management API could not be reached, or is not well: ask again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +66,6 @@ class Management:
         """Make or change an exchange, queue or policy of the virtual host."""
         await self._send("PUT", f"/api/{kind}/{self._vhost}/{_q(name)}", body)
 
-    async def get(self, kind: str, name: str = "") -> Any:
-        """Read one resource of the virtual host, or the list of them; None where there is none."""
-        path = f"/api/{kind}/{self._vhost}" + (f"/{_q(name)}" if name else "")
-        return await self._read(path)
-
     async def bind(self, exchange: str, queue: str, key: str) -> None:
         """Bind a queue; a binding that exists stays."""
         path = f"/api/bindings/{self._vhost}/e/{_q(exchange)}/q/{_q(queue)}"
@@ -110,7 +109,7 @@ class Management:
         try:
             return await self._client.request(method, path, json=body)
         except httpx.HTTPError as error:
-            raise ManagementError(
+            raise ManagementUnavailableError(
                 f"expected the broker's management API at {self._client.base_url}, got "
                 f"{type(error).__name__}: {error}. Is the management plugin enabled and the "
                 "address (FLEXSPINE_MANAGEMENT_URL) right?"
@@ -124,7 +123,8 @@ class Management:
             if response.status_code in {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN}
             else ""
         )
-        raise ManagementError(
+        error = ManagementUnavailableError if response.is_server_error else ManagementError
+        raise error(
             f"expected {response.request.method} {response.request.url.path} to succeed, got "
             f"{response.status_code} {response.text[:300]}.{hint}"
         )

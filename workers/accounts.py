@@ -8,8 +8,9 @@ from pydantic import ValidationError
 
 from contracts.envelope import Envelope
 from contracts.users import UserRegistered
+from handlers.decision import View
 from topology.apply import apply
-from topology.management import Management, ManagementError
+from topology.management import Management, ManagementUnavailableError
 from topology.plan import user_plan
 from workers.loading import Loaded, Loader
 from workers.pause import Pause
@@ -38,9 +39,13 @@ class AccountWorker:
         while event.account and not message.channel.is_closed:
             try:
                 await self.reconcile(event.id)
-            except (Unavailable, ManagementError) as error:
+            except (Unavailable, ManagementUnavailableError) as error:
                 log.warning("account.paused", user=event.id, error=str(error))
                 await pause.wait()
+            except Exception:  # the one failure path of an account: it is dead-lettered
+                log.exception("account.failed", user=event.id)
+                await message.reject(requeue=False)
+                return
             else:
                 break
         if not message.channel.is_closed:
@@ -50,7 +55,7 @@ class AccountWorker:
         """Bring the broker to what the register says of one account; repeating it is harmless."""
         loaded = Loaded()
         await self.loader.read([("accounts", user)], loaded)
-        account = loaded.documents["accounts"][user]
+        account = View(loaded.documents).get("accounts", user)
         if account is None or account["key_hash"].value is None:
             return
         key_hash: str = account["key_hash"].value

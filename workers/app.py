@@ -1,32 +1,33 @@
 """The one place that builds: from settings to a running process, and back to a clean stop."""
 
 import asyncio
-import os
 import signal
-import socket
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Final
-from urllib.parse import quote, urlsplit
-from uuid import uuid4
 
 import structlog
+from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
+from aiormq.exceptions import AMQPError
 from faststream.rabbit import RabbitBroker
+from tenacity import (
+    AsyncRetrying,
+    retry_if_not_exception_type,
+    stop_after_delay,
+    wait_random_exponential,
+)
 
-from handlers.admission import Limits, admit
+from handlers.admission import admit
 from handlers.collection import collect, unrouted
-from handlers.fold import Rulebook
-from outbox.publisher import Publisher, connection_back, connection_lost
+from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
 from outbox.relay import Relay
-from topology import catalog, names, plan
-from topology.apply import apply, password_hash
+from topology import catalog, names
 from topology.catalog import Entry
 from topology.management import Address, Management
-from workers import __version__, tolerance
+from workers import __version__
 from workers.accounts import AccountWorker
+from workers.backbone import Addresses, Backbone, StartError, open_backbone
 from workers.engine import Admit, Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
@@ -35,103 +36,13 @@ from workers.mailbox import Mailbox, subscribe
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
 from workers.settings import Settings
-from workers.store.driver import Driver
-from workers.store.mongo import MongoStore
 from workers.store.protocol import Lease
-from workers.vault import Vault
 
 log = structlog.get_logger()
-HEARTBEAT: Final = "heartbeat=10"
 ACCOUNT_PREFETCH: Final = 20
-
-
-def now_utc() -> datetime:
-    """The clock, as precise as the store keeps it."""
-    now = datetime.now(UTC)
-    return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the servers are, without accounts."""
-
-    amqp_url: str
-    management_url: str
-    mongo_url: str
-
-    def amqp_as(self, account: str, password: str) -> str:
-        """The AMQP address with an account in it, and our heartbeat."""
-        parts = urlsplit(self.amqp_url)
-        host = parts.netloc.rpartition("@")[2]
-        login = f"{quote(account, safe='')}:{quote(password, safe='')}"
-        return parts._replace(netloc=f"{login}@{host}", query=HEARTBEAT).geturl()
-
-
-@dataclass(frozen=True, slots=True)
-class Backbone:
-    """What all workers of one process share."""
-
-    settings: Settings
-    addresses: Addresses
-    vault: Vault
-    store: MongoStore
-    entries: Mapping[str, Entry]
-    clock: Callable[[], datetime] = now_utc
-    owner: str = field(
-        default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
-    )
-
-    def limits(self) -> Limits:
-        """How much one message may be."""
-        return Limits(self.settings.body_bytes_max, self.settings.header_bytes_max)
-
-    def rulebook(self, queue: str) -> Rulebook:
-        """What a queue's types are decided by."""
-        return Rulebook(catalog.served_by(self.entries, queue), self.vault)
-
-    def broker(self, account: str = names.WORKER_ACCOUNT) -> RabbitBroker:
-        """A FastStream broker on a connection of its own; the hot path logs for itself."""
-        url = self.addresses.amqp_as(account, self.vault.password(account))
-        return RabbitBroker(
-            url,
-            logger=None,
-            apply_types=False,
-            fail_fast=False,
-            reconnect_interval=1.0,
-            on_close=[lambda _connection, error: connection_lost(account, error)],
-            on_reconnected=[lambda _connection: connection_back(account)],
-        )
-
-
-@asynccontextmanager
-async def open_backbone(
-    settings: Settings, addresses: Addresses, entries: Mapping[str, Entry] | None = None
-) -> AsyncIterator[Backbone]:
-    """Connect to the store; checks of the catalog stop the start before any message."""
-    tolerance.install()
-    store = MongoStore(
-        addresses.mongo_url,
-        settings.mongo_database,
-        through=Driver(settings.mongo_driver),
-        timeout_s=settings.database_timeout_s,
-    )
-    try:
-        await store.install()
-        vault = Vault(settings.master)
-        yield Backbone(settings, addresses, vault, store, entries or catalog.build())
-    finally:
-        await store.close()
-
-
-async def apply_topology(
-    addresses: Addresses, vault: Vault, entries: Mapping[str, Entry], account: str, password: str
-) -> None:
-    """Make the broker's side, as an administrator."""
-    address = Address.of(addresses.management_url, addresses.amqp_url, account, password)
-    async with Management(address) as management:
-        await apply(
-            plan.build(entries), management, lambda name: password_hash(vault.password(name))
-        )
+START_S: Final = 30.0
+"""How long a start waits for the broker."""
+LOGIN_REFUSED: Final = (AuthenticationError, ProbableAuthenticationError)
 
 
 class Workers:
@@ -199,7 +110,7 @@ class Workers:
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Run until stopped. Mailboxes end first, then the relay sends what they committed."""
         async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-            await self._publisher.start()
+            await self._connect()
             stack.push_async_callback(self._publisher.stop)
             await self._leases.refresh()
             stack.push_async_callback(self._leases.release)
@@ -215,11 +126,31 @@ class Workers:
             await asyncio.wait(owning, timeout=self._backbone.settings.stop_timeout_s)
             for broker in brokers:
                 await broker.stop()
-            self.relay.stop()
+            self.relay.finish()
             await asyncio.wait([relaying], timeout=self._backbone.settings.stop_timeout_s)
+            self.relay.stop()
             for task in (renewing, relaying, *owning):
                 task.cancel()
         log.info("workers.stopped")
+
+    async def _connect(self) -> None:
+        """Wait a while for the broker; a login that it refuses is refused at once."""
+        try:
+            async for attempt in AsyncRetrying(
+                stop=stop_after_delay(START_S),
+                wait=wait_random_exponential(multiplier=0.2, max=2),
+                retry=retry_if_not_exception_type(LOGIN_REFUSED),
+                reraise=True,
+            ):
+                with attempt:
+                    await self._publisher.start()
+        except (*LOGIN_REFUSED, AMQPError, ConnectionError) as error:
+            raise StartError(
+                f"expected the broker at {self._backbone.addresses.amqp_url} to let "
+                f"{names.RELAY_ACCOUNT} in within {START_S:.0f} s, got {type(error).__name__}. "
+                "Is it up, is FLEXSPINE_MASTER_KEY the one of `flexspine topology apply`, and has "
+                "that been run?"
+            ) from error
 
     async def _queries(self, stack: AsyncExitStack) -> RabbitBroker:
         backbone, settings = self._backbone, self._backbone.settings

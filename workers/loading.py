@@ -8,14 +8,15 @@ from handlers.decision import Document, Secret
 from workers.rows import sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, StateStore
-from workers.vault import Keyring, Sealed, Vault
+from workers.vault import Keyring, Sealed, Undecipherable, Vault
 
 
 @dataclass(slots=True)
 class Loaded:
     """Documents by collection and key, None for what was looked for and is not there."""
 
-    documents: dict[str, dict[Key, Document | None]] = field(default_factory=dict)
+    documents: dict[str, dict[Key, Document | Exception | None]] = field(default_factory=dict)
+    """An exception stands for what does not open: it is the fault of whoever asks for it."""
     keyring: Keyring = field(default_factory=Keyring)
     absent: set[str] = field(default_factory=set)
     """Subjects without a data key."""
@@ -43,15 +44,18 @@ class Loader:
         )
         found = await self.store.load({name: keys for name, keys in wanted.items() if keys})
         self._take_keys(wanted["keys"], found.get("keys", {}), loaded)
-        await self._read_keys(
-            {s for d in found.values() for document in d.values() for s in subjects(document)},
-            loaded,
-        )
+        needed = {s for d in found.values() for document in d.values() for s in subjects(document)}
+        # A key that was looked for beside its document may have been made between the queries.
+        loaded.absent -= needed & set(map(str, wanted["keys"]))
+        await self._read_keys(needed, loaded)
         for collection, keys in wanted.items():
             documents = loaded.documents.setdefault(collection, {})
             for key in keys:
                 raw = found.get(collection, {}).get(key)
-                documents[key] = self._opened(collection, key, raw, loaded) if raw else None
+                try:
+                    documents[key] = self._opened(collection, key, raw, loaded) if raw else None
+                except Undecipherable as error:
+                    documents[key] = error
 
     async def _read_keys(self, needed: set[str], loaded: Loaded) -> None:
         unknown: set[Key] = {subject for subject in needed if not loaded.knows_key(subject)}

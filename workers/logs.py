@@ -32,6 +32,7 @@ def configure(*, json: bool) -> None:
     )
     for name in DRIVERS:
         logger = logging.getLogger(name)
+        logger.setLevel(logging.WARNING)
         logger.handlers = [_Forwarding(logging.WARNING)]
         logger.propagate = False
 

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from faststream import AckPolicy
 from faststream.message import StreamMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
@@ -20,6 +21,8 @@ from workers.pause import Pause
 from workers.store.protocol import Fenced, LaneStore, Lease, Refused, Unavailable
 
 log = structlog.get_logger()
+BROKER_FAULTS: Final = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
+"""What opening a consumer meets while the broker is away or just coming back."""
 RENEWALS: Final = 3
 """How often a lease is renewed within its time."""
 
@@ -84,15 +87,19 @@ class Mailbox:
                 if lease is None:
                     await self._wait(self.lease_s / RENEWALS)
                     continue
-                pause.reset()
-                await self._own(lease)
-            except (Unavailable, Fenced, ConnectionError) as error:
+                await self._own(lease, pause)
+            except (Unavailable, Fenced, *BROKER_FAULTS) as error:
                 log.warning("mailbox.lost", mailbox=self.name, error=str(error))
                 await self._wait(pause.next_s())
 
-    async def _own(self, lease: Lease) -> None:
+    async def _own(self, lease: Lease, losses: Pause) -> None:
         engine = self.make_engine(lease)
-        lane = self._lane = Lane(lambda batch: self._decide(engine, batch), self.limits)
+
+        async def decide(batch: Sequence[Delivery]) -> None:
+            await self._decide(engine, batch)
+            losses.reset()
+
+        lane = self._lane = Lane(decide, self.limits)
         broker = self.make_broker()
         subscribe(broker, self.name, self.prefetch, lane.submit)
         renewing = asyncio.create_task(self._renew(engine))
@@ -117,22 +124,24 @@ class Mailbox:
                 outcomes = await engine.run(batch)
             except (Unavailable, Contended, Refused) as error:
                 log.warning("mailbox.paused", mailbox=self.name, error=str(error))
-                await pause.wait()
-                await self._acquire_again(engine)
+                await self._acquire_again(engine, pause)
             else:
                 self.committed()
                 _log_batch(self.name, outcomes)
                 return
 
-    async def _acquire_again(self, engine: Engine) -> None:
-        """After an outage nobody knows which batch was the last: the lane says."""
-        try:
-            lease = await self.store.acquire(self.name, self.owner, self.lease_s)
-        except Unavailable:
+    async def _acquire_again(self, engine: Engine, pause: Pause) -> None:
+        """After an outage nobody knows which batch was the last: the lane says, when it can."""
+        while True:
+            await pause.wait()
+            try:
+                lease = await self.store.acquire(self.name, self.owner, self.lease_s)
+            except Unavailable:
+                continue
+            if lease is None:
+                raise Fenced(f"expected to own {self.name} still, found another owner")
+            engine.lease = lease
             return
-        if lease is None:
-            raise Fenced(f"expected to own {self.name} still, found another owner")
-        engine.lease = lease
 
     async def _renew(self, engine: Engine) -> None:
         while True:

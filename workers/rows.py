@@ -121,6 +121,14 @@ class RowMaker:
             "id": arrival.id,
             "type": arrival.type,
             "body": self.keyring.seal(outcome.keyed_to, arrival.delivery.body, aad),
+            # Sealed too, since what it wrote says in other words what the body says.
+            "writes": self.keyring.seal(outcome.keyed_to, _archived_writes(rows), aad + b"/writes"),
+        }
+
+
+def _archived_writes(rows: Rows) -> bytes:
+    return encode_row(
+        {
             "writes": [
                 {
                     "collection": w.collection,
@@ -130,8 +138,9 @@ class RowMaker:
                 }
                 for w in rows.writes
                 if w.collection not in REDERIVED
-            ],
+            ]
         }
+    )
 
 
 def make_commit(

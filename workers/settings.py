@@ -116,6 +116,11 @@ class Settings(BaseSettings):
                 f"expected FLEXSPINE_PREFETCH_MAX of at least twice FLEXSPINE_BATCH_SIZE_MAX, got "
                 f"{self.prefetch_max} and {self.batch_size_max}; otherwise every batch waits."
             )
+        if self.amqp_url and self.master_key is None:
+            raise SettingsError(
+                "expected FLEXSPINE_MASTER_KEY together with the addresses of others' servers, got "
+                "none: every machine needs the same one. Make it once: openssl rand -hex 32."
+            )
         given = [self.amqp_url, self.management_url, self.mongo_url]
         if any(given) and not all(given):
             raise SettingsError(

@@ -10,7 +10,7 @@ import pytest
 
 from tests.spine import Platform, Received, Spine, asset
 from topology import names
-from workers.app import Backbone
+from workers.backbone import Backbone
 from workers.store.mongo import MongoStore
 from workers.store.protocol import Commit
 

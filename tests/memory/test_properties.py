@@ -1,7 +1,7 @@
 """What holds of every list of commands, however it is cut into batches and however often sent."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.builders import (
 )
 from tests.decider import VAULT, Decider
 from tests.memory.workshop import Workshop, open_workshop
+from workers.store.codec import decode
 
 ROLES = {"first": "fsp", "second": "fsp", "third": "owner"}
 IDS = ["1", "2", "3", "4"]
@@ -168,13 +169,20 @@ def said(outcomes: Sequence[Outcome]) -> list[Any]:
 
 def archived(workshop: Workshop) -> list[Any]:
     """The archive's entries in order, without the places that depend on the batches."""
+    keyring = workshop.engine.vault.keyring(workshop.rows("keys"))
+
+    def writes(place: str, entry: Mapping[str, Any]) -> list[Any]:
+        aad = f"commands/{place}/{entry['index']}/writes".encode()
+        found = decode(keyring.open(entry["writes"], aad))["writes"]
+        return [(write["collection"], write["key"], write["expected"]) for write in found]
+
     return [
         (
             entry["kind"],
             entry["user"],
             entry["id"],
             entry["type"],
-            [(write["collection"], write["key"], write["expected"]) for write in entry["writes"]],
+            writes(row["_id"], entry),
         )
         for row in workshop.rows("commands")
         for entry in row["entries"]

@@ -14,8 +14,8 @@ import pytest
 from typer.testing import CliRunner
 
 from tests.given import ROOT, data
-from workers.cli import build
 from workers.cli.lines import Line, read_lines
+from workers.cli.main import build
 from workers.cli.mappings import TableMapping
 from workers.local import open_register
 
@@ -111,6 +111,21 @@ async def test_an_unknown_type_and_a_stranger_are_refused_by_name() -> None:
         "levitate": "message.unknown-type",
         "stranger": "sender.unknown",
     }
+
+
+def test_run_refuses_an_unknown_type_with_the_nearest_name_and_goes_on() -> None:
+    lines = written(
+        line("operator", "user.regster.v1", PERSON, id="typo"),
+        line("operator", "user.register.v1", PERSON, id="right"),
+    )
+    words = ["run", "-", "--now", "2026-05-01T12:00:00Z"]
+    done = CliRunner().invoke(build(), words, input=lines)
+    replies = [json.loads(body) for body in done.stdout.splitlines()]
+    assert outcomes(replies[:1] + replies[-1:]) == {
+        "typo": "message.unknown-type",
+        "right": "accepted",
+    }
+    assert "such as user.register.v1" in replies[0]["data"]["message"]
 
 
 async def test_an_issued_id_names_the_next_sender_and_what_it_asks_for() -> None:

@@ -78,3 +78,16 @@ def test_imports_go_one_way() -> None:
         [linter, "--no-logo"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+@pytest.mark.parametrize("entry", ["workers.local", "workers.cli.main"])
+def test_entry_can_be_imported_alone(entry: str) -> None:
+    """A cycle shows only to whoever imports the wrong module first."""
+    done = subprocess.run(  # noqa: S603  our own interpreter and our own names
+        [sys.executable, "-c", f"import {entry}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,16 @@ from typing import Any
 import pytest
 
 from workers.cli.keyring import AccountKeys, KeyringError
-from workers.cli.lines import Answers, Line, Rendered, Unsendable, read_lines, references, render
+from workers.cli.lines import (
+    Answers,
+    Line,
+    Rendered,
+    Unsendable,
+    read_lines,
+    references,
+    render,
+    unserved,
+)
 from workers.cli.spool import Spool, SpoolError
 
 NOW = datetime(2026, 5, 1, 12, tzinfo=UTC)
@@ -51,17 +61,20 @@ def answered(command_id: str, data: dict[str, Any]) -> Answers:
 
 
 def test_a_complete_line_is_sent_as_it_is() -> None:
-    raw = b'{ "id":"one",  "source":"urn:flexspine:user:operator", "time":"2026-05-01T12:00:00Z",'
-    raw += b' "type":"asset.get.v1", "data": {"power_kw": 1.10, "name": "\xc3\xa9"} }'
+    raw = b'{ "specversion":"1.0", "id":"one",  "source":"urn:flexspine:user:operator", '
+    raw += b' "time":"2026-05-01T12:00:00Z",  "type":"asset.get.v1",'
+    raw += b' "data": {"power_kw": 1.10, "name": "\xc3\xa9"} }'
     assert rendered(only(raw + b"\n")).body == raw
 
 
-def test_id_and_time_are_filled_in_where_they_are_missing() -> None:
-    partial = {name: value for name, value in COMPLETE.items() if name not in {"id", "time"}}
+def test_id_time_and_version_are_filled_in_where_they_are_missing() -> None:
+    left_out = {"specversion", "id", "time"}
+    partial = {name: value for name, value in COMPLETE.items() if name not in left_out}
     first, second = (rendered(only(written(partial))) for _ in range(2))
     envelope = json.loads(first.body)
     assert envelope["time"] == "2026-05-01T12:00:00.000Z"
     assert envelope["id"] == first.id
+    assert envelope["specversion"] == "1.0"
     assert first.body == second.body
 
 
@@ -149,28 +162,56 @@ def test_a_broken_keyring_is_not_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "keyring.json").read_text() == "{"
 
 
+def test_a_type_that_nobody_serves_is_refused_by_its_nearest_name() -> None:
+    types = ["asset.get.v1", "user.register.v1"]
+    assert unserved(only(written(COMPLETE)), types) is None
+    refusal = unserved(only(written(COMPLETE | {"type": "user.regster.v1"})), types)
+    assert refusal is not None
+    data = json.loads(refusal.reply(NOW))["data"]
+    assert data["code"] == "message.unknown-type"
+    assert "such as user.register.v1" in data["message"]
+    assert "`flexspine schema` lists them" in data["message"]
+
+
 def test_spooled_bytes_are_sent_again(tmp_path: Path) -> None:
     line = only(written({name: value for name, value in COMPLETE.items() if name != "time"}))
     first = rendered(line)
     with Spool(tmp_path) as spool:
         assert spool.kept(line, Answers()) is None
-        spool.keep(first)
+        assert spool.keep(first) == first
     with Spool(tmp_path) as spool:
         assert spool.kept(line, Answers()) == first
-    (path,) = (tmp_path / "spool").iterdir()
+    (path,) = tmp_path.iterdir()
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-def test_what_was_being_spooled_when_the_process_died_never_left(tmp_path: Path) -> None:
+def test_correcting_one_line_leaves_the_bytes_of_the_others(tmp_path: Path) -> None:
+    timeless = {name: value for name, value in COMPLETE.items() if name != "time"}
+    kept, wrong, right = (timeless | {"id": name} for name in ("kept", "wrong", "right"))
+    with Spool(tmp_path) as spool:
+        first = [spool.keep(rendered(line)) for line in read_lines(written(wrong, kept))]
+    with Spool(tmp_path) as spool:
+        corrected, untouched = read_lines(written(right, kept))
+        assert spool.kept(corrected, Answers()) is None
+        found = spool.kept(untouched, Answers())
+        assert found is not None
+        assert found.body == first[1].body
+
+
+def test_the_same_id_for_other_words_or_another_sender_is_another_message(tmp_path: Path) -> None:
     line = only(written(COMPLETE))
     with Spool(tmp_path) as spool:
         spool.keep(rendered(line))
-    (path,) = (tmp_path / "spool").iterdir()
-    whole = path.read_bytes()
-    path.write_bytes(whole + b'{"number": 2, "bo')
+        for changed in ({"data": {"id": "other"}}, {"source": "urn:flexspine:user:front-desk"}):
+            assert spool.kept(only(written(COMPLETE | changed)), Answers()) is None
+
+
+def test_a_line_without_an_id_belongs_to_its_file_and_row(tmp_path: Path) -> None:
+    partial = {name: value for name, value in COMPLETE.items() if name != "id"}
     with Spool(tmp_path) as spool:
-        assert spool.kept(line, Answers()) is not None
-    assert path.read_bytes() == whole
+        spool.keep(rendered(only(written(partial))))
+        assert spool.kept(only(written(partial)), Answers()) is not None
+        assert spool.kept(only(b"\n" + written(partial)), Answers()) is None
 
 
 def test_the_spool_of_another_register_is_not_used(tmp_path: Path) -> None:
@@ -180,11 +221,22 @@ def test_the_spool_of_another_register_is_not_used(tmp_path: Path) -> None:
         spool.keep(rendered(line, then))
         assert spool.kept(line, then) is not None
         assert spool.kept(line, now) is None
+        spool.keep(rendered(line, now))
+        assert spool.kept(line, then) is None
+        assert spool.kept(line, now) == rendered(line, now)
 
 
-def test_a_file_is_sent_by_one_process_at_a_time(tmp_path: Path) -> None:
-    line = only(written(COMPLETE))
-    with Spool(tmp_path) as first, Spool(tmp_path) as second:
-        first.keep(rendered(line))
-        with pytest.raises(SpoolError, match="another process"):
-            second.kept(line, Answers())
+def test_two_processes_send_one_line_as_the_same_bytes(tmp_path: Path) -> None:
+    line = only(written({name: value for name, value in COMPLETE.items() if name != "time"}))
+    first = rendered(line)
+    later = replace(first, body=first.body.replace(b"12:00", b"12:01"))
+    assert later.body != first.body
+    with Spool(tmp_path) as one, Spool(tmp_path) as other:
+        assert one.keep(first) == first
+        assert other.keep(later) == first
+
+
+def test_a_spool_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "spool.sqlite").write_bytes(b"no database" * 100)
+    with Spool(tmp_path) as spool, pytest.raises(SpoolError, match=r"spool\.sqlite"):
+        spool.kept(only(written(COMPLETE)), Answers())

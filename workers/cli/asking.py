@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
+from contracts.envelope import USER_URN
 from topology import names
 from topology.catalog import build
-from workers.app import now_utc
-from workers.cli.client import listen
+from workers.backbone import now_utc
+from workers.cli.client import NothingToWatch, listen
 from workers.cli.faults import UNSETTLED
-from workers.cli.input import FileArgument, MappingOption, lines_of
+from workers.cli.input import FileArgument, FileFault, MappingOption, lines_of
 from workers.cli.lines import Line
 from workers.cli.place import Place
 from workers.cli.sending import Result, Sending, Settled
@@ -27,6 +28,10 @@ from workers.settings import Settings
 
 SILENCE_S: Final = 60.0
 REFUSALS_SHOWN_MAX: Final = 20
+LABELS_SHOWN_MAX: Final = 10
+STANDARD_OUTPUT: Final = "-"
+Counts = Counter[tuple[str, Result, str]]
+"""(type, outcome, code) -> number of commands."""
 
 
 def send(
@@ -34,7 +39,8 @@ def send(
     *,
     mapping: MappingOption = None,
     replies: Annotated[
-        Path | None, typer.Option(help="Write the replies to this file, one per line.")
+        str | None,
+        typer.Option(help="Write the replies to this file, one per line; `-`: standard output."),
     ] = None,
     silence: Annotated[
         float, typer.Option(min=1, help="Seconds without any answer after which to give up.")
@@ -43,28 +49,44 @@ def send(
 ) -> None:
     """Send a file to the running backbone and wait for every reply.
 
-    The same lines as for `run`. What is sent is kept in the folder's spool: sending the file again
-    sends the same bytes, and gets the same replies. Ends with 1 if a command has no outcome.
+    The same lines as for `run`. What is sent is kept in the folder's spool: sending a line again
+    sends the same bytes, and gets the same reply. Ends with 1 if a command has no outcome.
     """
     place = Place.of(Settings.read())
-    lines = lines_of(file, mapping)
-    settled = asyncio.run(_send(place, lines, silence))
+    with Spool(place.settings.folder) as spool:
+        lines = lines_of(file, mapping, spool)
+    settled, again = asyncio.run(_send(place, lines, silence))
+    aside = replies == STANDARD_OUTPUT
     if replies is not None:
-        bodies = [one.reply + b"\n" for one in settled if one.reply is not None]
-        replies.write_bytes(b"".join(bodies))
-    counts = Counter((one.result, one.code) for one in settled)
+        _write(replies, [one.reply for one in settled if one.reply is not None])
+    counts = Counter((one.type, one.result, one.code) for one in settled)
     if as_json:
-        typer.echo(json.dumps(_summary(settled, counts), indent=2))
+        typer.echo(json.dumps(_summary(settled, counts), indent=2), err=aside)
     else:
-        console = Console()
+        console = Console(stderr=aside)
         console.print(_table(counts))
-        for text in _remarks(settled):
+        for text in _remarks(settled, again):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
-    if any(result in {"unanswered", "held"} for result, _ in counts):
+    if any(result in {"unanswered", "held"} for _, result, _ in counts):
         raise typer.Exit(UNSETTLED)
 
 
-async def _send(place: Place, lines: Sequence[Line], silence_s: float) -> list[Settled]:
+def _write(place: str, replies: Sequence[bytes]) -> None:
+    body = b"".join(reply + b"\n" for reply in replies)
+    if place == STANDARD_OUTPUT:
+        sys.stdout.buffer.write(body)
+        sys.stdout.buffer.flush()
+        return
+    try:
+        Path(place).write_bytes(body)
+    except OSError as error:
+        raise FileFault(
+            f"expected to write the replies to {place}, got: {error.strerror}. "
+            "Give another name and send the file again: it gets the same replies."
+        ) from error
+
+
+async def _send(place: Place, lines: Sequence[Line], silence_s: float) -> tuple[list[Settled], int]:
     settled: list[Settled] = []
     columns = ("sending", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -74,8 +96,8 @@ async def _send(place: Place, lines: Sequence[Line], silence_s: float) -> list[S
             settled.append(one)
             progress.advance(bar)
 
-        await deliver(place, lines, take, silence_s)
-    return settled
+        again = await deliver(place, lines, take, silence_s)
+    return settled, again
 
 
 async def deliver(
@@ -83,8 +105,11 @@ async def deliver(
     lines: Sequence[Line],
     take: Callable[[Settled], None],
     silence_s: float = SILENCE_S,
-) -> None:
-    """Send lines in the names of their senders, and hand over what becomes of each."""
+) -> int:
+    """Send lines in the names of their senders, and hand over what becomes of each.
+
+    Gives the number of those that have been sent before.
+    """
     with Spool(place.settings.folder) as spool:
         sending = Sending(
             url=place.url,
@@ -96,39 +121,49 @@ async def deliver(
             silence_s=silence_s,
         )
         await sending.run(lines)
+    return sending.again
 
 
 def _refused(settled: Sequence[Settled]) -> list[Settled]:
     return [one for one in settled if one.result != "accepted"]
 
 
-def _remarks(settled: Sequence[Settled]) -> list[str]:
-    """Every refusal up to a limit; of what is unanswered, each reason once."""
+def _remarks(settled: Sequence[Settled], again: int) -> list[str]:
+    """Every refusal up to a limit; of what is unanswered, each reason once with its lines."""
     told = [one for one in settled if one.result in {"rejected", "held"}]
     remarks = [f"{one.line.label}: {one.message}" for one in told[:REFUSALS_SHOWN_MAX]]
     if len(told) > REFUSALS_SHOWN_MAX:
         remarks.append(f"… and {len(told) - REFUSALS_SHOWN_MAX} more: --json or --replies")
-    silent = {
-        one.code: f"{one.line.label}: {one.message}"
-        for one in reversed(settled)
-        if one.result == "unanswered"
-    }
-    return [*remarks, *silent.values()]
+    silent: dict[tuple[str, str], list[str]] = {}
+    for one in settled:
+        if one.result == "unanswered":
+            silent.setdefault((one.code, one.message), []).append(one.line.label)
+    remarks += [f"{_listed(labels)}: {message}" for (_, message), labels in silent.items()]
+    if again:
+        count = f"all {again}" if again == len(settled) else f"{again} of {len(settled)}"
+        remarks.append(f"{count} sent before: the same bytes again, for the same answers")
+    return remarks
 
 
-def _table(counts: Counter[tuple[Result, str]]) -> Table:
-    table = Table("outcome", "code", "commands")
-    for (result, code), count in sorted(counts.items()):
-        table.add_row(result, code, str(count))
+def _listed(labels: Sequence[str]) -> str:
+    more = len(labels) - LABELS_SHOWN_MAX
+    shown = ", ".join(labels[:LABELS_SHOWN_MAX])
+    return f"{shown} … and {more} more" if more > 0 else shown
+
+
+def _table(counts: Counts) -> Table:
+    table = Table("type", "outcome", "code", "commands")
+    for (message_type, result, code), count in sorted(counts.items()):
+        table.add_row(message_type, result, code, str(count))
     return table
 
 
-def _summary(settled: Sequence[Settled], counts: Counter[tuple[Result, str]]) -> dict[str, Any]:
+def _summary(settled: Sequence[Settled], counts: Counts) -> dict[str, Any]:
     return {
         "commands": len(settled),
         "outcomes": [
-            {"outcome": result, "code": code, "commands": count}
-            for (result, code), count in sorted(counts.items())
+            {"type": message_type, "outcome": result, "code": code, "commands": count}
+            for (message_type, result, code), count in sorted(counts.items())
         ],
         "refused": [
             {"line": one.line.label, "outcome": one.result, "code": one.code, "text": one.message}
@@ -147,6 +182,9 @@ def watch(
     What arrived before is printed first.
     """
     place = Place.of(Settings.read())
+    user = user.removeprefix(USER_URN)
+    if user != names.OPERATOR:
+        _check_events(user, place.keys.users())
     queues = [names.events_queue(user)]
     if user == names.OPERATOR:
         queues.append(names.domain_queue(user))
@@ -155,7 +193,21 @@ def watch(
         sys.stdout.buffer.write(body + b"\n")
         sys.stdout.buffer.flush()
 
+    words = f"watching as {user}; Ctrl-C ends; what is shown is taken off the queue"
+    typer.echo(words, err=True)
     try:
         asyncio.run(listen(place.url(user), user, queues, show))
     except KeyboardInterrupt:
         return
+
+
+def _check_events(user: str, known: Sequence[str]) -> None:
+    if user == names.FRONT_DESK:
+        raise NothingToWatch(
+            f"{user} has no events: many share it, and each is answered where it asks."
+        )
+    if user not in known:
+        raise NothingToWatch(
+            f"expected a user whose key is kept here ({', '.join([names.OPERATOR, *known])}), "
+            f"got {user}."
+        )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -50,6 +51,10 @@ class PublishRefused(Exception):
     """The broker does not let this account publish this type."""
 
 
+class NothingToWatch(Exception):
+    """There are no events of this user here; the text says whose there are."""
+
+
 @dataclass(slots=True)
 class _Asked:
     """One message that waits for its answer."""
@@ -79,12 +84,18 @@ async def channel_of(url: str, user: str) -> AsyncIterator[AbstractChannel]:
                     "Are the keyring and the master key those of this backbone?"
                 ) from error
             raise Unreachable(
-                f"expected a broker within {LOGIN_S:.0f} s, got: {error}. Is the backbone up?"
+                f"expected a broker within {LOGIN_S:.0f} s, got: {_said(error)}. "
+                "Is the backbone up? `flexspine up` starts it."
             ) from error
     async with connection:
         channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
         await channel.set_qos(prefetch_count=PREFETCH)
         yield channel
+
+
+def _said(error: Exception) -> str:
+    """An error without the number that the system has for it, which tells a reader nothing."""
+    return re.sub(r"\[Errno -?\d+\] ", "", str(error)) or type(error).__name__
 
 
 async def _connected(url: str) -> AbstractConnection:

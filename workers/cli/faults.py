@@ -3,10 +3,12 @@
 from typing import Final
 
 from topology.management import ManagementError
-from workers.cli.client import LoginFailed
+from workers.backbone import StartError
+from workers.cli.client import LoginFailed, NothingToWatch
 from workers.cli.input import FileFault
 from workers.cli.keyring import KeyringError
 from workers.cli.mappings import MappingError
+from workers.cli.occupancy import Occupied
 from workers.cli.spool import SpoolError
 from workers.embedded.errors import ServerFailed, ServerMissing
 from workers.settings import SettingsError
@@ -16,11 +18,14 @@ UNSETTLED: Final = 1
 FAILED: Final = 2
 
 FAULTS: Final = (
+    StartError,
     FileFault,
     KeyringError,
     LoginFailed,
     ManagementError,
     MappingError,
+    NothingToWatch,
+    Occupied,
     ServerFailed,
     ServerMissing,
     SettingsError,

@@ -47,6 +47,10 @@ class AccountKeys:
         """The user's key, None if it is not kept here."""
         return self._read().get(user)
 
+    def users(self) -> list[str]:
+        """Users whose key is kept here."""
+        return sorted(name for name in self._read() if "/" not in name)
+
     def _read(self) -> dict[str, str]:
         try:
             text = self._path.read_text()

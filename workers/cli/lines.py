@@ -2,20 +2,23 @@
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from difflib import get_close_matches
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID, uuid5
 
-from contracts.envelope import USER_URN, Finding, RejectedData, compose
+from contracts.envelope import SPEC_VERSION, USER_URN, Finding, RejectedData, compose
 from contracts.findings import shorten
 from handlers.letters import UNREAD_TYPE
 
 KEY_REFERENCE: Final = "$key"
 """As value of `account_key_hash`: the hash of a key that is made and kept for this command."""
 REFERENCE_RULE: Final = "line.reference"
+TYPE_RULE: Final = "message.unknown-type"
+"""The register's own code: what is refused here is what it would refuse."""
 _REPLY: Final = re.compile(r"\$reply:([A-Za-z0-9][A-Za-z0-9._:~-]{0,127})")
 _SUBJECT_LENGTH_MAX: Final = 200
 _NAMESPACE: Final = UUID("5b0f6b0e-6a0c-5a39-9a41-0f0d7c1f2b11")
@@ -38,6 +41,11 @@ class Line:
     raw: bytes | None = None
     """Its bytes; None where a mapping made the envelope."""
     fault: str = ""
+
+    def plain(self) -> dict[str, Any]:
+        """The line as JSON values, for one that a mapping made; `Line(**plain)` is it again."""
+        values = (self.scope, self.number, self.label, self.envelope, None, self.fault)
+        return dict(zip(self.__slots__, values, strict=True))
 
     def derived(self, purpose: str = "") -> str:
         """A UUID that is the same for the same line of the same content."""
@@ -64,11 +72,17 @@ class Unsendable:
     line: Line
     finding: Finding
 
+    @property
+    def sentence(self) -> str:
+        """What was expected, what came and what to do."""
+        finding = self.finding
+        return f"expected {finding.expected}, got {finding.got or 'nothing'}. {finding.advice}"
+
     def reply(self, now: datetime) -> bytes:
         """The rejection as an envelope, so that a reader of replies needs no second format."""
         finding = self.finding
         given = (self.line.envelope or {}).get("id")
-        message = f"{self.line.label}: expected {finding.expected}, got {finding.got or 'nothing'}."
+        message = f"{self.line.label}: {self.sentence}"
         return compose(
             id=self.line.derived("/rejected"),
             type=UNREAD_TYPE,
@@ -160,14 +174,29 @@ def render(line: Line, answers: Answers, key_hash: KeyHash, now: datetime) -> Re
     return Rendered(line, sender, message_type, command_id, body, used)
 
 
+def unserved(line: Line, types: Collection[str]) -> Unsendable | None:
+    """Refuse a type that nobody serves by the nearest one, before it is a message to nobody.
+
+    The broker would take it to the sender's events, where who waits for a reply does not see it.
+    """
+    given = (line.envelope or {}).get("type")
+    if not isinstance(given, str) or not given or given in types:
+        return None
+    near = get_close_matches(given, types, n=1)
+    expected = f"a type that is served, such as {near[0]}" if near else "a type that is served"
+    return _unsendable(line, TYPE_RULE, "type", expected, given)
+
+
 def written(envelope: Mapping[str, Any]) -> bytes:
     """An envelope's bytes; ASCII, so that a broken surrogate reaches the register's own rule."""
     return json.dumps(envelope, separators=(",", ":")).encode()
 
 
 def _filled(envelope: dict[str, Any], line: Line, now: datetime) -> dict[str, Any]:
-    """Id and time where the line has none: an example that is played next year is not too old."""
+    """What is the same for every line, or made for it: an example is not too old next year."""
     missing: dict[str, Any] = {}
+    if "specversion" not in envelope:
+        missing["specversion"] = SPEC_VERSION
     if "id" not in envelope:
         missing["id"] = line.derived()
     if "time" not in envelope:
@@ -213,6 +242,7 @@ _ADVICE: Final = {
     "line.malformed": "Write each envelope on a line of its own, as JSON Lines.",
     REFERENCE_RULE: "Refer to the `id` of an earlier line that is accepted, or correct that one.",
     "line.sender": "Say who sends: `operator`, `front-desk` or the id of a registered user.",
+    TYPE_RULE: "Correct the type; `flexspine schema` lists them.",
     "line.type": "Give the type of a command or query; `flexspine schema` lists them.",
 }
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -33,8 +33,19 @@ class _Description(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     expression: str
+    columns: tuple[str, ...] = ()
+    """Columns without which a table is another kind of table."""
     sender: dict[str, Any]
     label: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """One row of the table as it was read; `fault` says why the rest cannot be."""
+
+    number: int
+    cells: Sequence[str]
+    fault: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +58,9 @@ class _Row:
     fault: str = ""
 
 
+Watched = Callable[[Sequence[Cells]], Iterable[Cells]]
+
+
 @dataclass(slots=True)
 class TableMapping:
     """One mapping, ready for a table; `left_out` counts what no field was found for."""
@@ -54,6 +68,8 @@ class TableMapping:
     name: str
     description: _Description
     expression: Jsonata
+    digest: str
+    """Changes with whatever of the mapping decides what a row becomes."""
     left_out: dict[str, int] = field(default_factory=dict)
 
     @classmethod
@@ -63,23 +79,32 @@ class TableMapping:
         try:
             description = _Description(**tomllib.loads(path.read_text(encoding="utf-8")))
             text = (path.parent / description.expression).read_text(encoding="utf-8")
+            digest = digest_of(f"{path.stem}\0{description.model_dump_json()}\0{text}".encode())
         except FileNotFoundError as error:
             known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
             raise MappingError(
                 f"expected a mapping out of {known}, or the path of a .toml file; got {name!r} "
                 f"and no {error.filename}."
             ) from error
-        except (tomllib.TOMLDecodeError, ValidationError) as error:
+        except OSError as error:
+            raise MappingError(
+                f"expected to read {error.filename}, got: {error.strerror}."
+            ) from error
+        except (tomllib.TOMLDecodeError, ValidationError, UnicodeDecodeError) as error:
             raise MappingError(f"expected the description of a mapping, got {error}.") from error
         try:
-            return cls(path.stem, description, Jsonata(text))
+            return cls(path.stem, description, Jsonata(text), digest)
         except JException as error:
             where = description.expression
             raise MappingError(f"expected JSONata in {where}, got {error}.") from error
 
-    def lines(self, content: bytes) -> list[Line]:
-        """The sender's registration, then its owners', then one asset for each row."""
-        rows = list(self._rows(content))
+    def lines(self, content: bytes, watched: Watched = list) -> list[Line]:
+        """The sender's registration, then its owners', then one asset for each row.
+
+        `watched` hands the rows on; whoever shows how far the mapping is counts them there.
+        """
+        header, read = self._table(content)
+        rows = [self._row(header, row) for row in watched(read)]
         scope = digest_of(content)
         mark = f"{self.name}-{scope[:_DIGEST_LENGTH]}"
         sender, source = self._sender()
@@ -120,23 +145,22 @@ class TableMapping:
         envelope = _envelope(command_id, source, RegisterAsset.message_type, data)
         return Line(line.scope, line.number, line.label, envelope)
 
-    def _rows(self, content: bytes) -> Iterator[_Row]:
+    def _table(self, content: bytes) -> tuple[Sequence[str], list[Cells]]:
+        """The columns and the rows; raises MappingError where this is no table of that kind."""
         table = csv.reader(io.StringIO(_text(content), newline=""), strict=True)
         header = _header(table)
-        number = 0
-        while True:
-            number += 1
-            try:
-                cells = next(table)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield _Row(number, f"row {number}", fault=str(error))
-                return
-            if cells:
-                yield self._row(number, header, cells)
+        if absent := [column for column in self.description.columns if column not in header]:
+            raise MappingError(
+                f"expected a table with the columns of the mapping {self.name}, got one without "
+                f"{', '.join(map(repr, absent))}. Give the file that the mapping is for; "
+                "JSON Lines need no --mapping."
+            )
+        return header, list(_rows(table))
 
-    def _row(self, number: int, header: Sequence[str], cells: Sequence[str]) -> _Row:
+    def _row(self, header: Sequence[str], read: Cells) -> _Row:
+        number, cells = read.number, read.cells
+        if read.fault:
+            return _Row(number, f"row {number}", fault=read.fault)
         if len(cells) != len(header):
             fault = f"{len(cells)} cells where the header has {len(header)}"
             return _Row(number, f"row {number}", fault=fault)
@@ -164,6 +188,21 @@ def _envelope(command_id: str, source: str, message_type: str, data: Any) -> dic
     }
 
 
+def _rows(table: Iterator[list[str]]) -> Iterator[Cells]:
+    number = 0
+    while True:
+        number += 1
+        try:
+            cells = next(table)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Cells(number, (), str(error))
+            return
+        if cells:
+            yield Cells(number, cells)
+
+
 def _text(content: bytes) -> str:
     try:
         return content.decode("utf-8-sig")
@@ -172,7 +211,13 @@ def _text(content: bytes) -> str:
 
 
 def _header(table: Iterator[list[str]]) -> Sequence[str]:
-    header = next(table, [])
+    try:
+        header = next(table, [])
+    except csv.Error as error:
+        raise MappingError(
+            f"expected a table with commas (CSV), got a first row that is none ({error}). "
+            "JSON Lines need no --mapping."
+        ) from error
     twice = sorted({name for name in header if header.count(name) > 1})
     if not header or twice:
         raise MappingError(

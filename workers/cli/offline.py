@@ -14,9 +14,9 @@ from rich.table import Column, Table
 
 from topology.catalog import Entry, build
 from topology.render import schemas
-from workers.app import now_utc
+from workers.backbone import now_utc
 from workers.cli.input import FileArgument, MappingOption, lines_of
-from workers.cli.lines import Line
+from workers.cli.lines import Line, unserved
 from workers.local import open_register
 
 
@@ -47,8 +47,10 @@ def run(
 
 async def _run(lines: Sequence[Line], now: datetime | None, seed: str | None) -> None:
     register = await open_register(seed, now_utc if now is None else lambda: now)
-    async for body in register.play(lines):
-        sys.stdout.buffer.write(body + b"\n")
+    for line in lines:
+        refused = unserved(line, register.entries)
+        bodies = await register.say(line) if refused is None else [refused.reply(register.clock())]
+        sys.stdout.buffer.writelines(body + b"\n" for body in bodies)
     sys.stdout.buffer.flush()
 
 

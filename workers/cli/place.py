@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from topology import names
-from workers.app import Addresses
+from workers.backbone import Addresses
 from workers.cli.client import LoginFailed
 from workers.cli.keyring import AccountKeys
 from workers.embedded.ports import LOOPBACK, of_folder
@@ -35,8 +35,9 @@ class Place:
         derived = user in {names.OPERATOR, names.FRONT_DESK}
         password = self.vault.password(user) if derived else self.keys.password(user)
         if password is None:
+            keyring = self.settings.folder.absolute() / "keyring.json"
             raise LoginFailed(
-                f"expected a key of {user} in {self.settings.folder / 'keyring.json'}, got none. "
+                f"expected a key of {user} in {keyring}, got none. "
                 "Register the user with `account_key_hash` of `$key`, or send where it was done."
             )
         return self.addresses.amqp_as(user, password)
@@ -48,8 +49,9 @@ def _addresses(settings: Settings) -> Addresses:
     folder = settings.folder / SERVERS
     if not (folder / "ports.json").exists():
         raise LoginFailed(
-            f"expected embedded servers in {folder} or the addresses of others, got neither. "
-            "Start `flexspine up`, or set FLEXSPINE_AMQP_URL and its like."
+            f"expected embedded servers in {folder.absolute()} or the addresses of others, got "
+            "neither. Start `flexspine up`; or go where it was started, or name its folder in "
+            "FLEXSPINE_FOLDER; or set FLEXSPINE_AMQP_URL and its like."
         )
     ports = of_folder(folder)
     return Addresses(

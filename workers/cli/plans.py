@@ -14,7 +14,7 @@ from topology import names
 from topology.catalog import build
 from topology.plan import Plan
 from topology.plan import build as build_plan
-from workers.app import apply_topology
+from workers.backbone import apply_topology
 from workers.cli.place import Place
 from workers.settings import Settings
 

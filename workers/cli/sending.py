@@ -21,6 +21,7 @@ from workers.cli.lines import (
     Unsendable,
     references,
     render,
+    unserved,
 )
 from workers.cli.spool import Spool
 
@@ -39,6 +40,11 @@ class Settled:
     code: str = ""
     message: str = ""
     reply: bytes | None = None
+
+    @property
+    def type(self) -> str:
+        """The line's type, as far as it has one."""
+        return str((self.line.envelope or {}).get("type", ""))
 
 
 @dataclass(slots=True)
@@ -60,6 +66,8 @@ class Sending:
     """After so long without any answer the rest is unanswered."""
     answers: Answers = field(default_factory=Answers)
     counts: Counter[tuple[Result, str]] = field(default_factory=Counter)
+    again: int = 0
+    """Lines whose bytes have left before."""
     _under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _correspondents: dict[str, Correspondent | LoginFailed] = field(default_factory=dict)
     _heard_at: float = 0.0
@@ -98,14 +106,13 @@ class Sending:
         )
 
     def _rendered(self, line: Line) -> Rendered | Unsendable:
-        """The bytes of last time, or new ones that are written down before they leave."""
-        kept = self.spool.kept(line, self.answers)
-        if kept is not None:
+        """The bytes of last time, or new ones."""
+        if (refused := unserved(line, self.entries)) is not None:
+            return refused
+        if (kept := self.spool.kept(line, self.answers)) is not None:
+            self.again += 1
             return kept
-        rendered = render(line, self.answers, self.keys.key_hash, self.clock())
-        if isinstance(rendered, Rendered):
-            self.spool.keep(rendered)
-        return rendered
+        return render(line, self.answers, self.keys.key_hash, self.clock())
 
     def _stream(self, rendered: Rendered) -> tuple[str, str] | None:
         """Where order is kept by the broker; None for what no order is promised for."""
@@ -117,7 +124,7 @@ class Sending:
     def _refuse(self, unsendable: Unsendable) -> None:
         reply = unsendable.reply(self.clock())
         finding: Finding = unsendable.finding
-        message = f"expected {finding.expected}, got {finding.got or 'nothing'}"
+        message = unsendable.sentence
         if finding.rule == REFERENCE_RULE and any(r == "unanswered" for r, _ in self.counts):
             # What it refers to may still be answered: the next `send` will tell.
             self._settle(Settled(unsendable.line, "unanswered", finding.rule, message))
@@ -133,6 +140,8 @@ class Sending:
         if isinstance(correspondent, LoginFailed):
             self._settle(Settled(line, "unanswered", "login", str(correspondent)))
             return
+        # Written down before it leaves, so that it can leave again as the same bytes.
+        rendered = self.spool.keep(rendered)
         if (same := self._under_way.get(rendered.id)) is not None:
             await asyncio.wait([same])
         task = asyncio.create_task(self._ask(rendered, correspondent))

@@ -1,11 +1,13 @@
 """Commands that run the backbone: `up` with servers of its own, `work` on those of others."""
 
 import asyncio
+import os
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 import uvloop
@@ -13,14 +15,18 @@ import uvloop
 from topology import names
 from topology.catalog import build
 from workers import app, embedded, logs
-from workers.app import Addresses
+from workers.backbone import Addresses, apply_topology
 from workers.cli.asking import deliver
 from workers.cli.input import lines_of
 from workers.cli.keyring import AccountKeys
 from workers.cli.lines import Line
+from workers.cli.occupancy import occupied
 from workers.cli.place import SERVERS, Place
-from workers.settings import Settings
+from workers.settings import PREFIX, Settings
 from workers.vault import Vault
+
+FOLDER_VARIABLE: Final = f"{PREFIX}FOLDER"
+EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
 
 
 def up(
@@ -35,19 +41,23 @@ def up(
     """
     settings = Settings.read()
     logs.configure(json=not sys.stderr.isatty())
-    lines = lines_of(str(play), None) if play is not None else []
     if settings.amqp_url:
-        place = Place.of(settings)
-        uvloop.run(_work(place, lines))
+        uvloop.run(_work(Place.of(settings), _Play.of(play)))
         return
+    with occupied(settings.folder):
+        _embedded(settings, _Play.of(play))
+
+
+def _embedded(settings: Settings, play: "_Play | None") -> None:
     vault = Vault(settings.master)
     password = vault.password(names.TOPOLOGY_ACCOUNT)
     running = embedded.start(settings.folder / SERVERS, names.TOPOLOGY_ACCOUNT, password)
     try:
         urls = running.urls
         addresses = Addresses(urls.amqp_url, urls.management_url, urls.mongo_url)
-        uvloop.run(_up(Place(settings, addresses, vault, AccountKeys(settings.folder)), lines))
+        uvloop.run(_up(Place(settings, addresses, vault, AccountKeys(settings.folder)), play))
     finally:
+        typer.echo("stopping the servers…", err=True)
         running.stop()
 
 
@@ -55,24 +65,24 @@ def work() -> None:
     """Run all workers on servers that others operate; `topology apply` has been there before."""
     settings = Settings.read()
     logs.configure(json=not sys.stderr.isatty())
-    uvloop.run(_work(Place.of(settings), []))
+    uvloop.run(_work(Place.of(settings), None))
 
 
-async def _up(place: Place, lines: Sequence[Line]) -> None:
+async def _up(place: Place, play: "_Play | None") -> None:
     password = place.vault.password(names.TOPOLOGY_ACCOUNT)
-    await app.apply_topology(
-        place.addresses, place.vault, build(), names.TOPOLOGY_ACCOUNT, password
-    )
-    await _work(place, lines)
+    await apply_topology(place.addresses, place.vault, build(), names.TOPOLOGY_ACCOUNT, password)
+    await _work(place, play)
 
 
-async def _work(place: Place, lines: Sequence[Line]) -> None:
+async def _work(place: Place, play: "_Play | None") -> None:
     playing: list[asyncio.Task[None]] = []
 
     def ready() -> None:
         typer.echo(f"The backbone is up: {place.addresses.amqp_url}", err=True)
-        if lines:
-            playing.append(asyncio.create_task(_play(place, lines)))
+        if play is None:
+            typer.echo(f"Ready. {_ending(place)}", err=True)
+        else:
+            playing.append(asyncio.create_task(play.run(place)))
 
     try:
         await app.work(place.settings, place.addresses, ready)
@@ -81,8 +91,46 @@ async def _work(place: Place, lines: Sequence[Line]) -> None:
             task.cancel()
 
 
-async def _play(place: Place, lines: Sequence[Line]) -> None:
-    counts: Counter[str] = Counter()
-    await deliver(place, lines, lambda one: counts.update([one.result]))
-    told = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
-    typer.echo(f"Played {len(lines)} lines: {told}.", err=True)
+def _ending(place: Place) -> str:
+    return f"Data in {place.settings.folder.absolute()}. Ctrl-C ends it."
+
+
+@dataclass(frozen=True, slots=True)
+class _Play:
+    """A file that is sent once everything is up."""
+
+    file: Path
+    lines: Sequence[Line]
+
+    @classmethod
+    def of(cls, file: Path | None) -> "_Play | None":
+        """Read it before any server is started: what cannot be used stops the start."""
+        return None if file is None else cls(file, lines_of(str(file), None))
+
+    async def run(self, place: Place) -> None:
+        """Send the lines, and say what became of them and what to do next."""
+        counts: Counter[str] = Counter()
+        await deliver(place, self.lines, lambda one: counts.update([one.result]))
+        typer.echo(f"Ready. {self._told(counts)} {_ending(place)}", err=True)
+
+    def _told(self, counts: Counter[str]) -> str:
+        if self.file.resolve().parent == EXAMPLES and set(counts) <= {"accepted", "rejected"}:
+            hello = f"{_elsewhere()}{sys.argv[0]} send {_near(EXAMPLES / 'hello.jsonl')}"
+            return (
+                f"{len(self.lines)} example lines played; {counts['rejected']} are refused on "
+                f"purpose. Try `{hello}` in another terminal."
+            )
+        told = ", ".join(f"{count} {result}" for result, count in sorted(counts.items()))
+        return f"{len(self.lines)} lines of {self.file} played: {told}."
+
+
+def _elsewhere() -> str:
+    """What another terminal must set to find the folder that this one was told."""
+    folder = os.environ.get(FOLDER_VARIABLE)
+    return f"{FOLDER_VARIABLE}={Path(folder).absolute()} " if folder else ""
+
+
+def _near(path: Path) -> Path:
+    """As somebody in the working directory would write it."""
+    here = Path.cwd()
+    return path.relative_to(here) if path.is_relative_to(here) else path

@@ -1,39 +1,42 @@
-"""What `send` has rendered before, so that sending a file again sends the same bytes."""
+"""What `send` has rendered and mapped before: a line that is sent again leaves as its bytes."""
 
-import fcntl
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Self
+from typing import Any, Final, Self
 
 from contracts.envelope import USER_URN
-from workers.cli.lines import Answers, Line, Rendered
+from workers.cli.lines import Answers, Line, Rendered, written
 
 PRIVATE: Final = 0o600
+BUSY_S: Final = 10.0
+"""How long another process may hold the file; it does so for one message at a time."""
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS messages (key TEXT PRIMARY KEY, refs TEXT, body BLOB) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tables (key TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID;
+"""
 
 
 class SpoolError(Exception):
     """The spool cannot be used; the text says what to do."""
 
 
-@dataclass(slots=True)
-class _Book:
-    """The spooled envelopes of one scope."""
-
-    file: BinaryIO
-    entries: dict[int, Mapping[str, Any]]
-
-
 class Spool:
-    """One file per scope, written before the message leaves; use it as a context manager."""
+    """One database file, in which a message is before it leaves; use it as a context manager.
+
+    A message belongs to the line as it was written, not to its file: correcting one line of a file
+    leaves the others what they were. Several processes may use the spool at the same time.
+    """
 
     def __init__(self, folder: Path) -> None:
-        """Use the folder `spool`, made with the first message."""
-        self._folder = folder / "spool"
-        self._books: dict[str, _Book] = {}
+        """Use the file `spool.sqlite` of the folder, made with the first use."""
+        self._path = folder / "spool.sqlite"
+        self._opened: sqlite3.Connection | None = None
 
     def __enter__(self) -> Self:
         """Open nothing yet."""
@@ -45,10 +48,10 @@ class Spool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Let other processes send these files."""
-        for book in self._books.values():
-            book.file.close()
-        self._books.clear()
+        """Close the file."""
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
 
     def kept(self, line: Line, answers: Answers) -> Rendered | None:
         """The message as it was rendered before.
@@ -56,57 +59,85 @@ class Spool:
         None if it never was, or if a reference has another answer by now: then the register is
         another one, and the old bytes would speak of users that it does not know.
         """
-        entry = self._book(line.scope).entries.get(line.number)
-        if entry is None:
+        if line.envelope is None:
             return None
-        references = dict(entry["references"])
-        if any(answers.issued.get(name) != issued for name, issued in references.items()):
+        with self._reading() as file:
+            found = _found(file, line)
+        if found is None:
             return None
-        body = str(entry["body"]).encode()
-        envelope = json.loads(body)
-        sender = str(envelope["source"]).removeprefix(USER_URN)
-        command_id = str(entry["id"])
-        return Rendered(line, sender, str(envelope["type"]), command_id, body, references)
+        issued = answers.issued
+        return found if all(issued.get(k) == v for k, v in found.references.items()) else None
 
-    def keep(self, rendered: Rendered) -> None:
-        """Write the message down; it may leave afterwards."""
-        entry = {
-            "number": rendered.line.number,
-            "id": rendered.id,
-            "references": dict(rendered.references),
-            "body": rendered.body.decode(),
-        }
-        book = self._book(rendered.line.scope)
-        book.file.write(json.dumps(entry).encode() + b"\n")
-        book.file.flush()
-        book.entries[rendered.line.number] = entry
+    def keep(self, rendered: Rendered) -> Rendered:
+        """Write the message down and give what may leave afterwards.
 
-    def _book(self, scope: str) -> _Book:
-        if scope not in self._books:
-            self._books[scope] = self._open(scope)
-        return self._books[scope]
+        That is the message of another process where one has been faster with the same line.
+        """
+        with self._reading() as file:
+            file.execute("BEGIN IMMEDIATE")
+            found = _found(file, rendered.line)
+            if found is None or found.references != rendered.references:
+                file.execute(
+                    "INSERT OR REPLACE INTO messages VALUES (?, ?, ?)",
+                    (_key(rendered.line), json.dumps(dict(rendered.references)), rendered.body),
+                )
+                found = rendered
+            file.execute("COMMIT")
+        return found
 
-    def _open(self, scope: str) -> _Book:
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        path = self._folder / f"{scope}.jsonl"
-        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, PRIVATE), "r+b")
+    def table(self, key: str) -> Any:
+        """What was kept under the key, None if nothing was."""
+        with self._reading() as file:
+            row = file.execute("SELECT content FROM tables WHERE key = ?", (key,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def keep_table(self, key: str, content: Any) -> None:
+        """Remember what a table was turned into."""
+        with self._reading() as file:
+            file.execute("INSERT OR REPLACE INTO tables VALUES (?, ?)", (key, json.dumps(content)))
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            file.close()
+            if self._opened is None:
+                self._opened = self._open()
+            yield self._opened
+        except (sqlite3.Error, OSError) as error:
+            why = getattr(error, "strerror", None) or error
             raise SpoolError(
-                "expected this file to be sent once at a time, got another process that is "
-                "sending it. Wait for it, or end it."
-            ) from None
-        entries: dict[int, Mapping[str, Any]] = {}
-        end = 0
-        for raw in file:
-            # A line without its end was being written when the process died: it never left.
-            if not raw.endswith(b"\n"):
-                break
-            entry = json.loads(raw)
-            entries[int(entry["number"])] = entry
-            end += len(raw)
-        file.seek(end)
-        file.truncate()
-        return _Book(file, entries)
+                f"expected to keep what is sent in {self._path}, got: {why}. Make room or "
+                "correct its rights; without the file, lines without `time` are other commands."
+            ) from error
+
+    def _open(self) -> sqlite3.Connection:
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Made here, because the library would let everybody read it.
+        os.close(os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE))
+        file = sqlite3.connect(self._path, timeout=BUSY_S, isolation_level=None)
+        file.execute("PRAGMA journal_mode = WAL")
+        # Survives the end of the process at any moment, without waiting for the disk each time.
+        file.execute("PRAGMA synchronous = NORMAL")
+        file.executescript(SCHEMA)
+        return file
+
+
+def _key(line: Line) -> str:
+    """Sender, id and the line as it was written; where it has no id, the one derived for it."""
+    envelope: Mapping[str, Any] = line.envelope or {}
+    raw = line.raw if line.raw is not None else written(envelope)
+    command_id = envelope.get("id", line.derived())
+    return json.dumps([envelope.get("source"), command_id, sha256(raw).hexdigest()])
+
+
+def _found(file: sqlite3.Connection, line: Line) -> Rendered | None:
+    statement = "SELECT refs, body FROM messages WHERE key = ?"
+    row = file.execute(statement, (_key(line),)).fetchone()
+    if row is None:
+        return None
+    references, body = dict(json.loads(row[0])), bytes(row[1])
+    envelope = json.loads(body)
+    sender = str(envelope["source"]).removeprefix(USER_URN)
+    command_id = envelope["id"]
+    if not isinstance(command_id, str):
+        command_id = line.derived()
+    return Rendered(line, sender, str(envelope["type"]), command_id, body, references)

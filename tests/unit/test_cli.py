@@ -1,0 +1,123 @@
+"""What the command line says before it asks anybody: one sentence for what cannot be used."""
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from workers.cli.asking import _check_events, _remarks, _table
+from workers.cli.client import NothingToWatch
+from workers.cli.input import FileFault, lines_of
+from workers.cli.keyring import AccountKeys
+from workers.cli.lines import Line
+from workers.cli.mappings import MappingError, TableMapping
+from workers.cli.occupancy import Occupied, occupied
+from workers.cli.sending import Settled
+from workers.cli.spool import Spool
+
+TABLE = "Customer Name,Connection Status,Energy Source 1,Country\r\nA,Connected,Solar,England\r\n"
+
+
+def line(number: int) -> Line:
+    return Line("scope", number, f"line {number}", {"type": "asset.get.v1"})
+
+
+def file_of(folder: Path, text: str) -> str:
+    (folder / "file").write_text(text)
+    return str(folder / "file")
+
+
+def test_a_folder_has_one_up(tmp_path: Path) -> None:
+    second = pytest.raises(Occupied, match=rf"\(pid {os.getpid()}\).*flexspine work")
+    with occupied(tmp_path), second:
+        occupied(tmp_path).__enter__()
+    with occupied(tmp_path):
+        pass
+
+
+def test_a_killed_up_leaves_the_folder_free(tmp_path: Path) -> None:
+    holding = (
+        "import os, signal, sys; from pathlib import Path;"
+        "from workers.cli.occupancy import occupied;"
+        "occupied(Path(sys.argv[1])).__enter__();"
+        "os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, "-c", holding, str(tmp_path)]
+    subprocess.run(command, cwd=root, check=False, timeout=30)  # noqa: S603 - our own words
+    assert int((tmp_path / "up.lock").read_text()) > 0
+    with occupied(tmp_path), (tmp_path / "up.lock").open() as lock:
+        assert int(lock.read()) == os.getpid()
+        with pytest.raises(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_table_without_its_mapping_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(FileFault, match=r"--mapping, out of ecr"):
+        lines_of(file_of(tmp_path, TABLE), None)
+
+
+def test_one_bad_line_is_still_a_line(tmp_path: Path) -> None:
+    assert len(lines_of(file_of(tmp_path, "nonsense\n{}\n"), None)) == 2
+    assert len(lines_of(file_of(tmp_path, "{\n"), None)) == 1
+
+
+@pytest.mark.parametrize("text", ['{"type": "asset.get.v1"}\n', "a,b\r\n1,2\r\n", '"a"b,c\r\n'])
+def test_a_mapping_wants_its_columns(tmp_path: Path, text: str) -> None:
+    with pytest.raises(MappingError, match="--mapping"):
+        lines_of(file_of(tmp_path, text), "ecr")
+
+
+def test_an_absent_file_is_said_without_a_number(tmp_path: Path) -> None:
+    with pytest.raises(FileFault, match="No such file or directory") as caught:
+        lines_of(str(tmp_path / "absent"), None)
+    assert "Errno" not in str(caught.value)
+
+
+def test_a_table_is_mapped_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = file_of(tmp_path, TABLE)
+    with Spool(tmp_path / "new") as spool:
+        first = lines_of(file, "ecr", spool)
+    monkeypatch.delattr(TableMapping, "lines")
+    with Spool(tmp_path / "new") as spool:
+        assert lines_of(file, "ecr", spool) == first
+    told = "column 'Country' has no field here: its value in 1 row is not sent"
+    assert capsys.readouterr().err.count(told) == 2
+
+
+def test_what_is_unanswered_is_told_once_with_its_lines() -> None:
+    silent = [Settled(line(n), "unanswered", "silence", "no answer") for n in range(1, 13)]
+    refused = Settled(line(13), "rejected", "field.missing", "give it")
+    shown = ", ".join(f"line {n}" for n in range(1, 11))
+    assert _remarks([*silent, refused], 0) == [
+        "line 13: give it",
+        f"{shown} … and 2 more: no answer",
+    ]
+
+
+def test_what_was_sent_before_is_said() -> None:
+    settled = [Settled(line(n), "accepted") for n in (1, 2)]
+    assert _remarks(settled, 1)[0].startswith("1 of 2 sent before")
+    assert _remarks(settled, 2)[0].startswith("all 2 sent before")
+
+
+def test_the_front_desk_and_strangers_have_no_events_here(tmp_path: Path) -> None:
+    keys = AccountKeys(tmp_path)
+    keys.key_hash("operator", "ann")
+    keys.issued("operator", "ann", "USR-1")
+    assert keys.users() == ["USR-1"]
+    _check_events("USR-1", keys.users())
+    with pytest.raises(NothingToWatch, match="front-desk has no events"):
+        _check_events("front-desk", keys.users())
+    with pytest.raises(NothingToWatch, match=r"\(operator, USR-1\), got USR-2"):
+        _check_events("USR-2", keys.users())
+
+
+def test_the_summary_has_types() -> None:
+    assert next(column.header for column in _table(Counter()).columns) == "type"

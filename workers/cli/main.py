@@ -1,0 +1,50 @@
+"""The commands of `flexspine`, put together, and how it ends."""
+
+import logging
+import sys
+
+import typer
+
+from workers.cli import access, asking, offline, plans, serving
+from workers.cli.faults import FAILED, FAULTS
+
+EPILOG = (
+    "Exit codes: 0 done; 1 a command has no outcome yet (unanswered or held); "
+    "2 the words, settings, files or servers cannot be used."
+)
+
+
+def build() -> typer.Typer:
+    """Put the commands together."""
+    app = typer.Typer(
+        name="flexspine",
+        help="The flexibility data backbone: common registers on one message-driven engine.",
+        epilog=EPILOG,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+    )
+    app.command()(serving.up)
+    app.command()(serving.work)
+    app.command()(offline.run)
+    app.command()(asking.send)
+    app.command()(asking.watch)
+    app.command()(access.key)
+    app.command()(offline.schema)
+    topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
+    topology.command("plan")(plans.plan)
+    topology.command("apply")(plans.apply)
+    app.add_typer(topology, name="topology")
+    return app
+
+
+def main() -> None:
+    """Run the command of `sys.argv`; what cannot be used is one sentence, not a stack."""
+    # The drivers report every failed attempt; what it means is ours to say, once.
+    for driver in ("aio_pika", "aiormq"):
+        logging.getLogger(driver).setLevel(logging.CRITICAL)
+    try:
+        build()()
+    except FAULTS as fault:
+        typer.echo(f"flexspine: {fault}", err=True)
+        sys.exit(FAILED)
