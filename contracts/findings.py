@@ -75,21 +75,22 @@ def shorten(value: Any) -> str:
     return text if len(text) <= GOT_LENGTH_MAX else text[: GOT_LENGTH_MAX - 1] + "…"
 
 
-def unstorable(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+def unstorable(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
     """Yield (path, value) of what JSON allows and no store or peer can hold.
 
-    That is integers over 64 bit, and lone surrogates.
+    That is integers over 64 bit, and lone surrogates. The path is written out for what is found
+    alone: a name of 100,000 letters over 10,000 values would make a gigabyte of paths.
     """
     if isinstance(value, dict):
         for name, inner in value.items():
             if _is_broken_text(name):
-                yield path, name
-            yield from unstorable(inner, f"{path}.{name}" if path else name)
+                yield ".".join(path), name
+            yield from unstorable(inner, (*path, shorten(name)))
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            yield from unstorable(inner, f"{path}.{position}")
+            yield from unstorable(inner, (*path, str(position)))
     elif (isinstance(value, int) and not -(2**63) <= value < 2**63) or _is_broken_text(value):
-        yield path, value
+        yield ".".join(path), value
 
 
 def unstorable_findings(pairs: Sequence[tuple[str, Any]]) -> tuple[Finding, ...]:

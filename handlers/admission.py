@@ -10,12 +10,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from itertools import islice
 from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.envelope import Envelope, Finding, Header, user_urn
-from contracts.findings import findings_of, shorten, unstorable, unstorable_findings
+from contracts.findings import (
+    FINDINGS_MAX,
+    findings_of,
+    shorten,
+    unstorable,
+    unstorable_findings,
+)
 from contracts.messages import Request
 from contracts.values import CommandId
 
@@ -171,7 +178,7 @@ def _admit_broken(delivery: Delivery, error: ValidationError) -> Arrival | Refus
     if isinstance(source, str) and source != user_urn(user):
         return _refuse(delivery, "source", user_urn(user), source)
     try:
-        unstorables = list(unstorable(raw, ""))
+        unstorables = list(islice(unstorable(raw), FINDINGS_MAX))
     except RecursionError:
         return _refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
     findings = _all_findings(unstorables, error)

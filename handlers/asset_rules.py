@@ -1,5 +1,6 @@
 """What must hold of an asset's document, whether it is being registered or updated."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -36,7 +37,8 @@ def device_key(make: str | None, serial: str | None) -> tuple[str, str] | None:
 
 
 def _folded(text: str) -> str:
-    return "".join(char for char in text.casefold() if char.isalnum())
+    compatible = unicodedata.normalize("NFKC", text).casefold()
+    return "".join(char for char in compatible if char.isalnum())
 
 
 def _is_identifiable(document: Document, view: View, context: Context) -> Iterator[Finding]:

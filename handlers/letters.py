@@ -93,7 +93,8 @@ class Letter:
         )
         return cls(
             kind="reply",
-            entity=f"{refusal.tell}/{origin}",
+            # What the sender wrote as an id may be anything, and the outbox keeps this in clear.
+            entity=f"{refusal.tell}/{digest[:16]}",
             type=kind,
             body=body,
             recipient=refusal.tell,

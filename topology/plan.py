@@ -17,8 +17,11 @@ DELIVERY_LIMIT: Final = 20
 """A backstop against crash loops only: the count also rises for prefetched neighbours."""
 ATTEMPTS_UNLIMITED: Final = 1_000_000_000
 NOTHING: Final = "^$"
-ANY_TYPE: Final = r"^[a-z]+(\.[a-z-]+)+\.v[0-9]+$"
-"""Keys that a user may publish to flex.commands; whether the role may is the worker's to say."""
+ANY_TYPE: Final = r"^[a-z]{1,40}(\.[a-z-]{1,40}){1,4}\.v[0-9]{1,4}\z"
+"""Keys that a user may publish to flex.commands; whether the role may is the worker's to say.
+
+Short ones: the broker's matching of a key against bindings grows with the words of both.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,12 +200,20 @@ def _topology() -> Account:
 def _front_desk() -> Account:
     """May only register, and is answered by direct reply-to, which nobody else can read."""
     register = RegisterUser.message_type
-    keys = f"^({re.escape(register)}|{re.escape(check_type(register))})$"
+    keys = rf"^({re.escape(register)}|{re.escape(check_type(register))})\z"
     return Account(
         names.FRONT_DESK,
         write=f"^{re.escape(names.COMMANDS)}$",
         topics=((names.COMMANDS, keys, NOTHING),),
     )
+
+
+def own_keys(user: str) -> str:
+    """Keys to which a user may bind its queue: its own, and at most one `#`, at the end.
+
+    Forty of them in one key, against a long routing key, took the broker down.
+    """
+    return rf"^{re.escape(user)}(?=\.)(\.[a-z0-9*-]{{1,40}}){{0,8}}(\.#)?\z"
 
 
 def user_plan(user: str) -> Plan:
@@ -220,7 +231,7 @@ def user_plan(user: str) -> Plan:
         read=f"^({re.escape(names.EVENTS)}|{own}{domain})$",
         topics=(
             (names.COMMANDS, ANY_TYPE, NOTHING),
-            (names.EVENTS, NOTHING, rf"^{re.escape(user)}\."),
+            (names.EVENTS, NOTHING, own_keys(user)),
         ),
     )
     return Plan(

@@ -79,7 +79,7 @@ TAKEN = [
 FORGIVEN = [
     ("asset.register.v1", asset(connection={"mpan_import": "TBC"})),
     ("user.register.v1", user(claims={"mpid": "N/A"})),
-    ("asset.update.v1", {"id": "BAT-0000-0000-0001-V", "connection": {"gsp_group": "N/A"}}),
+    ("asset.update.v1", {"id": "BAT-0000-0000-0001-V", "connection": {"mpan_import": "N/A"}}),
 ]
 REFUSED = [
     ("asset.register.v1", asset(colour="red")),

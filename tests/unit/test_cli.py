@@ -105,6 +105,8 @@ def test_what_was_sent_before_is_said() -> None:
     settled = [Settled(line(n), "accepted") for n in (1, 2)]
     assert _remarks(settled, 1)[0].startswith("1 of 2 sent before")
     assert _remarks(settled, 2)[0].startswith("all 2 sent before")
+    silent = Settled(line(3), "unanswered", "login", "no broker")
+    assert _remarks([*settled, silent], 2) == ["line 3: no broker"]
 
 
 def test_the_front_desk_and_strangers_have_no_events_here(tmp_path: Path) -> None:
