@@ -79,6 +79,22 @@ def test_each_block_does_what_the_readme_says(newcomer: Mapping[str, str]) -> No
     assert "https://json-schema.org/draft/2020-12/schema" in schemas
 
 
+def test_a_second_up_refuses_and_leaves_the_servers_alone(newcomer: Mapping[str, str]) -> None:
+    second = subprocess.run(
+        [".venv/bin/flexspine", "up"],
+        cwd=ROOT,
+        env=newcomer,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert second.returncode == 2
+    assert "already runs in" in second.stderr
+    assert "Traceback" not in second.stderr
+    assert "accepted" in _run(".venv/bin/flexspine send examples/hello.jsonl", newcomer)
+
+
 def _run(block: str, environment: Mapping[str, str]) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],

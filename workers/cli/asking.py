@@ -139,7 +139,7 @@ def _remarks(settled: Sequence[Settled], again: int) -> list[str]:
         if one.result == "unanswered":
             silent.setdefault((one.code, one.message), []).append(one.line.label)
     remarks += [f"{_listed(labels)}: {message}" for (_, message), labels in silent.items()]
-    if again:
+    if again and not silent:
         count = f"all {again}" if again == len(settled) else f"{again} of {len(settled)}"
         remarks.append(f"{count} sent before: the same bytes again, for the same answers")
     return remarks

@@ -33,7 +33,7 @@ class Line:
     """One line as it was read; `envelope` is None where `fault` says why it is none."""
 
     scope: str
-    """Digest of what the line belongs to: ids and spooled bytes hold for it alone."""
+    """Digest of what the line belongs to: ids that are derived hold for it alone."""
     number: int
     label: str
     """Where a person finds it: `line 3`, `row 17`."""

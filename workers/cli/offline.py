@@ -40,7 +40,8 @@ def run(
     One envelope per line in and out, in order. The register is new and knows two users, `operator`
     and `front-desk`; `source` says who sends, as the broker would vouch for it.
     `$reply:<command id>` in any text stands for the id that an earlier line's reply issued; `$key`
-    as `account_key_hash` for the hash of a key made for it. `id` and `time` may be left out.
+    as `account_key_hash` for the hash of a key made for it. `id`, `time` and
+    `specversion` may be left out.
     """
     asyncio.run(_run(lines_of(file, mapping), now, seed))
 

@@ -11,9 +11,6 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
-# Majority, because a duplicate is acknowledged on what was read: were that rolled back in a
-# fail-over, an acknowledged command would be lost, and no predicate would notice.
-MAJORITY_READ = ReadConcern("majority")
 DURABLE = WriteConcern("majority", j=True)
 
 # In a transaction: one point in time for all predicates, on a sharded cluster too.
@@ -35,6 +32,8 @@ def connect(url: str, driver: Driver, select_ms: int, timeout_ms: int) -> Client
         "w": "majority",
         "journal": True,
         "retryWrites": True,
+        # A duplicate is acknowledged on what was read: were that rolled back in a fail-over, an
+        # acknowledged command would be lost, and no predicate would notice.
         "readConcernLevel": "majority",
         "tz_aware": True,
         "serverSelectionTimeoutMS": select_ms,
