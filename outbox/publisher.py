@@ -11,6 +11,7 @@ import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aio_pika.exceptions import AMQPError, DeliveryError
 from aiormq.exceptions import PublishError
+from yarl import URL
 
 from contracts.envelope import CONTENT_TYPE
 from handlers.admission import REPLY_DIRECT
@@ -65,16 +66,20 @@ class Publisher:
 
         Raises what the driver raises for a broker that is absent or refuses the login.
         """
-        self._connection = await aio_pika.connect_robust(
-            self._url, heartbeat=HEARTBEAT_S, fail_fast=True, reconnect_interval=1
-        )
-        self._connection.close_callbacks.add(
+        url = URL(self._url).update_query(heartbeat=HEARTBEAT_S)
+        connection = aio_pika.RobustConnection(url, fail_fast=True, reconnect_interval=1)
+        self._connection = connection
+        try:
+            await connection.connect()
+            await self._open()
+        except BaseException:
+            # Whoever tries again makes another one, and one that never was connected complains.
+            await connection.close()
+            raise
+        connection.close_callbacks.add(
             lambda _connection, error: connection_lost(names.RELAY_ACCOUNT, error)
         )
-        self._connection.reconnect_callbacks.add(
-            lambda _connection: connection_back(names.RELAY_ACCOUNT)
-        )
-        await self._open()
+        connection.reconnect_callbacks.add(lambda _connection: connection_back(names.RELAY_ACCOUNT))
 
     async def renew(self) -> None:
         """Leave a channel that may be blocked to itself, and go on with another."""

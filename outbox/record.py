@@ -1,12 +1,15 @@
 """The rows of the outbox: what is to be sent, where, and in which order."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from zlib import crc32
 
 from handlers.letters import Letter
 from topology import names
+
+Cipher = Callable[[bytes, bytes], bytes]
+"""Seals a body, or opens it, together with the place that it is bound to."""
 
 PARTITIONS: Final = 16
 """How many relays may share the work; an entity's records all stay in one partition."""
@@ -22,7 +25,10 @@ class OutboxRecord:
     exchange: str
     key: str
     fallback: str | None
-    """Routing key on the events exchange for a reply whose queue is gone; None: nobody waits."""
+    """Routing key on the events exchange for a reply whose queue is gone; None: nobody waits.
+
+    Never used for direct reply-to: of that the broker does not say whether anybody has it.
+    """
     type: str
     body: bytes
 
@@ -40,6 +46,33 @@ class OutboxRecord:
             fallback=fallback,
             type=letter.type,
             body=letter.body,
+        )
+
+    def row(self, seal: Cipher) -> dict[str, Any]:
+        """The record as it is stored, its body sealed to its place."""
+        return {
+            "_id": self.id,
+            "partition": self.partition,
+            "entity": self.entity,
+            "exchange": self.exchange,
+            "key": self.key,
+            "fallback": self.fallback,
+            "type": self.type,
+            "body": seal(self.body, self.id.encode()),
+        }
+
+    @classmethod
+    def of_row(cls, row: Mapping[str, Any], unseal: Cipher) -> "OutboxRecord":
+        """A stored record; raises what `unseal` raises for a body that does not open."""
+        return cls(
+            id=row["_id"],
+            partition=row["partition"],
+            entity=row["entity"],
+            exchange=row["exchange"],
+            key=row["key"],
+            fallback=row["fallback"],
+            type=row["type"],
+            body=unseal(row["body"], row["_id"].encode()),
         )
 
 

@@ -9,7 +9,7 @@ import structlog
 
 from outbox.publisher import Delivered, PublishBlockedError, PublishFailedError
 from outbox.quarantine import Quarantine, recipient_of
-from outbox.record import OutboxRecord, OutboxStore, OutboxUnavailable, past_lane
+from outbox.record import Cipher, OutboxRecord, OutboxStore, OutboxUnavailable, past_lane
 
 log = structlog.get_logger()
 Row = Mapping[str, Any]
@@ -27,7 +27,7 @@ class Relay:
 
     store: OutboxStore
     publish: Callable[[OutboxRecord], Awaitable[Delivered]]
-    open_body: Callable[[Mapping[str, Any]], bytes]
+    unseal: Cipher
     partitions: Callable[[], Mapping[int, int]]
     """The partitions that are ours at this moment, each with the epoch of its lease."""
     batch_max: int
@@ -124,8 +124,7 @@ class Relay:
                 by_entity.setdefault(row["entity"], []).append(row)
         page = _Page()
         if self._careful:
-            for chain in by_entity.values():
-                await self._send_alone(chain, page)
+            await self._send_each(by_entity, page)
         else:
             async with asyncio.TaskGroup() as tasks:
                 for chain in by_entity.values():
@@ -134,36 +133,38 @@ class Relay:
             await self.store.forget(page.done)
         if page.failed:
             self._failing = True
-            log.warning("relay.unconfirmed", entities=len(page.failed), error=str(page.failed[0]))
+            error = str(page.failed[0][1])
+            log.warning("relay.unconfirmed", entities=len(page.failed), error=error)
         if not self._careful and page.is_blocked:
             self._careful = True
             await self._renew()
         return len(page.done)
 
-    async def _send_alone(self, chain: Sequence[Row], page: "_Page") -> None:
+    async def _send_each(self, by_entity: Mapping[str, Sequence[Row]], page: "_Page") -> None:
         """Send one entity's rows with nothing else on the channel: what blocks it is theirs."""
-        alone = _Page(page.done)
-        await self._send_entity(chain, alone)
-        page.failed.extend(alone.failed)
-        recipient = recipient_of(chain[0])
-        if not alone.failed:
-            self._quarantine.release(recipient)
-        elif alone.is_blocked:
+        for chain in by_entity.values():
+            alone = _Page(page.done)
+            await self._send_entity(chain, alone)
+            page.failed.extend(alone.failed)
+            if not alone.is_blocked:
+                continue
+            if not await self._renew():
+                # Without a broker nothing is confirmed, and that is no recipient's fault.
+                self._held.update(by_entity)
+                return
+            recipient = recipient_of(alone.failed[0][0])
             seconds = self._quarantine.strike(recipient)
             log.warning("relay.quarantined", recipient=recipient, seconds=seconds)
-            await self._renew()
 
     async def _send_entity(self, chain: Sequence[Row], page: "_Page") -> None:
         for row in chain:
             try:
-                outcome = await self.publish(self._record(row))
+                outcome = await self.publish(OutboxRecord.of_row(row, self.unseal))
             except PublishFailedError as error:
-                page.failed.append(error)
+                page.failed.append((row, error))
                 self._held.add(row["entity"])
                 return
-            except (
-                Exception
-            ):  # one of two in the hot path: it cannot be sent, and harms nobody else
+            except Exception:  # one of two in the hot path: it costs its own entity only
                 self._quarantine.strike(row["_id"])
                 self._held.add(row["entity"])
                 log.exception("relay.unsendable", record=row["_id"])
@@ -171,25 +172,17 @@ class Relay:
             if outcome is Delivered.UNHEARD:
                 self.unheard += 1
             page.done.append(row["_id"])
+            for name in (row["_id"], recipient_of(row)):
+                self._quarantine.release(name)
 
-    async def _renew(self) -> None:
-        """Open a new channel; while there is no connection, the next attempt finds out."""
+    async def _renew(self) -> bool:
+        """Open a new channel; false while there is no connection that could have one."""
         try:
             await self.renew()
         except PublishFailedError as error:
             log.warning("relay.unrenewed", error=str(error))
-
-    def _record(self, row: Row) -> OutboxRecord:
-        return OutboxRecord(
-            id=row["_id"],
-            partition=row["partition"],
-            entity=row["entity"],
-            exchange=row["exchange"],
-            key=row["key"],
-            fallback=row["fallback"],
-            type=row["type"],
-            body=self.open_body(row),
-        )
+            return False
+        return True
 
     async def _sleep(self, seconds: float) -> None:
         try:
@@ -204,9 +197,9 @@ class _Page:
     """What became of the rows that were on their way together."""
 
     done: list[str] = field(default_factory=list)
-    failed: list[PublishFailedError] = field(default_factory=list)
+    failed: list[tuple[Row, PublishFailedError]] = field(default_factory=list)
 
     @property
     def is_blocked(self) -> bool:
         """Whether the broker gave no answer at all to something."""
-        return any(isinstance(error, PublishBlockedError) for error in self.failed)
+        return any(isinstance(error, PublishBlockedError) for _, error in self.failed)

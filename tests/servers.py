@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workers.embedded import Running, ServerMissing, Servers, start
+from workers.addresses import Addresses
+from workers.embedded import Running, ServerMissing, start
 
 ADMINISTRATOR = "test-administrator"
 PASSWORD = "test-password"  # noqa: S105 - of a broker that lives as long as the test run
@@ -20,7 +21,7 @@ class TestServers:
 
     __test__ = False  # Its name begins like a test class, which pytest would try to collect.
 
-    urls: Servers
+    urls: Addresses
     administrator: str
     password: str
     running: Running | None
@@ -70,7 +71,7 @@ def _given() -> TestServers | None:
     amqp = os.environ.get("FLEXSPINE_TEST_AMQP_URL")
     if amqp is None:
         return None
-    urls = Servers(
+    urls = Addresses(
         amqp,
         os.environ.get("FLEXSPINE_TEST_MANAGEMENT_URL", "http://127.0.0.1:15672"),
         os.environ.get("FLEXSPINE_TEST_MONGO_URL", "mongodb://127.0.0.1:27017/?replicaSet=rs0"),

@@ -33,8 +33,9 @@ from tests.servers import TestServers
 from topology import catalog, names
 from topology.apply import password_hash
 from topology.catalog import Entry
+from workers.addresses import Addresses
 from workers.app import Workers
-from workers.backbone import Addresses, Backbone, apply_topology, open_backbone
+from workers.backbone import Backbone, apply_topology, open_backbone
 from workers.loading import Loaded, Loader
 from workers.settings import PREFIX, Settings
 from workers.store.codec import key_of
@@ -50,8 +51,8 @@ ENTRIES: Final[Mapping[str, Entry]] = catalog.build((users, assets, registers))
 ROOT: Final = Path(__file__).parents[1]
 WORKER: Final = """
 import uvloop
+from workers.addresses import Addresses
 from workers.app import work
-from workers.backbone import Addresses
 from workers.settings import PREFIX, Settings
 settings = Settings.read()
 addresses = Addresses(settings.amqp_url, settings.management_url, settings.mongo_url)

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -12,7 +12,7 @@ from aiormq.exceptions import AMQPError
 from faststream.rabbit import RabbitBroker
 from tenacity import (
     AsyncRetrying,
-    retry_if_not_exception_type,
+    retry_if_exception,
     stop_after_delay,
     wait_random_exponential,
 )
@@ -27,7 +27,8 @@ from topology.catalog import Entry
 from topology.management import Address, Management
 from workers import __version__
 from workers.accounts import AccountWorker
-from workers.backbone import Addresses, Backbone, StartError, open_backbone
+from workers.addresses import Addresses
+from workers.backbone import Backbone, StartError, open_backbone
 from workers.engine import Admit, Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
@@ -43,6 +44,7 @@ ACCOUNT_PREFETCH: Final = 20
 START_S: Final = 30.0
 """How long a start waits for the broker."""
 LOGIN_REFUSED: Final = (AuthenticationError, ProbableAuthenticationError)
+BROKER_FAULTS: Final = (AMQPError, OSError)
 
 
 class Workers:
@@ -62,7 +64,7 @@ class Workers:
         self.relay = Relay(
             store=backbone.store,
             publish=self._publisher.publish,
-            open_body=lambda row: backbone.vault.open_transit(row["body"], row["_id"].encode()),
+            unseal=backbone.vault.open_transit,
             partitions=self._leases.held,
             batch_max=settings.relay_batch_max,
             poll_s=settings.relay_poll_ms / 1000,
@@ -109,15 +111,21 @@ class Workers:
 
     async def run(self, ready: Callable[[], None] = lambda: None) -> None:
         """Run until stopped. Mailboxes end first, then the relay sends what they committed."""
-        async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
-            await self._connect()
+        async with AsyncExitStack() as stack:
+            # Before there are tasks, whose group would wrap what stops the start.
             stack.push_async_callback(self._publisher.stop)
+            await self._reach(names.RELAY_ACCOUNT, self._publisher.start)
+            brokers = [await self._queries(stack), await self._accounts(stack)]
             await self._leases.refresh()
             stack.push_async_callback(self._leases.release)
+            await self._work(brokers, ready)
+        log.info("workers.stopped")
+
+    async def _work(self, brokers: Sequence[RabbitBroker], ready: Callable[[], None]) -> None:
+        async with asyncio.TaskGroup() as tasks:
             renewing = tasks.create_task(self._leases.run())
             relaying = tasks.create_task(self.relay.run())
             owning = [tasks.create_task(mailbox.run()) for mailbox in self.mailboxes]
-            brokers = [await self._queries(stack), await self._accounts(stack)]
             ready()
             log.info("workers.ready", mailboxes=len(self.mailboxes), version=__version__)
             await self._stopping.wait()
@@ -131,23 +139,29 @@ class Workers:
             self.relay.stop()
             for task in (renewing, relaying, *owning):
                 task.cancel()
-        log.info("workers.stopped")
 
-    async def _connect(self) -> None:
+    async def _reach(
+        self,
+        account: str,
+        connect: Callable[[], Awaitable[object]],
+        broker: RabbitBroker | None = None,
+    ) -> None:
         """Wait a while for the broker; a login that it refuses is refused at once."""
         try:
             async for attempt in AsyncRetrying(
                 stop=stop_after_delay(START_S),
                 wait=wait_random_exponential(multiplier=0.2, max=2),
-                retry=retry_if_not_exception_type(LOGIN_REFUSED),
+                retry=retry_if_exception(_may_pass),
                 reraise=True,
             ):
                 with attempt:
-                    await self._publisher.start()
-        except (*LOGIN_REFUSED, AMQPError, ConnectionError) as error:
+                    await connect()
+            if broker is not None:
+                await broker.start()
+        except BROKER_FAULTS as error:
             raise StartError(
                 f"expected the broker at {self._backbone.addresses.amqp_url} to let "
-                f"{names.RELAY_ACCOUNT} in within {START_S:.0f} s, got {type(error).__name__}. "
+                f"{account} in within {START_S:.0f} s, got {type(error).__name__}. "
                 "Is it up, is FLEXSPINE_MASTER_KEY the one of `flexspine topology apply`, and has "
                 "that been run?"
             ) from error
@@ -162,7 +176,7 @@ class Workers:
             worker = QueryWorker(desk, self._publisher.publish, settings.backoff_max_s)
             subscribe(broker, queue, settings.query_concurrency_max, worker.take)
         stack.push_async_callback(broker.stop)
-        await broker.start()
+        await self._reach(names.WORKER_ACCOUNT, broker.connect, broker)
         return broker
 
     async def _accounts(self, stack: AsyncExitStack) -> RabbitBroker:
@@ -181,8 +195,13 @@ class Workers:
         broker = backbone.broker(account)
         subscribe(broker, names.ACCOUNTS_QUEUE, ACCOUNT_PREFETCH, worker.take)
         stack.push_async_callback(broker.stop)
-        await broker.start()
+        await self._reach(account, broker.connect, broker)
         return broker
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Whether to try again helps: neither a refused login nor a bug gets better."""
+    return isinstance(error, BROKER_FAULTS) and not isinstance(error, LOGIN_REFUSED)
 
 
 def _lanes(entries: Mapping[str, Entry]) -> list[tuple[str, Admit]]:

@@ -1,13 +1,14 @@
 """What all workers of one process share: addresses, keys, store, catalog, a checked start."""
 
+import asyncio
 import os
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Final
-from urllib.parse import quote, urlsplit
+from typing import Final, Protocol
 from uuid import uuid4
 
 from faststream.rabbit import RabbitBroker
@@ -20,16 +21,18 @@ from topology.apply import apply, password_hash
 from topology.catalog import Entry
 from topology.management import Address, Management
 from workers import tolerance
+from workers.addresses import Addresses
 from workers.settings import Settings
 from workers.store.codec import encode_row
 from workers.store.driver import Driver
 from workers.store.mongo import MongoStore
-from workers.store.protocol import Commit
+from workers.store.protocol import Commit, Conflict, Fenced, LaneStore, StateStore
 from workers.vault import Undecipherable, Vault
 
-HEARTBEAT: Final = "heartbeat=10"
 INSTALL_LANE: Final = "install"
-INSTALL_S: Final = 30.0
+INSTALL_S: Final = 10.0
+"""For how long one start may install while others wait for it."""
+INSTALL_POLL_S: Final = 0.1
 MASTER_CHECK: Final = "master-check"
 """A data key of nobody: whether it opens tells whether the master key is the right one."""
 
@@ -42,22 +45,6 @@ def now_utc() -> datetime:
     """The clock, as precise as the store keeps it."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)
-
-
-@dataclass(frozen=True, slots=True)
-class Addresses:
-    """Where the servers are, without accounts."""
-
-    amqp_url: str
-    management_url: str
-    mongo_url: str
-
-    def amqp_as(self, account: str, password: str) -> str:
-        """The AMQP address with an account in it, and our heartbeat."""
-        parts = urlsplit(self.amqp_url)
-        host = parts.netloc.rpartition("@")[2]
-        login = f"{quote(account, safe='')}:{quote(password, safe='')}"
-        return parts._replace(netloc=f"{login}@{host}", query=HEARTBEAT).geturl()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,24 +98,32 @@ async def open_backbone(
     try:
         await store.install()
         vault = Vault(settings.master)
-        await _check_master_key(store, vault)
+        await check_master_key(store, vault)
         yield Backbone(settings, addresses, vault, store, entries or catalog.build())
     finally:
         await store.close()
 
 
-async def _check_master_key(store: MongoStore, vault: Vault) -> None:
+class InstallStore(StateStore, LaneStore, Protocol):
+    """What an installation needs of a store."""
+
+
+async def check_master_key(store: InstallStore, vault: Vault) -> None:
     """Refuse a master key that is not the database's: it would make second fingerprints."""
-    found = await store.load({"keys": {MASTER_CHECK}})
-    row = found["keys"].get(MASTER_CHECK)
-    if row is None:
-        lease = await store.acquire(INSTALL_LANE, MASTER_CHECK, INSTALL_S)
-        if lease is None:
-            raise StartError("expected to install alone, found another start; try again")
-        inserts = {"keys": [encode_row(vault.new_key(MASTER_CHECK))]}
-        await store.commit(Commit(lease.lane, lease.epoch, lease.batch + 1, inserts=inserts))
-        await store.release(lease)
-        return
+    owner = uuid4().hex
+    deadline = time.monotonic() + 2 * INSTALL_S
+    while True:
+        found = await store.load({"keys": {MASTER_CHECK}})
+        row = found["keys"].get(MASTER_CHECK)
+        if row is not None:
+            break
+        if time.monotonic() > deadline:
+            raise StartError(
+                f"expected to write `keys/{MASTER_CHECK}` within {2 * INSTALL_S:.0f} s, found "
+                "other starts at it all the time. Start again when they have ended."
+            )
+        # Whoever else is at it writes the row; it is looked for again either way.
+        await _install(store, vault, owner)
     try:
         vault.opened(row)
     except Undecipherable as error:
@@ -136,6 +131,17 @@ async def _check_master_key(store: MongoStore, vault: Vault) -> None:
             "expected the master key with which this database was begun, got another one. Set "
             "FLEXSPINE_MASTER_KEY to that one, or name another FLEXSPINE_MONGO_DATABASE."
         ) from error
+
+
+async def _install(store: InstallStore, vault: Vault, owner: str) -> None:
+    lease = await store.acquire(INSTALL_LANE, owner, INSTALL_S)
+    if lease is None:
+        await asyncio.sleep(INSTALL_POLL_S)
+        return
+    inserts = {"keys": [encode_row(vault.new_key(MASTER_CHECK))]}
+    with suppress(Conflict, Fenced):
+        await store.commit(Commit(lease.lane, lease.epoch, lease.batch + 1, inserts=inserts))
+    await store.release(lease)
 
 
 async def apply_topology(

@@ -1,7 +1,7 @@
 """The engine: load, fold and commit one batch; everything it waits for is the store."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -45,6 +45,11 @@ class Engine:
     clock: Callable[[], datetime]
     lease: Lease
     version: str
+    _contracts: Mapping[str, type[Request]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look the contracts up once, not for each batch."""
+        self._contracts = contracts_of(self.rulebook.handlers)
 
     async def run(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Commit what follows from the deliveries, in order; all of them may be acked then.
@@ -52,8 +57,8 @@ class Engine:
         Raises Unavailable (nothing or all of a part happened: acquire the lane and run again),
         Fenced (the lane is another's) and Contended; the inbox makes running again harmless.
         """
-        contracts = contracts_of(self.rulebook.handlers)
-        arrivals = [(n, self.admit(d, contracts, self.limits)) for n, d in enumerate(deliveries)]
+        admitted = (self.admit(d, self._contracts, self.limits) for d in deliveries)
+        arrivals = list(enumerate(admitted))
         return await self._settle(arrivals, {})
 
     async def _settle(self, arrivals: Arrived, faults: Faults) -> Sequence[Outcome]:
@@ -102,6 +107,7 @@ class Engine:
                 vault=self.vault,
                 keyring=loaded.keyring.copy(),
                 absent=frozenset(loaded.absent),
+                locked=loaded.locked,
                 place=f"{self.lease.lane}/{self.lease.batch + 1:012d}",
                 now=now,
             )

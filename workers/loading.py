@@ -20,10 +20,12 @@ class Loaded:
     keyring: Keyring = field(default_factory=Keyring)
     absent: set[str] = field(default_factory=set)
     """Subjects without a data key."""
+    locked: dict[str, Exception] = field(default_factory=dict)
+    """Subjects whose data key does not open, and why."""
 
     def knows_key(self, subject: str) -> bool:
         """Whether the subject's data key was looked for."""
-        return subject in self.keyring or subject in self.absent
+        return subject in self.keyring or subject in self.absent or subject in self.locked
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,11 @@ class Loader:
             row = found.get(subject)
             if row is None:
                 loaded.absent.add(subject)
-            else:
+                continue
+            try:
                 loaded.keyring.add(subject, self.vault.opened(row))
+            except Undecipherable as error:
+                loaded.locked[subject] = error
 
     def _opened(self, collection: str, key: Key, raw: Document, loaded: Loaded) -> Document:
         """The document with plain secrets; one whose key was destroyed is Secret(None)."""
@@ -80,6 +85,8 @@ class Loader:
         def unseal(sealed: Sealed) -> Secret:
             if sealed.key in loaded.absent:
                 return Secret(None)
+            if sealed.key in loaded.locked:
+                raise loaded.locked[sealed.key]
             return Secret(secret_value(loaded.keyring.open(sealed, aad)))
 
         document: Document = unsealed(raw, unseal)

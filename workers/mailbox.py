@@ -1,6 +1,7 @@
 """The owner of one mailbox: waits for its lease, consumes, decides, and gives way when it must."""
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -87,7 +88,13 @@ class Mailbox:
                 if lease is None:
                     await self._wait(self.lease_s / RENEWALS)
                     continue
-                await self._own(lease, pause)
+                owned = time.monotonic()
+                try:
+                    await self._own(lease, pause)
+                finally:
+                    if time.monotonic() - owned > self.lease_s:
+                        # It lasted: what ended it has nothing to do with earlier losses.
+                        pause.reset()
             except (Unavailable, Fenced, *BROKER_FAULTS) as error:
                 log.warning("mailbox.lost", mailbox=self.name, error=str(error))
                 await self._wait(pause.next_s())

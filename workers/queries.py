@@ -1,7 +1,7 @@
 """The desk: answers queries and dry runs, one at a time, and never writes."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 ROUNDS_MAX: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Desk:
     """Reads what a question looks at and lets the handler answer."""
 
@@ -36,11 +36,15 @@ class Desk:
     rulebook: Rulebook
     limits: Limits
     clock: Callable[[], datetime]
+    _contracts: Mapping[str, type[Request]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look the contracts up once, not for each question."""
+        self._contracts = contracts_of(self.rulebook.handlers)
 
     async def answer(self, delivery: Delivery) -> Letter | None:
         """The reply; None where there is nobody to tell. Raises Unavailable, or a handler's bug."""
-        contracts: Mapping[str, type[Request]] = contracts_of(self.rulebook.handlers)
-        arrival = admit(delivery, contracts, self.limits)
+        arrival = admit(delivery, self._contracts, self.limits)
         loader, loaded, now = Loader(self.store, self.vault), Loaded(), self.clock()
         for round_number in range(ROUNDS_MAX):
             view = View(loaded.documents, may_ask=round_number < ROUNDS_MAX - 1)

@@ -1,6 +1,6 @@
 """How an outcome becomes what one commit writes: encoded, sealed, and once per document."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -49,6 +49,8 @@ class RowMaker:
     keyring: Keyring
     absent: frozenset[str]
     """Subjects that were looked up and have no data key yet."""
+    locked: Mapping[str, Exception]
+    """Subjects whose data key does not open: nothing can be kept under it."""
     place: str
     """Lane and batch number: the position of the batch in the lane's order."""
     now: datetime
@@ -73,6 +75,8 @@ class RowMaker:
     def _have_key(self, subject: str) -> None:
         if subject in self.keyring:
             return
+        if subject in self.locked:
+            raise self.locked[subject]
         if subject not in self.absent:
             raise NotLoadedError([("keys", subject)])
         row = self.vault.new_key(subject)
@@ -94,19 +98,7 @@ class RowMaker:
         for number, letter in enumerate(outcome.letters):
             place = f"{self.place}/{outcome.index:05d}/{number:03d}"
             record = OutboxRecord.of(letter, place)
-            yield encode_row(
-                {
-                    "_id": record.id,
-                    "partition": record.partition,
-                    "entity": record.entity,
-                    "exchange": record.exchange,
-                    "key": record.key,
-                    "fallback": record.fallback,
-                    "type": record.type,
-                    "at": self.now,
-                    "body": self.vault.seal_transit(record.body, record.id.encode()),
-                }
-            )
+            yield encode_row(record.row(self.vault.seal_transit) | {"at": self.now})
 
     def entry(self, outcome: Outcome, rows: Rows) -> Document | None:
         """The command as it came and what it wrote, for a rebuild; None if it changes nothing."""

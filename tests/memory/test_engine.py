@@ -11,8 +11,11 @@ from tests.builders import PLATFORM, asset, command, user
 from tests.decider import reply
 from tests.memory.workshop import LANE, Workshop, open_workshop
 from workers.engine import CONFLICTS_MAX, Contended
+from workers.loading import Loaded, Loader
+from workers.store.codec import encode_row
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Commit, Conflict, Fenced, Refused
+from workers.vault import Vault
 
 
 class Contrary:
@@ -164,3 +167,37 @@ def test_ids_are_the_same_wherever_they_are_issued() -> None:
 
     assert asyncio.run(issued()) == asyncio.run(issued())
     assert PLATFORM not in asyncio.run(issued())
+
+
+async def test_data_key_that_does_not_open_costs_the_commands_that_need_it(
+    workshop: Workshop,
+) -> None:
+    await workshop.run(keep("a"))
+    locked = Vault(bytes(32)).new_key("operator")
+    workshop.store._documents["keys"]["operator"] = encode_row(locked)
+    unknown = command("trial.unknown.v1", {}, sender="operator", id="needs-none")
+    assert kinds(await workshop.run(keep("b"), unknown)) == ["poisoned", "refused"]
+
+
+async def test_key_that_was_made_between_two_queries_is_looked_for_again(
+    workshop: Workshop,
+) -> None:
+    """The document is found with its first load, its key was still absent then."""
+    await workshop.run(command(data=asset(), sender="operator", id="first"))
+
+    class Late(Contrary):
+        """Its first answer is from before the key."""
+
+        async def load(self, keys: Any) -> Any:
+            found = dict(await super().load(keys))
+            if "inbox" in keys:
+                found["keys"] = {}
+            return found
+
+    subjects = [row["_id"] for row in workshop.rows("keys")]
+    loaded = Loaded()
+    wanted = [("inbox", ("operator", "first")), *(("keys", subject) for subject in subjects)]
+    await Loader(Late(workshop.store), workshop.engine.vault).read(wanted, loaded)
+    (found,) = loaded.documents["inbox"].values()
+    assert isinstance(found, dict)
+    assert found["reply"].value is not None

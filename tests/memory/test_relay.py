@@ -16,6 +16,7 @@ from tests.memory.broker import until
 from workers.store.codec import encode_row
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Commit
+from workers.vault import Undecipherable
 
 ALL = tuple(range(PARTITIONS))
 
@@ -79,18 +80,11 @@ def _letter(body: str) -> Letter:
 
 
 def _row(record: OutboxRecord) -> bytes:
-    return encode_row(
-        {
-            "_id": record.id,
-            "partition": record.partition,
-            "entity": record.entity,
-            "exchange": record.exchange,
-            "key": record.key,
-            "fallback": record.fallback,
-            "type": record.type,
-            "body": record.body,
-        }
-    )
+    return encode_row(record.row(as_it_is))
+
+
+def as_it_is(body: bytes, _place: bytes) -> bytes:
+    return bytes(body)
 
 
 @pytest.fixture
@@ -112,7 +106,7 @@ def made(batch_max: int) -> Post:
     relay = Relay(
         store=store,
         publish=wire.publish,
-        open_body=lambda row: bytes(row["body"]),
+        unseal=as_it_is,
         partitions=lambda: dict.fromkeys(mine, 1),
         batch_max=batch_max,
         poll_s=60,
@@ -325,3 +319,115 @@ async def test_record_that_cannot_be_sent_harms_no_other(post: Post) -> None:
     assert await post.left() == ["a1", "a2"]
     assert await post.relay.drain() == 0
     assert tried.count(b"a1") == 1
+
+
+async def test_body_that_does_not_open_harms_no_other(post: Post) -> None:
+    """Neither is what was confirmed beside it sent again."""
+
+    def unseal(body: bytes, _place: bytes) -> bytes:
+        if body == b"a1":
+            raise Undecipherable("an outbox body")
+        return body
+
+    post.relay.unseal = unseal
+    await post.commit("lane", "a1", "b1", "a2", "c1")
+    assert await post.relay.drain() == 2
+    assert (sorted(post.wire.sent), await post.left()) == (["b1", "c1"], ["a1", "a2"])
+    assert await post.relay.drain() == 0
+
+
+async def test_confirmed_is_forgotten_also_where_no_new_channel_can_be_opened(post: Post) -> None:
+    send = post.wire.publish
+
+    async def publish(record: OutboxRecord) -> Delivered:
+        if record.body == b"a1":
+            raise PublishBlockedError("no confirm")
+        return await send(record)
+
+    async def renew() -> None:
+        post.relay.stop()
+        raise PublishFailedError("no new channel")
+
+    post.relay.publish, post.relay.renew = publish, renew
+    await post.commit("lane", "a1", "b1")
+    assert await post.relay.drain() == 1
+    assert await post.left() == ["a1"]
+
+
+@pytest.mark.parametrize("batch_max", [1, 2, 100])
+async def test_outage_of_the_broker_is_nobodys_fault(batch_max: int) -> None:
+    """Nobody is left alone after it, and the order is kept."""
+    post, attempts = made(batch_max), 0
+    send = post.wire.publish
+
+    async def publish(record: OutboxRecord) -> Delivered:
+        nonlocal attempts
+        attempts += 1
+        if attempts <= 12:
+            raise PublishBlockedError("no connection")
+        return await send(record)
+
+    async def renew() -> None:
+        if attempts < 12:
+            raise PublishFailedError("no new channel")
+
+    post.relay.publish, post.relay.renew = publish, renew
+    post.relay._quarantine = Quarantine(clock=lambda: 0.0)
+    await post.commit("lane", "a1", "b1", "a2", "c1", "b2")
+    assert await post.relay.drain() >= 3
+    assert len(post.relay._quarantine._until) <= 1
+    assert post.of("a") in (["a1", "a2"], [])
+    assert post.of("b") in (["b1", "b2"], [])
+
+
+async def test_who_is_left_alone_is_whose_record_it_was(post: Post) -> None:
+    """An entity's domain event goes through; the letter to its owner, behind it, does not."""
+    rows = [
+        OutboxRecord.of(_letter("a1"), "lane/000000000001/00000/000"),
+        OutboxRecord.of(
+            Letter("reply", "a", "asset.updated.v1", b"a2", recipient="USR-1"),
+            "lane/000000000001/00000/001",
+        ),
+    ]
+    lease = await post.store.acquire("lane", "tests", 1e9)
+    assert lease is not None
+    await post.store.commit(
+        Commit("lane", lease.epoch, 1, inserts={"outbox": [_row(record) for record in rows]})
+    )
+    send = post.wire.publish
+
+    async def publish(record: OutboxRecord) -> Delivered:
+        if record.body == b"a2":
+            raise PublishBlockedError("no confirm")
+        return await send(record)
+
+    post.relay.publish, post.relay._careful, post.relay._failing = publish, True, True
+    post.relay._quarantine = Quarantine(clock=lambda: 0.0)
+    assert await post.relay.drain() == 1
+    assert list(post.relay._quarantine._until) == ["USR-1"]
+
+
+async def test_rows_of_who_is_left_alone_slow_no_other() -> None:
+    post = made(batch_max=2)
+    post.relay._quarantine = Quarantine(clock=lambda: 0.0)
+    post.relay._quarantine.strike("a")
+    await post.commit("lane", "a1", "a2", "a3", "a4", "b1")
+    assert await post.relay.drain() == 1
+    assert (post.wire.sent, await post.relay.drain()) == (["b1"], 0)
+    assert "backoff" not in post.pauses
+
+
+async def test_relay_that_finishes_sends_what_is_there_first(post: Post) -> None:
+    await post.commit("lane", "a1", "a2")
+    post.relay.finish()
+    await asyncio.wait_for(post.relay.run(), 5)
+    assert (post.wire.sent, await post.left()) == (["a1", "a2"], [])
+
+
+async def test_relay_that_sleeps_is_woken_to_finish(post: Post) -> None:
+    running = asyncio.create_task(post.relay.run())
+    await asyncio.sleep(0)
+    await post.commit("lane", "a1")
+    post.relay.finish()
+    await asyncio.wait_for(running, 5)
+    assert await post.left() == []

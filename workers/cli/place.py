@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from topology import names
-from workers.backbone import Addresses
+from workers.addresses import Addresses
 from workers.cli.client import LoginFailed
 from workers.cli.keyring import AccountKeys
 from workers.embedded.ports import LOOPBACK, of_folder

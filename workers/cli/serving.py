@@ -15,7 +15,7 @@ import uvloop
 from topology import names
 from topology.catalog import build
 from workers import app, embedded, logs
-from workers.backbone import Addresses, apply_topology
+from workers.backbone import apply_topology
 from workers.cli.asking import deliver
 from workers.cli.input import lines_of
 from workers.cli.keyring import AccountKeys
@@ -53,9 +53,7 @@ def _embedded(settings: Settings, play: "_Play | None") -> None:
     password = vault.password(names.TOPOLOGY_ACCOUNT)
     running = embedded.start(settings.folder / SERVERS, names.TOPOLOGY_ACCOUNT, password)
     try:
-        urls = running.urls
-        addresses = Addresses(urls.amqp_url, urls.management_url, urls.mongo_url)
-        uvloop.run(_up(Place(settings, addresses, vault, AccountKeys(settings.folder)), play))
+        uvloop.run(_up(Place(settings, running.urls, vault, AccountKeys(settings.folder)), play))
     finally:
         typer.echo("stopping the servers…", err=True)
         running.stop()

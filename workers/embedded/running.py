@@ -3,31 +3,14 @@
 import fcntl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlsplit
 
+from workers.addresses import Addresses
 from workers.embedded import broker as rabbitmq
 from workers.embedded import database as mongodb
 from workers.embedded.broker import Broker
 from workers.embedded.database import Database
 from workers.embedded.ports import of_folder
-
-
-@dataclass(frozen=True)
-class Servers:
-    """Where the servers are; accounts are added by who uses them, so that no log shows one."""
-
-    amqp_url: str
-    management_url: str
-    mongo_url: str
-
-    def amqp_as(self, account: str, password: str) -> str:
-        """Give the AMQP address with an account in it."""
-        parts = urlsplit(self.amqp_url)
-        host = parts.netloc.rpartition("@")[2]
-        user = f"{quote(account, safe='')}:{quote(password, safe='')}"
-        return parts._replace(netloc=f"{user}@{host}").geturl()
 
 
 class Running:
@@ -40,9 +23,9 @@ class Running:
         self._database = database
 
     @property
-    def urls(self) -> Servers:
+    def urls(self) -> Addresses:
         """Give the addresses, which stay the same for the life of the folder."""
-        return Servers(self._broker.amqp_url, self._broker.management_url, self._database.url)
+        return Addresses(self._broker.amqp_url, self._broker.management_url, self._database.url)
 
     @property
     def pids(self) -> Mapping[str, int]:

@@ -1,0 +1,82 @@
+"""A start that cannot be: one sentence that says what to do, and nothing half done."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from pydantic import SecretStr
+
+from topology import catalog
+from workers import app
+from workers.addresses import Addresses
+from workers.app import Workers
+from workers.backbone import MASTER_CHECK, Backbone, StartError, check_master_key
+from workers.settings import Settings, SettingsError
+from workers.store.memory import MemoryStore
+from workers.store.mongo import MongoStore
+from workers.vault import Vault
+
+MINE, ANOTHER = bytes(32), bytes(range(32))
+NOWHERE = Addresses("amqp://admin:hunter2@127.0.0.1:1/", "http://127.0.0.1:1", "mongodb://nowhere")
+
+
+async def test_absent_broker_is_one_sentence_without_its_login(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A task group around the start would make it an exception group, which nobody catches."""
+    monkeypatch.setattr(app, "START_S", 0.2)
+    settings = Settings.read(master_key=SecretStr(MINE.hex()), folder=tmp_path)
+    store = cast("MongoStore", MemoryStore())
+    backbone = Backbone(settings, NOWHERE, Vault(MINE), store, catalog.build())
+    with pytest.raises(StartError, match=r"the broker at amqp://127\.0\.0\.1:1/ to let flex-relay"):
+        await Workers(backbone).run()
+
+
+async def test_first_start_writes_the_check_and_each_later_one_opens_it() -> None:
+    store = MemoryStore()
+    await check_master_key(store, Vault(MINE))
+    before = dict(store._documents["keys"])
+    await check_master_key(store, Vault(MINE))
+    assert (list(before), store._documents["keys"]) == ([MASTER_CHECK], before)
+
+
+async def test_another_master_key_stops_the_start() -> None:
+    store = MemoryStore()
+    await check_master_key(store, Vault(MINE))
+    with pytest.raises(StartError, match="FLEXSPINE_MASTER_KEY"):
+        await check_master_key(store, Vault(ANOTHER))
+
+
+async def test_starts_at_the_same_time_write_one_check_between_them() -> None:
+    class Slow(MemoryStore):
+        """Lets the others go on before each answer, as a network does."""
+
+        async def load(self, keys: Any) -> Mapping[str, Any]:
+            found = await super().load(keys)
+            await asyncio.sleep(0)
+            return found
+
+        async def acquire(self, *given: Any) -> Any:
+            lease = await super().acquire(*given)
+            await asyncio.sleep(0)
+            return lease
+
+    store = Slow()
+    async with asyncio.TaskGroup() as starts:
+        for _ in range(3):
+            starts.create_task(check_master_key(store, Vault(MINE)))
+    assert list(store._documents["keys"]) == [MASTER_CHECK]
+
+
+def test_servers_of_others_want_the_master_key(tmp_path: Path) -> None:
+    """Else each machine would make one of its own without a word."""
+    urls = {
+        "amqp_url": "amqp://broker/",
+        "management_url": "http://broker:15672",
+        "mongo_url": "mongodb://database/?replicaSet=rs0",
+    }
+    with pytest.raises(SettingsError, match="FLEXSPINE_MASTER_KEY"):
+        Settings.read(folder=tmp_path, **urls)
+    Settings.read(folder=tmp_path, master_key=SecretStr(MINE.hex()), **urls)
