@@ -25,6 +25,6 @@ async def test_login_that_the_broker_refuses_is_not_tried_for_long(lone: Spine) 
     """An empty database takes any key; the broker's accounts are of one."""
     settings = lone.settings.model_copy(update={"master_key": ANOTHER})
     async with open_backbone(settings, lone.addresses, ENTRIES) as backbone:
-        with pytest.raises(StartError, match="flex-relay in .*FLEXSPINE_MASTER_KEY") as refused:
+        with pytest.raises(StartError, match=r"flex-relay in .*FLEXSPINE_MASTER_KEY") as refused:
             await Workers(backbone).run()
     assert "@" not in str(refused.value)
