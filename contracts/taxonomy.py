@@ -34,7 +34,9 @@ The code is part of every id of the type, so a code is never renamed, re-used or
 USER_PREFIX: Final = "USR"
 """Prefix of a user's id; never an asset type."""
 
-RESERVED_USERS: Final = frozenset({"operator", "front-desk"})
+OPERATOR: Final = "operator"
+FRONT_DESK: Final = "front-desk"
+RESERVED_USERS: Final = frozenset({OPERATOR, FRONT_DESK})
 """Users that every register knows without a document."""
 
 GSP_GROUPS: Final[Mapping[str, str]] = MappingProxyType(

@@ -8,6 +8,7 @@ from typing import Any, Final
 from contracts.envelope import Finding
 from contracts.findings import shorten
 from handlers.admission import Delivery, Refusal
+from handlers.letters import HELD_RULE
 
 INTERNAL_PREFIX: Final = "flex-"
 """Accounts of the backbone itself."""
@@ -23,7 +24,7 @@ def collect(delivery: Delivery) -> Refusal:
     """Say where and why the broker dead-lettered it; the sender is told that it is held."""
     reason, queue, message_type = _death(delivery.headers or {})
     finding = Finding(
-        rule="message.held",
+        rule=HELD_RULE,
         field="",
         expected="a worker to settle it",
         got=f"{REASONS.get(reason, reason)} ({queue})",

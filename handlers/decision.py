@@ -7,14 +7,15 @@ from typing import Any, Final, Protocol
 
 from contracts.envelope import Finding
 from contracts.messages import Contract, Event
+from contracts.taxonomy import FRONT_DESK, OPERATOR
 
 Document = Mapping[str, Any]
 Reads = Iterable[tuple[str, Any]]
 """(collection, id) of the documents that a decision will look at."""
 
 RESERVED: Final[Mapping[str, frozenset[str]]] = {
-    "operator": frozenset({"operator"}),
-    "front-desk": frozenset({"front-desk"}),
+    OPERATOR: frozenset({OPERATOR}),
+    FRONT_DESK: frozenset({FRONT_DESK}),
 }
 """Identities that a fresh register knows, with their roles; they have no document."""
 
@@ -176,7 +177,7 @@ class Sender:
 
     @property
     def is_operator(self) -> bool:
-        return "operator" in self.roles
+        return OPERATOR in self.roles
 
 
 @dataclass(frozen=True, slots=True)

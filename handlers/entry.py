@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.envelope import Finding
 from contracts.findings import shorten
+from contracts.taxonomy import FRONT_DESK
 from handlers.admission import Arrival
 from handlers.decision import RESERVED, Rejected, Sender, View
 from handlers.rules import reject
@@ -73,7 +74,7 @@ def _header_findings(arrival: Arrival, handler: Handler, now: datetime) -> Itera
         yield _finding("envelope.unsupported", "dataref", "data in the message", header.dataref)
     if header.onbehalfof is not None and not handler.contract.for_another:
         yield _finding("envelope.unsupported", "onbehalfof", "none on this type", header.onbehalfof)
-    if arrival.user == "front-desk" and not _is_uuid(arrival.id):
+    if arrival.user == FRONT_DESK and not _is_uuid(arrival.id):
         yield _finding("message.id-format", "id", "a UUID, since the account is shared", arrival.id)
 
 

@@ -205,35 +205,30 @@ def _rejected(case: _Case, arrival: Arrival, decision: Rejected) -> Outcome:
 
 def _repeated(case: _Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Outcome:
     """Same bytes: the same answer. Other bytes: the id is taken, and the inbox stays as it is."""
-    keyed_to = unattributed(case.now)
     if remembered["reply"].value is None:
-        return _erased(case, arrival)
-    if remembered["digest"] == arrival.digest:
-        again = Letter.again(arrival, remembered["type"], remembered["reply"].value)
-        return Outcome(case.index, arrival, "duplicate", keyed_to, (again,))
-    decision = reject(
-        Finding(
-            rule="message.id-reused",
-            field="id",
-            expected="an id that you have not used before, or the same bytes as then",
-            got=arrival.id,
-            advice="Give every new command an id of its own, such as a UUID.",
-        )
-    )
-    letter = letters.rejected(arrival, decision, case.rulebook.context(arrival, None, case.now))
-    return Outcome(case.index, arrival, "reused", keyed_to, (letter,))
-
-
-def _erased(case: _Case, arrival: Arrival) -> Outcome:
-    """The answer was erased with the data of its subject; the command is not decided again."""
-    decision = reject(
-        Finding(
+        return _not_again(
+            case,
+            arrival,
             rule="message.erased",
-            field="id",
             expected="a command whose answer is still kept",
-            got=arrival.id,
             advice="Its data was erased on request; send a new command if the wish still stands.",
         )
+    if remembered["digest"] == arrival.digest:
+        again = Letter.again(arrival, remembered["type"], remembered["reply"].value)
+        return Outcome(case.index, arrival, "duplicate", unattributed(case.now), (again,))
+    return _not_again(
+        case,
+        arrival,
+        rule="message.id-reused",
+        expected="an id that you have not used before, or the same bytes as then",
+        advice="Give every new command an id of its own, such as a UUID.",
+    )
+
+
+def _not_again(case: _Case, arrival: Arrival, *, rule: str, expected: str, advice: str) -> Outcome:
+    """Reject a command under an id that was decided, without touching what is remembered of it."""
+    decision = reject(
+        Finding(rule=rule, field="id", expected=expected, got=arrival.id, advice=advice)
     )
     letter = letters.rejected(arrival, decision, case.rulebook.context(arrival, None, case.now))
     return Outcome(case.index, arrival, "reused", unattributed(case.now), (letter,))

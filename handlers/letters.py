@@ -19,6 +19,8 @@ TYPE_LENGTH_MAX: Final = 200
 """A longer type cannot be answered under a key that begins with the recipient."""
 _PID: Final = re.compile(rb"\x83X(v\x00.|w.)reply@[0-9]{1,12}.{12}", re.DOTALL)
 _KEY_BYTES: Final = 16
+HELD_RULE: Final = "message.held"
+"""Code of the notice that a message is kept for an operator."""
 UNREAD_TYPE: Final = "message.rejected.v1"
 """Type of the answer to what could not be read as any request."""
 UNREAD_HELD_TYPE: Final = "message.held.v1"
@@ -147,7 +149,7 @@ def rejected(arrival: Arrival, decision: Rejected, context: Context) -> Letter:
 def held(arrival: Arrival, context: Context) -> Letter:
     """The notice that a command is kept for an operator; its outcome follows."""
     data = HeldData(
-        code="message.held",
+        code=HELD_RULE,
         message="The backbone failed on this command and keeps it; its outcome follows. "
         "Sending it again does no harm.",
     )

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.messages import SELF_ASSERTED, Contract, Role
+from contracts.taxonomy import FRONT_DESK, OPERATOR, USER_PREFIX
 from contracts.users import GetUser, RegisterUser, UserRegistered, UserRegistration, UserView
 from handlers.decision import (
     Accepted,
@@ -22,7 +23,6 @@ from handlers.rules import Rule, candidate_ids, check, claim, finding, holder_of
 from handlers.signature import reads
 from handlers.visibility import groups_for, knows, may_see
 
-PREFIX: Final = "USR"
 PERSONAL: Final = ("name", "address", "claims")
 """Groups that are personal data where the user is a person; contacts and bank always are secret."""
 
@@ -34,7 +34,7 @@ def _claimed(command: RegisterUser) -> Iterator[tuple[str, str]]:
 
 
 def _registration_reads(command: RegisterUser, context: Context) -> Reads:
-    yield "users", next(candidate_ids(PREFIX, context))
+    yield "users", next(candidate_ids(USER_PREFIX, context))
     for scheme, value in _claimed(command):
         yield "claims", context.identity.fingerprint(scheme, value)
 
@@ -50,7 +50,7 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     for rules in (REGISTRATION_RULES, CLAIM_RULES):
         if (rejected := check(rules, command, view, context)) is not None:
             return rejected
-    user = issue_id(PREFIX, "users", view, context)
+    user = issue_id(USER_PREFIX, "users", view, context)
     document = _document(user, command, context)
     writes = [Put("users", document)]
     writes += [claim(scheme, value, document, context) for scheme, value in _claimed(command)]
@@ -132,7 +132,7 @@ def _names_whom_it_acts_for(
     view: View,
     context: Context,
 ) -> Iterator[Finding]:
-    for_itself = bool(context.sender.roles & {"front-desk", "operator"})
+    for_itself = bool(context.sender.roles & {FRONT_DESK, OPERATOR})
     if not for_itself and context.on_behalf_of is None:
         yield Finding(
             rule="user.on-behalf-missing",
@@ -148,12 +148,12 @@ def _asks_no_hidden_role(
     view: View,
     context: Context,
 ) -> Iterator[Finding]:
-    if "front-desk" in command.roles:
+    if FRONT_DESK in command.roles:
         yield finding(
             "user.role-reserved",
             "roles",
             expected="roles of the market",
-            got="front-desk",
+            got=FRONT_DESK,
             advice="Leave `front-desk` out; it is the backbone's own account.",
         )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from contracts.messages import Contract
+from contracts.taxonomy import FRONT_DESK
 from handlers.decision import RESERVED, Document, Secret, Sender
 
 Right = Literal["read", "masked"]
@@ -64,7 +65,7 @@ def relations(viewer: Sender, document: Document) -> frozenset[Relation]:
     if document["_id"] == viewer.user:
         found.add("self")
     # Everybody may use the front desk: what was registered there is not its next visitor's.
-    if document.get("registrant") == viewer.user and "front-desk" not in viewer.roles:
+    if document.get("registrant") == viewer.user and FRONT_DESK not in viewer.roles:
         found.add("registrant")
     if document.get("owner") == viewer.user:
         found.add("owner")

@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from contracts import taxonomy
+
 COMMANDS: Final = "flex.commands"
 """Topic exchange to which every platform publishes, with the message's type as key."""
 EVENTS: Final = "flex.events"
@@ -22,9 +24,9 @@ UNROUTED_QUEUE: Final = "unrouted"
 ACCOUNTS_QUEUE: Final = "worker.accounts"
 """Domain events from which the account reconciler works."""
 
-OPERATOR: Final = "operator"
-FRONT_DESK: Final = "front-desk"
 TOPOLOGY_ACCOUNT: Final = "flex-topology"
+OPERATOR: Final = taxonomy.OPERATOR
+FRONT_DESK: Final = taxonomy.FRONT_DESK
 RECONCILER_ACCOUNT: Final = "flex-accounts"
 WORKER_ACCOUNT: Final = "flex-worker"
 RELAY_ACCOUNT: Final = "flex-relay"

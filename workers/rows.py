@@ -37,8 +37,6 @@ class Rows:
     writes: tuple[Written, ...]
     outbox: tuple[bytes, ...]
     guards: tuple[tuple[str, protocol.Guard], ...]
-    entry: Document | None
-    """Its line in the command archive."""
 
 
 @dataclass(slots=True)
@@ -67,7 +65,6 @@ class RowMaker:
                     (g.collection, protocol.Guard(_key(g.was), g.was["revision"]))
                     for g in outcome.guards
                 ),
-                entry=None,
             )
         except Unencodable as error:
             raise UnstorableError(unstorable_findings(error.fields)) from error
