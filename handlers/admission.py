@@ -24,6 +24,7 @@ from contracts.findings import (
     unstorable_findings,
 )
 from contracts.messages import Request
+from contracts.trace import Trace, trace_of
 from contracts.values import CommandId
 
 REPLY_DIRECT: Final = "amq.rabbitmq.reply-to."
@@ -44,8 +45,17 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a message that had to wait comes back with: its row, and how often it was tried."""
+
+    id: str
+    revision: int
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delivery:
-    """A message as the broker hands it over."""
+    """A message as the broker hands it over, or as it was parked."""
 
     body: bytes
     type: str
@@ -56,6 +66,12 @@ class Delivery:
     reply_to: str | None = None
     headers: Mapping[str, Any] | None = None
     content_encoding: str | None = None
+    ticket: Ticket | None = None
+
+    @property
+    def trace(self) -> Trace:
+        """The sender's trace context, as far as it is well-formed (W3C Trace Context)."""
+        return trace_of(self.headers or {})
 
     @property
     def user(self) -> str | None:

@@ -6,9 +6,9 @@ from contracts.envelope import CheckPassed
 from contracts.messages import Contract
 from handlers import letters
 from handlers.admission import Arrival, Refusal
+from handlers.case import Rulebook
 from handlers.decision import Accepted, Decision, Put, Rejected, View
 from handlers.entry import pass_entry, sender_of
-from handlers.fold import Rulebook
 from handlers.letters import Letter
 from handlers.visibility import reply_to_sender
 

@@ -9,6 +9,7 @@ from typing import Final, Literal, Self
 
 from contracts.envelope import HeldData, RejectedData, compose
 from contracts.messages import Contract, Event, Outcome, reply_type
+from contracts.trace import Trace
 from handlers.admission import REPLY_DIRECT, Arrival, Refusal
 from handlers.decision import Context, Issuer, Rejected
 from handlers.visibility import Visible, reply_to_sender
@@ -41,6 +42,8 @@ class Letter:
     body: bytes
     recipient: str | None = None
     reply_to: str | None = None
+    trace: Trace = ()
+    """The trace context of what led to it."""
 
     @classmethod
     def answer(cls, arrival: Arrival, outcome: Outcome, visible: Visible, context: Context) -> Self:
@@ -73,6 +76,7 @@ class Letter:
             body=body,
             recipient=arrival.user,
             reply_to=own_reply_queue(arrival.user, arrival.delivery.reply_to),
+            trace=arrival.delivery.trace,
         )
 
     @classmethod
@@ -103,6 +107,7 @@ class Letter:
             # An event, since nothing in the message is to be trusted but who sent it; direct
             # reply-to reaches nobody else, and is all that the front desk has.
             reply_to=direct_reply(refusal.delivery.reply_to),
+            trace=refusal.delivery.trace,
         )
 
     @classmethod
@@ -118,7 +123,8 @@ class Letter:
             subject=entity,
             causationid=arrival.id,
         )
-        return cls(kind="domain", entity=entity, type=kind, body=body)
+        trace = arrival.delivery.trace
+        return cls(kind="domain", entity=entity, type=kind, body=body, trace=trace)
 
 
 def _refusal_type(given: str, outcome: Outcome) -> str:

@@ -3,8 +3,8 @@
 import asyncio
 from contextlib import suppress
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final
-from uuid import uuid4
 
 import aio_pika
 import structlog
@@ -16,6 +16,7 @@ from yarl import URL
 from contracts.envelope import CONTENT_TYPE
 from handlers.admission import REPLY_DIRECT
 from outbox.record import OutboxRecord
+from outbox.wire import Wire
 from topology import names
 
 log = structlog.get_logger()
@@ -58,7 +59,7 @@ class Publisher:
         self._timeout_s = timeout_s
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractRobustChannel | None = None
-        self._exchanges: dict[str, Any] = {}
+        self._wire: Wire | None = None
         self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -97,61 +98,88 @@ class Publisher:
             raise RuntimeError("expected a started publisher; call start first")
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
         self._channel = channel
-        for name in (names.EVENTS, names.DOMAIN):
-            self._exchanges[name] = await channel.get_exchange(name, ensure=False)
-        self._exchanges[names.DEFAULT_EXCHANGE] = channel.default_exchange
+
+        async def wire(_: object = None) -> None:
+            """Publish on this channel, and on what takes its place after a disconnect."""
+            if self._channel is channel:
+                underlay = await channel.get_underlay_channel()
+                self._wire = Wire(underlay, CONTENT_TYPE, self._timeout_s)
+
+        channel.reopen_callbacks.add(wire)
+        await wire()
 
     async def stop(self) -> None:
         """Close the connection; what is not confirmed stays in the outbox."""
         if self._connection is not None:
             await self._connection.close()
 
-    async def publish(self, record: OutboxRecord) -> Delivered:
-        """Publish and wait for the confirm; a reply whose queue is gone goes to the events.
+    def send(self, record: OutboxRecord) -> asyncio.Future[Delivered]:
+        """Publish; the future says what became of it, once the broker has confirmed.
 
-        Whether anybody still waits for a direct reply, the broker does not say.
-        Raises PublishFailedError if it did not confirm, PublishBlockedError if it said nothing.
+        A reply whose queue is gone goes to the events. Whether anybody still waits for a direct
+        reply, the broker does not say.
+        It fails with PublishFailedError if the broker did not confirm, with PublishBlockedError if
+        it said nothing. Raises at once what a record of no possible address raises.
         """
-        try:
-            await self._publish(record.exchange, record.key, record)
-        except PublishError:
-            if record.fallback is None:
-                return Delivered.UNHEARD
-            try:
-                await self._publish(names.EVENTS, record.fallback, record)
-            except PublishError:
-                return Delivered.UNHEARD
-        return Delivered.DELIVERED
+        outcome: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
+        self._attempt(record, record.exchange, record.key, record.fallback, outcome)
+        return outcome
 
-    async def _publish(self, exchange: str, key: str, record: OutboxRecord) -> None:
-        message = aio_pika.Message(
-            record.body,
-            content_type=CONTENT_TYPE,
-            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            # Returned messages are matched by this id: one of its own for each transmission.
-            message_id=uuid4().hex,
-            type=record.type,
-        )
+    async def publish(self, record: OutboxRecord) -> Delivered:
+        """Send one record and wait for what becomes of it."""
+        return await self.send(record)
+
+    def _attempt(
+        self,
+        record: OutboxRecord,
+        exchange: str,
+        key: str,
+        fallback: str | None,
+        outcome: asyncio.Future[Delivered],
+    ) -> None:
+        if self._wire is None or self._wire.is_closed:
+            _fail(outcome, PublishBlockedError("there is no open channel"))
+            return
         # The broker delivers to direct reply-to, and yet calls it unroutable.
-        mandatory = not key.startswith(REPLY_DIRECT)
-        task = asyncio.current_task()
-        cancelling = task.cancelling() if task else 0
-        try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._exchanges[exchange].publish(message, key, mandatory=mandatory)
-        except PublishError:
-            raise
-        except DeliveryError as error:
-            raise PublishFailedError("the broker refused it") from error
-        except TimeoutError as error:
-            raise PublishBlockedError(f"no confirm within {self._timeout_s} s") from error
-        except (AMQPError, ConnectionError, RuntimeError) as error:
-            raise PublishBlockedError(f"{type(error).__name__}: {error}") from error
-        except asyncio.CancelledError:
-            if task is not None and task.cancelling() > cancelling:
-                raise
-            # The driver cancels what waits on a connection that broke; that is no wish of ours.
-            raise PublishBlockedError("the connection broke while waiting for a confirm") from None
+        address = (exchange, key, not key.startswith(REPLY_DIRECT))
+        confirm = self._wire.send(address, record.body, record.type, dict(record.trace))
+        confirm.add_done_callback(partial(self._heard, record, fallback, outcome))
+
+    def _heard(
+        self,
+        record: OutboxRecord,
+        fallback: str | None,
+        outcome: asyncio.Future[Delivered],
+        confirm: asyncio.Future[Any],
+    ) -> None:
+        """Say what the broker's word means; `confirm` is done."""
+        if outcome.done():
+            return
+        if confirm.cancelled():
+            _fail(outcome, PublishBlockedError(f"no confirm within {self._timeout_s} s"))
+            return
+        error = confirm.exception()
+        if error is None:
+            outcome.set_result(Delivered.DELIVERED)
+        elif isinstance(error, PublishError):
+            if fallback is None:
+                outcome.set_result(Delivered.UNHEARD)
+            else:
+                try:
+                    self._attempt(record, names.EVENTS, fallback, None, outcome)
+                except ValueError as unwritable:
+                    outcome.set_exception(unwritable)
+        elif isinstance(error, DeliveryError):
+            _fail(outcome, PublishFailedError("the broker refused it"))
+        else:
+            # Whatever a channel ends with; the driver knows no other reason not to confirm.
+            _fail(outcome, PublishBlockedError(f"{type(error).__name__}: {error}"))
+
+
+def _fail(outcome: asyncio.Future[Delivered], error: PublishFailedError) -> None:
+    outcome.set_exception(error)
+    # Looked at here, because whoever waited may have been cancelled.
+    outcome.exception()
 
 
 async def _close(channel: AbstractRobustChannel) -> None:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol
 from zlib import crc32
 
+from contracts.trace import Trace
 from handlers.letters import Letter
 from topology import names
 
@@ -31,6 +32,8 @@ class OutboxRecord:
     """
     type: str
     body: bytes
+    trace: Trace = ()
+    """Headers of the message besides."""
 
     @classmethod
     def of(cls, letter: Letter, place: str) -> "OutboxRecord":
@@ -46,6 +49,7 @@ class OutboxRecord:
             fallback=fallback,
             type=letter.type,
             body=letter.body,
+            trace=letter.trace,
         )
 
     def row(self, seal: Cipher) -> dict[str, Any]:
@@ -59,6 +63,7 @@ class OutboxRecord:
             "fallback": self.fallback,
             "type": self.type,
             "body": seal(self.body, self.id.encode()),
+            **({"trace": dict(self.trace)} if self.trace else {}),
         }
 
     @classmethod
@@ -73,6 +78,7 @@ class OutboxRecord:
             fallback=row["fallback"],
             type=row["type"],
             body=unseal(row["body"], row["_id"].encode()),
+            trace=tuple(row.get("trace", {}).items()),
         )
 
 

@@ -10,8 +10,9 @@ from typing import Any, Final
 from contracts.findings import unstorable_findings
 from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
+from handlers.case import Outcome, Rulebook
 from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, View, key_of
-from handlers.fold import Outcome, Rulebook, UnstorableError, fold
+from handlers.fold import UnstorableError, fold
 from handlers.letters import Letter
 from tests import registers
 from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document

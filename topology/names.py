@@ -6,6 +6,8 @@ from contracts import taxonomy
 
 COMMANDS: Final = "flex.commands"
 """Topic exchange to which every platform publishes, with the message's type as key."""
+BULK: Final = "flex.bulk"
+"""Topic exchange for the commands of bulk loads: to the same mailboxes, by second queues."""
 EVENTS: Final = "flex.events"
 """Topic exchange of personal events and replies, key `<recipient>.<type>`."""
 DOMAIN: Final = "flex.domain"
@@ -55,6 +57,16 @@ def register(prefix: str) -> str:
 def mailbox(register_name: str, shard: int = 0) -> str:
     """The queue of one register shard, and the name of its lane."""
     return f"mailbox.{register_name}.{shard}"
+
+
+def bulk_mailbox(queue: str) -> str:
+    """The second queue of a mailbox, for bulk loads; the owner drains both."""
+    return f"{queue}.bulk"
+
+
+def bulk_account(user: str) -> str:
+    """The account with which a user publishes bulk loads; its commands reach no other queue."""
+    return f"{user}/bulk"
 
 
 def query_queue(register_name: str) -> str:

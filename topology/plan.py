@@ -94,11 +94,17 @@ def build(entries: Mapping[str, Entry]) -> Plan:
     found = registers(entries)
     operator = user_plan(names.OPERATOR)
     queues = [Queue(e.queue, single_active_consumer=e.kind == "command") for e in entries.values()]
+    mailboxes = sorted({e.queue for e in entries.values() if e.kind == "command"})
+    queues += [Queue(names.bulk_mailbox(m), single_active_consumer=True) for m in mailboxes]
     queues += [Queue(names.dead_queue(register), single_active_consumer=True) for register in found]
     queues += [Queue(names.UNROUTED_QUEUE, single_active_consumer=True)]
     queues += [Queue(names.ACCOUNTS_QUEUE)]
     queues += [*operator.queues, Queue(names.domain_queue(names.OPERATOR))]
     bindings = [Binding(names.COMMANDS, e.queue, e.name) for e in entries.values()]
+    bindings += [
+        Binding(names.BULK, names.bulk_mailbox(e.queue) if e.kind == "command" else e.queue, e.name)
+        for e in entries.values()
+    ]
     bindings += [Binding(names.DEAD, names.dead_queue(r), names.dead_queue(r)) for r in found]
     bindings += [
         Binding(names.UNROUTED, names.UNROUTED_QUEUE, ""),
@@ -109,6 +115,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
     return Plan(
         exchanges=(
             Exchange(names.COMMANDS, "topic"),
+            Exchange(names.BULK, "topic"),
             Exchange(names.EVENTS, "topic"),
             Exchange(names.DOMAIN, "topic"),
             Exchange(names.DEAD, "direct"),
@@ -124,7 +131,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
 def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
     yield Policy(
         "unrouted",
-        f"^{re.escape(names.COMMANDS)}$",
+        f"^({re.escape(names.COMMANDS)}|{re.escape(names.BULK)})$",
         "exchanges",
         (("alternate-exchange", names.UNROUTED),),
     )
@@ -225,19 +232,20 @@ def user_plan(user: str) -> Plan:
     events, replies = names.events_queue(user), names.replies_queue(user)
     own = f"{re.escape(events)}|{re.escape(replies)}"
     domain = f"|{re.escape(names.domain_queue(user))}" if user == names.OPERATOR else ""
-    account = Account(
-        user,
-        write=f"^({re.escape(names.COMMANDS)}|{re.escape(events)})$",
-        read=f"^({re.escape(names.EVENTS)}|{own}{domain})$",
-        topics=(
-            (names.COMMANDS, ANY_TYPE, NOTHING),
-            (names.EVENTS, NOTHING, own_keys(user)),
-        ),
-    )
+
+    def account(name: str, exchange: str) -> Account:
+        return Account(
+            name,
+            write=f"^({re.escape(exchange)}|{re.escape(events)})$",
+            read=f"^({re.escape(names.EVENTS)}|{own}{domain})$",
+            topics=((exchange, ANY_TYPE, NOTHING), (names.EVENTS, NOTHING, own_keys(user))),
+        )
+
     return Plan(
         exchanges=(),
         queues=(Queue(events), Queue(replies)),
         bindings=(Binding(names.EVENTS, events, names.personal_key(user, "#")),),
         policies=(),
-        accounts=(account,),
+        # The exchange that an account may write to is what fixes its lane.
+        accounts=(account(user, names.COMMANDS), account(names.bulk_account(user), names.BULK)),
     )

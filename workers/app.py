@@ -4,6 +4,7 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
@@ -33,11 +34,13 @@ from workers.engine import Admit, Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
 from workers.loading import Loader
-from workers.mailbox import Mailbox, subscribe
+from workers.mailbox import HELD, Mailbox, subscribe
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
 from workers.settings import Settings
+from workers.shares import Shares
 from workers.store.protocol import Lease
+from workers.watchdog import Watchdog
 
 log = structlog.get_logger()
 ACCOUNT_PREFETCH: Final = 20
@@ -45,6 +48,15 @@ START_S: Final = 30.0
 """How long a start waits for the broker."""
 LOGIN_REFUSED: Final = (AuthenticationError, ProbableAuthenticationError)
 BROKER_FAULTS: Final = (AMQPError, OSError)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """The queues that one owner drains, and what says what a delivery of them is."""
+
+    queue: str
+    bulk: str | None
+    admit: Admit
 
 
 class Workers:
@@ -63,7 +75,7 @@ class Workers:
         self._leases = Leases(backbone.store, lanes, backbone.owner, settings.lease_s)
         self.relay = Relay(
             store=backbone.store,
-            publish=self._publisher.publish,
+            publish=self._publisher.send,
             unseal=backbone.vault.open_transit,
             partitions=self._leases.held,
             batch_max=settings.relay_batch_max,
@@ -72,18 +84,27 @@ class Workers:
             recovered=pause.reset,
             renew=self._publisher.renew,
         )
-        self.mailboxes = [self._mailbox(*lane) for lane in _lanes(backbone.entries)]
+        found = _lanes(backbone.entries)
+        self._shares = Shares(
+            backbone.store,
+            backbone.owner,
+            settings.lease_s,
+            HELD * settings.lease_s,
+            [lane.queue for lane in found],
+        )
+        self.mailboxes = [self._mailbox(lane) for lane in found]
+        self._watchdog = Watchdog(self.mailboxes, backbone.store.ping, settings.watchdog_s)
         self._stopping = asyncio.Event()
 
-    def _mailbox(self, queue: str, admission: Admit) -> Mailbox:
+    def _mailbox(self, lane: _Lane) -> Mailbox:
         backbone, settings = self._backbone, self._backbone.settings
 
         def engine(lease: Lease) -> Engine:
             return Engine(
                 store=backbone.store,
                 vault=backbone.vault,
-                rulebook=backbone.rulebook(queue),
-                admit=admission,
+                rulebook=backbone.rulebook(lane.queue),
+                admit=lane.admit,
                 limits=backbone.limits(),
                 clock=backbone.clock,
                 lease=lease,
@@ -91,9 +112,11 @@ class Workers:
             )
 
         return Mailbox(
-            name=queue,
+            name=lane.queue,
+            bulk=lane.bulk,
             owner=backbone.owner,
             store=backbone.store,
+            shares=self._shares,
             make_engine=engine,
             make_broker=backbone.broker,
             limits=LaneLimits(
@@ -117,13 +140,16 @@ class Workers:
             await self._reach(names.RELAY_ACCOUNT, self._publisher.start)
             brokers = [await self._queries(stack), await self._accounts(stack)]
             await self._leases.refresh()
+            stack.push_async_callback(self._shares.leave)
+            await self._shares.count()
             stack.push_async_callback(self._leases.release)
             await self._work(brokers, ready)
         log.info("workers.stopped")
 
     async def _work(self, brokers: Sequence[RabbitBroker], ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            renewing = tasks.create_task(self._leases.run())
+            lasting = (self._leases.run(), self._shares.run(), self._watchdog.run())
+            renewing = [tasks.create_task(work) for work in lasting]
             relaying = tasks.create_task(self.relay.run())
             owning = [tasks.create_task(mailbox.run()) for mailbox in self.mailboxes]
             ready()
@@ -137,7 +163,7 @@ class Workers:
             self.relay.finish()
             await asyncio.wait([relaying], timeout=self._backbone.settings.stop_timeout_s)
             self.relay.stop()
-            for task in (renewing, relaying, *owning):
+            for task in (*renewing, relaying, *owning):
                 task.cancel()
 
     async def _reach(
@@ -204,14 +230,14 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, BROKER_FAULTS) and not isinstance(error, LOGIN_REFUSED)
 
 
-def _lanes(entries: Mapping[str, Entry]) -> list[tuple[str, Admit]]:
+def _lanes(entries: Mapping[str, Entry]) -> list[_Lane]:
     """Every mailbox, and two kinds of queue that are served like one: dead letters, unrouted."""
     mailboxes = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
     dead = [names.dead_queue(register) for register in catalog.registers(entries)]
     return [
-        *((queue, admit) for queue in mailboxes),
-        *((queue, lambda delivery, _contracts, _limits: collect(delivery)) for queue in dead),
-        (names.UNROUTED_QUEUE, lambda delivery, _contracts, _limits: unrouted(delivery)),
+        *(_Lane(queue, names.bulk_mailbox(queue), admit) for queue in mailboxes),
+        *(_Lane(q, None, lambda delivery, _contracts, _limits: collect(delivery)) for q in dead),
+        _Lane(names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)),
     ]
 
 

@@ -14,7 +14,7 @@ from uuid import uuid4
 from faststream.rabbit import RabbitBroker
 
 from handlers.admission import Limits
-from handlers.fold import Rulebook
+from handlers.case import Rulebook
 from outbox.publisher import connection_back, connection_lost
 from topology import catalog, names, plan
 from topology.apply import apply, password_hash

@@ -8,8 +8,10 @@ from typing import Final
 from contracts.messages import Request
 from handlers.admission import Arrival, Delivery, Limits, Refusal
 from handlers.bookkeeping import unattributed
+from handlers.case import Asked, Outcome, Rulebook
 from handlers.decision import View
-from handlers.fold import Folded, Outcome, Rulebook, fold
+from handlers.fold import Folded, fold
+from handlers.parking import Contended, Parking, Waiting
 from topology.catalog import contracts_of
 from workers.loading import Loaded, Loader
 from workers.rows import RowMaker, Rows, make_commit
@@ -18,6 +20,8 @@ from workers.vault import Vault
 
 ROUNDS_MAX: Final = 6
 """Look-ups for one batch: its reads, what they lead to, data keys, and some to spare."""
+DUE_MAX: Final = 200
+"""How many that waited are brought in with one batch."""
 FAULT_ROUNDS: Final = 3
 """Look-ups to write down that a handler asked for ever more: its dead letter, and the key."""
 CONFLICTS_MAX: Final = 5
@@ -29,13 +33,12 @@ Admit = Callable[[Delivery, Mapping[str, type[Request]], Limits], Arrival | Refu
 """What says what a delivery is: admission for a mailbox, collection for a dead-letter queue."""
 
 
-class Contended(Exception):
-    """One command, alone, lost against other commits again and again: try it later."""
-
-
 @dataclass(slots=True)
 class Engine:
-    """Decides the deliveries of one lane; the lease is its right to, and counts its batches."""
+    """Decides the deliveries of one lane; the lease is its right to, and counts its batches.
+
+    Commands that have to wait are rows of the lane: whoever owns it brings them in again.
+    """
 
     store: StateStore
     vault: Vault
@@ -46,20 +49,41 @@ class Engine:
     lease: Lease
     version: str
     _contracts: Mapping[str, type[Request]] = field(init=False)
+    _waiting: Waiting | None = None
 
     def __post_init__(self) -> None:
         """Look the contracts up once, not for each batch."""
         self._contracts = contracts_of(self.rulebook.handlers)
 
+    def resume(self, lease: Lease) -> None:
+        """Go on after an outage: the lane says which batch was the last, its rows who waits."""
+        self.lease, self._waiting = lease, None
+
+    def due_in_s(self) -> float | None:
+        """When somebody who waits has to be brought in; None while nobody does."""
+        if self._waiting is None:
+            return 0.0
+        due = self._waiting.next_due()
+        return None if due is None else max(0.0, (due - self.clock()).total_seconds())
+
     async def run(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Commit what follows from the deliveries, in order; all of them may be acked then.
 
+        Those who waited and whose turn it is come first.
         Raises Unavailable (nothing or all of a part happened: acquire the lane and run again),
-        Fenced (the lane is another's) and Contended; the inbox makes running again harmless.
+        Fenced (the lane is another's) and, where not even that it waits can be written down,
+        Contended; the inbox makes running again harmless.
         """
-        admitted = (self.admit(d, self._contracts, self.limits) for d in deliveries)
+        waiting = await self._known()
+        due = waiting.due(self.clock(), DUE_MAX)
+        admitted = (self.admit(d, self._contracts, self.limits) for d in (*due, *deliveries))
         arrivals = list(enumerate(admitted))
-        return await self._settle(arrivals, {})
+        return await self._settle(arrivals, {}) if arrivals else []
+
+    async def _known(self) -> Waiting:
+        if self._waiting is None:
+            self._waiting = await Loader(self.store, self.vault).waiting(self.lease.lane)
+        return self._waiting
 
     async def _settle(self, arrivals: Arrived, faults: Faults) -> Sequence[Outcome]:
         for _ in range(CONFLICTS_MAX):
@@ -76,10 +100,15 @@ class Engine:
             except Refused as error:
                 return await self._bisect(arrivals, faults, error)
             self.lease = replace(self.lease, batch=commit.batch)
-            return [outcome for outcome, _ in folded.outcomes]
-        if len(arrivals) == 1:
-            raise Contended(f"expected to commit within {CONFLICTS_MAX} attempts, lost them all")
-        return await self._each(([arrived] for arrived in arrivals), faults)
+            outcomes = [outcome for outcome, _ in folded.outcomes]
+            (await self._known()).apply(w for outcome in outcomes for w in outcome.writes)
+            return outcomes
+        if len(arrivals) > 1:
+            return await self._each(([arrived] for arrived in arrivals), faults)
+        index, lost = arrivals[0][0], Contended(f"expected to commit, lost {CONFLICTS_MAX} times")
+        if index in faults:
+            raise lost
+        return await self._settle(arrivals, {**faults, index: lost})
 
     async def _bisect(self, arrivals: Arrived, faults: Faults, error: Refused) -> Sequence[Outcome]:
         """Find the one whose rows the server refuses; it becomes a dead letter, the rest go on."""
@@ -99,21 +128,19 @@ class Engine:
 
         One command alone is not asked for ever: after its rounds it may ask no more, and fails.
         """
-        now = self.clock()
-        loaded = Loaded()
-        loader = Loader(self.store, self.vault)
+        now, waiting = self.clock(), await self._known()
+        loaded, loader = Loaded(), Loader(self.store, self.vault)
+        asked: Asked = {}
+        place = f"{self.lease.lane}/{self.lease.batch + 1:012d}"
         for round_number in range(ROUNDS_MAX + FAULT_ROUNDS):
-            maker = RowMaker(
-                vault=self.vault,
-                keyring=loaded.keyring.copy(),
-                absent=frozenset(loaded.absent),
-                locked=loaded.locked,
-                place=f"{self.lease.lane}/{self.lease.batch + 1:012d}",
-                now=now,
-            )
+            maker = loaded.maker(self.vault, place, now)
+            parking = Parking.of(place, waiting)
             last = round_number >= ROUNDS_MAX
             view = View(loaded.documents, may_ask=not last or len(arrivals) > 1)
-            folded = fold(arrivals, view, self.rulebook, now, maker, faults=faults)
+            folded = fold(
+                arrivals, view, self.rulebook, now, maker,
+                parking=parking, faults=faults, asked=asked,
+            )  # fmt: skip
             if not folded.missing or (last and len(arrivals) > 1):
                 return folded, maker
             subjects = {("keys", unattributed(now)), *_senders(arrivals)}

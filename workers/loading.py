@@ -2,12 +2,14 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from handlers.decision import Document, Secret
-from workers.rows import sealing_place
+from handlers.decision import Document, Secret, View
+from handlers.parking import COLLECTION, Waiting
+from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
-from workers.store.protocol import InboxKey, Key, StateStore
+from workers.store.protocol import InboxKey, Key, Refused, StateStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault
 
 
@@ -26,6 +28,17 @@ class Loaded:
     def knows_key(self, subject: str) -> bool:
         """Whether the subject's data key was looked for."""
         return subject in self.keyring or subject in self.absent or subject in self.locked
+
+    def maker(self, vault: Vault, place: str, now: datetime) -> RowMaker:
+        """What makes the rows of a batch at this place, by the keys as far as they are known."""
+        return RowMaker(
+            vault=vault,
+            keyring=self.keyring.copy(),
+            absent=frozenset(self.absent),
+            locked=self.locked,
+            place=place,
+            now=now,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +71,17 @@ class Loader:
                     documents[key] = self._opened(collection, key, raw, loaded) if raw else None
                 except Undecipherable as error:
                     documents[key] = error
+
+    async def waiting(self, lane: str) -> Waiting:
+        """The commands that wait in a lane; raise Refused for a row that does not open."""
+        rows = await self.store.listed(COLLECTION, f"{lane}/")
+        loaded = Loaded()
+        await self.read([(COLLECTION, row) for row in rows], loaded)
+        view = View(loaded.documents)
+        try:
+            return Waiting.of(view.get(COLLECTION, row) for row in rows)
+        except (Undecipherable, TypeError) as error:
+            raise Refused(f"expected to read who waits in {lane}, got: {error}") from error
 
     async def _read_keys(self, needed: set[str], loaded: Loaded) -> None:
         unknown: set[Key] = {subject for subject in needed if not loaded.knows_key(subject)}

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 from handlers.admission import Delivery, Limits, admit
-from handlers.fold import Rulebook
+from handlers.case import Rulebook
 from handlers.letters import Letter
 from topology.apply import SALT_BYTES, password_hash
 from topology.catalog import Entry, build, served_by

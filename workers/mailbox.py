@@ -15,17 +15,22 @@ from faststream.message import StreamMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
 from handlers.admission import Delivery, Refusal
-from handlers.fold import Outcome
-from workers.engine import Contended, Engine
+from handlers.case import Outcome
+from handlers.parking import Contended
+from workers.engine import Engine
 from workers.lane import Lane, LaneLimits
 from workers.pause import Pause
+from workers.shares import Shares
 from workers.store.protocol import Fenced, LaneStore, Lease, Refused, Unavailable
 
 log = structlog.get_logger()
 BROKER_FAULTS: Final = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
 """What opening a consumer meets while the broker is away or just coming back."""
-RENEWALS: Final = 3
-"""How often a lease is renewed within its time."""
+HELD: Final = 0.75
+"""Part of the lease time after which a lease that nobody renews is free; the rest is for finding
+that out."""
+POLLS: Final = 5
+"""How often within the lease time it is renewed, or looked whether it is free."""
 
 
 async def raw_body(message: StreamMessage[Any]) -> bytes:
@@ -60,8 +65,11 @@ class Mailbox:
     """One lane's life in this process."""
 
     name: str
+    bulk: str | None
+    """The second queue, for bulk loads, of a mailbox that has one."""
     owner: str
     store: LaneStore
+    shares: Shares
     make_engine: Callable[[Lease], Engine]
     make_broker: Callable[[], RabbitBroker]
     limits: LaneLimits
@@ -70,28 +78,40 @@ class Mailbox:
     backoff_max_s: float
     committed: Callable[[], None]
     """Called after every commit, so that the relay need not poll."""
+    batches: int = 0
+    """How many batches this process has committed to it."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _lane: Lane | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether it holds messages that are not acked."""
+        return self._lane is not None and self._lane.is_holding
+
+    def give_way(self) -> None:
+        """Finish the batch that is being decided, then leave the mailbox to another process."""
+        if self._lane is not None:
+            self._lane.stop()
 
     def stop(self) -> None:
         """Finish the batch that is being decided, then give the mailbox up."""
         self._stopping.set()
-        if self._lane is not None:
-            self._lane.stop()
+        self.give_way()
 
     async def run(self) -> None:
         """Own the mailbox whenever it is free, until stopped."""
         pause = Pause(self.backoff_max_s)
         while not self._stopping.is_set():
             try:
-                lease = await self.store.acquire(self.name, self.owner, self.lease_s)
+                lease = await self.shares.take(self)
                 if lease is None:
-                    await self._wait(self.lease_s / RENEWALS)
+                    await self._wait(self.lease_s / POLLS)
                     continue
                 owned = time.monotonic()
                 try:
                     await self._own(lease, pause)
                 finally:
+                    self.shares.left(self)
                     if time.monotonic() - owned > self.lease_s:
                         # It lasted: what ended it has nothing to do with earlier losses.
                         pause.reset()
@@ -106,9 +126,11 @@ class Mailbox:
             await self._decide(engine, batch)
             losses.reset()
 
-        lane = self._lane = Lane(decide, self.limits)
+        lane = self._lane = Lane(decide, self.limits, engine.due_in_s)
         broker = self.make_broker()
         subscribe(broker, self.name, self.prefetch, lane.submit)
+        if self.bulk is not None:
+            subscribe(broker, self.bulk, self.prefetch, lane.submit_bulk)
         renewing = asyncio.create_task(self._renew(engine))
         try:
             await broker.start()
@@ -118,6 +140,7 @@ class Mailbox:
             deciding = asyncio.create_task(lane.run())
             await _first_of(deciding, renewing)
         finally:
+            self._lane = None
             renewing.cancel()
             # Closing the channel, not only cancelling the consumer, gives back what is un-acked.
             await broker.stop()
@@ -133,6 +156,7 @@ class Mailbox:
                 log.warning("mailbox.paused", mailbox=self.name, error=str(error))
                 await self._acquire_again(engine, pause)
             else:
+                self.batches += 1
                 self.committed()
                 _log_batch(self.name, outcomes)
                 return
@@ -142,19 +166,19 @@ class Mailbox:
         while True:
             await pause.wait()
             try:
-                lease = await self.store.acquire(self.name, self.owner, self.lease_s)
+                lease = await self.store.acquire(self.name, self.owner, HELD * self.lease_s)
             except Unavailable:
                 continue
             if lease is None:
                 raise Fenced(f"expected to own {self.name} still, found another owner")
-            engine.lease = lease
+            engine.resume(lease)
             return
 
     async def _renew(self, engine: Engine) -> None:
         while True:
-            await asyncio.sleep(self.lease_s / RENEWALS)
+            await asyncio.sleep(self.lease_s / POLLS)
             try:
-                if not await self.store.renew(engine.lease, self.lease_s):
+                if not await self.store.renew(engine.lease, HELD * self.lease_s):
                     raise Fenced(f"expected to own {self.name} still, found another owner")
             except Unavailable as error:
                 log.warning("mailbox.unrenewed", mailbox=self.name, error=str(error))
@@ -185,6 +209,8 @@ async def _first_of(*tasks: asyncio.Task[None]) -> None:
 
 
 def _log_batch(mailbox: str, outcomes: Sequence[Outcome]) -> None:
+    if not outcomes:
+        return
     counts: dict[str, int] = {}
     for outcome in outcomes:
         counts[outcome.kind] = counts.get(outcome.kind, 0) + 1

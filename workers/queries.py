@@ -11,8 +11,8 @@ from aio_pika.abc import AbstractIncomingMessage
 from contracts.messages import Request
 from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
+from handlers.case import Rulebook
 from handlers.decision import NotLoadedError, View
-from handlers.fold import Rulebook
 from handlers.letters import Letter
 from outbox.publisher import Delivered, PublishFailedError
 from outbox.record import OutboxRecord

@@ -7,8 +7,9 @@ from typing import Any, Final
 
 from contracts.findings import unstorable_findings
 from handlers.admission import Arrival
+from handlers.case import Outcome
 from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, key_of
-from handlers.fold import Outcome, UnstorableError
+from handlers.fold import UnstorableError
 from outbox.record import OutboxRecord
 from workers.store import protocol
 from workers.store.codec import Unencodable, encode, encode_row, secret_bytes, stored_key

@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     stop_timeout_s: Annotated[float, Field(gt=0, le=300)] = 20
     """How long a stop waits for the batches that are being decided."""
 
+    watchdog_s: Annotated[float, Field(ge=1, le=3600)] = 60
+    """How long a mailbox may hold messages without a commit, although MongoDB answers, and the
+    event loop may not turn, before the process ends itself."""
+
     @field_validator("master_key")
     @classmethod
     def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:

@@ -434,6 +434,28 @@ class StoreSuite:
         await asyncio.gather(renew(), work())
         assert lane.batch == 20
 
+    async def test_who_is_present_is_counted_until_it_leaves_or_is_silent(
+        self, store: Store, name: Callable[[str], str]
+    ) -> None:
+        others = await store.attend(name("w1"), 60) - 1
+        assert await store.attend(name("w1"), 60) == others + 1
+        assert await store.attend(name("w2"), 0.2) == others + 2
+        assert await store.attend(name("w3"), 60) == others + 3
+        await store.leave(name("w3"))
+        await store.leave(name("never"))
+        await self.pass_time(0.3)
+        assert await store.attend(name("w1"), 60) == others + 1
+
+    async def test_rows_of_a_lane_are_listed_in_their_order(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        rows = [f"{name('lane')}/{number}" for number in ("002", "001", "010")]
+        other = f"{name('lane')}.other/001"
+        for row in (*rows, other):
+            await lane.commit(inserts={"assets": [encoded(row)]})
+        assert await store.listed("assets", f"{name('lane')}/") == sorted(rows)
+        assert await store.listed("assets", f"{name('nobody')}/") == []
+
     # Outbox
 
     async def test_the_outbox_gives_its_partitions_in_order(

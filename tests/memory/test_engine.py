@@ -10,7 +10,7 @@ from handlers.admission import Delivery
 from tests.builders import PLATFORM, asset, command, user
 from tests.decider import reply
 from tests.memory.workshop import LANE, Workshop, open_workshop
-from workers.engine import CONFLICTS_MAX, Contended
+from workers.engine import CONFLICTS_MAX
 from workers.loading import Loaded, Loader
 from workers.store.codec import encode_row
 from workers.store.memory import MemoryStore
@@ -30,6 +30,9 @@ class Contrary:
 
     async def load(self, keys: Any) -> Any:
         return await self._store.load(keys)
+
+    async def listed(self, collection: str, prefix: str) -> Any:
+        return await self._store.listed(collection, prefix)
 
     async def commit(self, commit: Commit) -> None:
         self.commits.append(commit)
@@ -94,12 +97,6 @@ async def test_batch_that_loses_for_ever_is_decided_one_by_one(workshop: Worksho
         f"{LANE}/000000000001",
         f"{LANE}/000000000002",
     ]
-
-
-async def test_one_that_loses_alone_is_contended(workshop: Workshop) -> None:
-    workshop.engine.store = Contrary(workshop.store, [Conflict("again")] * CONFLICTS_MAX)
-    with pytest.raises(Contended):
-        await workshop.run(keep("a"))
 
 
 async def test_what_the_server_refuses_is_found_and_held(workshop: Workshop) -> None:

@@ -16,6 +16,7 @@ from workers.lane import Lane, LaneLimits, delivery_of
 FOREVER_S = 600.0
 AT_ONCE = LaneLimits(size_max=1, bytes_max=1_000, linger_s=FOREVER_S)
 BY_FLUSH = LaneLimits(size_max=100, bytes_max=1_000, linger_s=FOREVER_S)
+BY_FIVE = LaneLimits(size_max=5, bytes_max=1_000, linger_s=0.001)
 BY_THREE = LaneLimits(size_max=3, bytes_max=1_000, linger_s=FOREVER_S)
 
 
@@ -211,3 +212,68 @@ async def test_delivery_is_the_message_as_a_plain_value() -> None:
     assert delivery_of(cast("AbstractIncomingMessage", message)) == Delivery(
         b"body", "asset.get.v1", "user", **given
     )
+
+
+# Bulk loads, and those who wait.
+
+
+def bulk(bench: Bench, channel: FakeChannel, *tags: int) -> None:
+    for tag in tags:
+        message = FakeMessage(channel, tag, f"bulk {tag}".encode())
+        bench.lane.submit_bulk(cast("AbstractIncomingMessage", message))
+
+
+async def test_bulk_loads_get_what_ordinary_senders_leave() -> None:
+    other = FakeChannel()
+    async with running(BY_FIVE) as bench:
+        bench.gate.clear()
+        bulk(bench, other, *range(1, 21))
+        await until(lambda: bool(bench.batches))
+        bench.deliver(1, 2)
+        bench.gate.set()
+        await until(lambda: sum(map(len, bench.batches)) == 22)
+    assert [len(batch) for batch in bench.batches] == [5, 5, 5, 5, 2]
+    assert bench.batches[1] == [b"1", b"2", b"bulk 6", b"bulk 7", b"bulk 8"]
+
+
+async def test_a_full_ordinary_queue_leaves_bulk_loads_their_share() -> None:
+    """Neither starves: one part in five is the bulk load's."""
+    other = FakeChannel()
+    async with running(BY_FIVE) as bench:
+        bench.gate.clear()
+        bench.deliver(*range(1, 6))
+        await until(lambda: bool(bench.batches))
+        bench.deliver(*range(6, 14))
+        bulk(bench, other, *range(1, 21))
+        bench.gate.set()
+        await until(lambda: sum(map(len, bench.batches)) == 33)
+    assert bench.batches[1] == [b"6", b"7", b"8", b"9", b"bulk 1"]
+    assert bench.batches[2] == [b"10", b"11", b"12", b"13", b"bulk 2"]
+
+
+async def test_each_queue_is_acked_on_its_own_channel() -> None:
+    other = FakeChannel()
+    async with running(BY_FIVE) as bench:
+        bench.gate.clear()
+        bulk(bench, other, 1, 2, 3)
+        bench.deliver(1, 2)
+        bench.gate.set()
+        await until(lambda: bool(other.acked) and bool(bench.channel.acked))
+    assert other.acked == [(3, True)]
+    assert bench.channel.acked == [(2, True)]
+
+
+async def test_who_waits_is_brought_in_without_a_delivery() -> None:
+    due: list[float | None] = [0.0, None]
+    batches: list[int] = []
+
+    async def commit(batch: Sequence[Delivery]) -> None:
+        batches.append(len(batch))
+
+    lane = Lane(commit, AT_ONCE, lambda: due.pop(0) if len(due) > 1 else due[0])
+    task = asyncio.create_task(lane.run())
+    await until(lambda: bool(batches))
+    await settled()
+    assert batches == [0]
+    lane.stop()
+    await asyncio.wait_for(task, 5)

@@ -12,6 +12,7 @@ from workers.engine import Engine
 from workers.lane import LaneLimits
 from workers.mailbox import Mailbox
 from workers.pause import Pause
+from workers.shares import Shares
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Fenced, Lease, Unavailable
 
@@ -59,8 +60,10 @@ async def made(store: MemoryStore, errors: Sequence[Exception] = ()) -> Mailbox:
 
     mailbox = Mailbox(
         name=NAME,
+        bulk=None,
         owner="tests",
         store=store,
+        shares=Shares(store, "tests", 60, 60, [NAME]),
         make_engine=make_engine,
         make_broker=lambda: cast("RabbitBroker", Broker(left, mailbox.stop)),
         limits=LaneLimits(1, 1_000, 0),

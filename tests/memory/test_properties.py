@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from contracts.envelope import user_urn
 from handlers.admission import Delivery
+from handlers.case import Outcome
 from handlers.decision import Context, Sender
-from handlers.fold import Outcome
 from handlers.rules import candidate_ids
 from tests.builders import (
     NOW,

@@ -16,7 +16,7 @@ from faststream.rabbit import RabbitBroker, TestRabbitBroker
 
 import workers
 from handlers.admission import Delivery
-from handlers.fold import Outcome
+from handlers.case import Outcome
 from tests.builders import command
 from tests.decider import reply
 from tests.memory.broker import FakeChannel, FakeMessage, until

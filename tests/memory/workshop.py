@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from handlers.admission import Delivery, Limits, admit
-from handlers.fold import Outcome
+from handlers.case import Outcome
 from tests.builders import NOW
 from tests.decider import RULEBOOK, VAULT
 from workers.engine import Engine

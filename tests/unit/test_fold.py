@@ -9,9 +9,9 @@ import pytest
 
 from contracts.envelope import user_urn
 from handlers.admission import Delivery
+from handlers.case import Outcome
 from handlers.decision import Put, Secret, key_of
 from handlers.entry import CLOCK_SKEW_MAX, INBOX_AGE_MAX
-from handlers.fold import Outcome
 from tests.builders import NOW, PLATFORM, STRANGER, asset, command, delivery, envelope, user
 from tests.decider import Decider, events, reply, rules
 

@@ -167,14 +167,15 @@ def test_queues_are_quorum_queues_and_mailboxes_have_one_consumer() -> None:
 
 def test_what_nobody_takes_goes_to_the_alternate_exchange() -> None:
     (policy,) = [policy for policy in PLAN.policies if policy.apply_to == "exchanges"]
-    assert [e.name for e in PLAN.exchanges if re.search(policy.pattern, e.name)] == [names.COMMANDS]
+    covered = [e.name for e in PLAN.exchanges if re.search(policy.pattern, e.name)]
+    assert covered == [names.COMMANDS, names.BULK]
     assert dict(policy.definition) == {"alternate-exchange": names.UNROUTED}
 
 
 def test_a_new_register_needs_nothing_but_its_module() -> None:
     plan = build_plan(WITH_TRIALS)
     added = {queue.name for queue in plan.queues} - {queue.name for queue in PLAN.queues}
-    assert added == {"mailbox.trials.0", "query.trials", "dead.trials"}
+    assert added == {"mailbox.trials.0", "mailbox.trials.0.bulk", "query.trials", "dead.trials"}
     assert registers_of(WITH_TRIALS) == ("assets", "trials", "users")
     assert isinstance(WITH_TRIALS["trial.keep.v1"], Entry)
     assert WITH_TRIALS["trial.keep.v1"].handler.function is registers.keep_trial
@@ -314,13 +315,30 @@ def test_every_type_may_be_published_by_whoever_has_the_role() -> None:
 
 def test_user_gets_two_queues_and_no_right_to_make_more() -> None:
     plan = user_plan(PLATFORM)
-    (made,) = plan.accounts
-    assert (made.name, made.configure, made.tags) == (PLATFORM, NOTHING, ())
-    assert {exchange for exchange, _, _ in made.topics} == {names.COMMANDS, names.EVENTS}
+    assert [(a.name, a.configure, a.tags) for a in plan.accounts] == [
+        (PLATFORM, NOTHING, ()),
+        (f"{PLATFORM}/bulk", NOTHING, ()),
+    ]
     assert [queue.name for queue in plan.queues] == [f"{PLATFORM}.events", f"{PLATFORM}.replies"]
     assert [(b.exchange, b.queue, b.key) for b in plan.bindings] == [
         (names.EVENTS, f"{PLATFORM}.events", f"{PLATFORM}.#")
     ]
+
+
+def test_the_account_fixes_the_lane() -> None:
+    """A bulk load reaches the second queues only, and nobody else's commands do."""
+    for name, own, other in (
+        (PLATFORM, names.COMMANDS, names.BULK),
+        (f"{PLATFORM}/bulk", names.BULK, names.COMMANDS),
+    ):
+        assert may(name, "write", own)
+        assert not may(name, "write", other)
+        assert may_key(name, "write", own, "asset.register.v1")
+        assert not may_key(name, "write", own, "a" + ".b" * 50 + ".v1")
+    commands = {e.name for e in ENTRIES.values() if e.kind == "command"}
+    bulk = {b.key: b.queue for b in PLAN.bindings if b.exchange == names.BULK}
+    assert {bulk[name] for name in commands} == {"mailbox.assets.0.bulk", "mailbox.users.0.bulk"}
+    assert bulk.keys() == {b.key for b in PLAN.bindings if b.exchange == names.COMMANDS}
 
 
 def test_administrators_are_two() -> None:

@@ -18,6 +18,8 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "history": (),
     "commands": (),
     "dead_letters": (),
+    "parked": (),
+    "present": (),
     "lanes": (),
     "keys": (),
 }

@@ -7,6 +7,8 @@ Pipeline = list[dict[str, Any]]
 
 RELEASE: Final[Pipeline] = [{"$set": {"owner": None, "until": "$$NOW"}}]
 
+RUN_OUT: Final[dict[str, Any]] = {"$expr": {"$lte": ["$until", "$$NOW"]}}
+
 
 def free_for(lane: str, owner: str) -> dict[str, Any]:
     """Match a lane that has a row and may be taken by `owner`."""

@@ -39,6 +39,7 @@ class MemoryStore:
         self._clock = clock
         self._documents: dict[str, dict[Key, bytes]] = {}
         self._lanes: dict[str, _Lane] = {}
+        self._present: dict[str, float] = {}
 
     async def install(self, indexes: Mapping[str, Sequence[Index]] = INDEXES) -> None:
         """Prepare nothing: collections appear with their first document."""
@@ -51,6 +52,11 @@ class MemoryStore:
     ) -> Mapping[str, Mapping[Key, Mapping[str, Any]]]:
         """Find documents by collection and key; absent ones are left out."""
         return {name: self._found(name, wanted) for name, wanted in keys.items()}
+
+    async def listed(self, collection: str, prefix: str) -> Sequence[str]:
+        """List ids that begin with `prefix`, in their order."""
+        stored = self._documents.get(collection, {})
+        return sorted(key for key in stored if isinstance(key, str) and key.startswith(prefix))
 
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced or Refused."""
@@ -85,6 +91,20 @@ class MemoryStore:
         held = self._held(lease)
         if held is not None:
             held.owner, held.until = None, self._clock()
+
+    async def attend(self, owner: str, ttl_s: float) -> int:
+        """Be present for so long, and say how many owners are."""
+        now = self._clock()
+        self._present[owner] = now + ttl_s
+        self._present = {name: until for name, until in self._present.items() if until > now}
+        return len(self._present)
+
+    async def leave(self, owner: str) -> None:
+        """Be present no longer."""
+        self._present.pop(owner, None)
+
+    async def ping(self) -> None:
+        """Answer."""
 
     async def pending(
         self, partitions: Collection[int], limit: int, after: str = ""

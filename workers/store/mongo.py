@@ -7,28 +7,25 @@ from typing import Any, Final
 
 import pymongo
 from bson.errors import BSONError
-from bson.raw_bson import RawBSONDocument
-from pymongo import DeleteOne, IndexModel, InsertOne, ReplaceOne, ReturnDocument, UpdateOne
+from pymongo import IndexModel, ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from workers.store import driver
+from workers.store.changes import GUARD, change
 from workers.store.codec import decode, key_of, stored_key
 from workers.store.driver import Driver
 from workers.store.faults import UNKNOWN_COMMIT, translated
 from workers.store.indexes import INDEXES, Index
-from workers.store.leases import RELEASE, free_for, holder, renewal, takeover
+from workers.store.leases import RELEASE, RUN_OUT, free_for, holder, renewal, takeover
 from workers.store.protocol import (
     Commit,
-    Conflict,
     Fenced,
     Key,
     Lease,
     Refused,
     Unavailable,
     fence_missed,
-    missed,
 )
 from workers.store.sessions import Sessions
 
@@ -39,12 +36,10 @@ INSTALL_S: Final = 120.0
 # The driver keeps its own deadline; this much later the store gives up on the driver.
 GRACE_S: Final = 2.0
 
-# A guard is a write, because only writers conflict; loading takes the field off again.
-GUARD: Final = "_guard"
+# Behind every character that an id is made of.
+LAST_CHARACTER: Final = "\U0010ffff"
 
 _NAMESPACE_EXISTS: Final = 48
-
-Operation = InsertOne[RawBSONDocument] | ReplaceOne[RawBSONDocument] | UpdateOne | DeleteOne
 
 
 class MongoStore:
@@ -64,6 +59,7 @@ class MongoStore:
         self._client = driver.connect(url, through, round(select_s * 1000), round(timeout_s * 1000))
         self._database = self._client[database]
         self._lanes = self._database["lanes"]
+        self._present = self._database["present"]
         self._outbox = self._database["outbox"]
         self._sessions = Sessions(self._client)
         self._timeout_s = timeout_s
@@ -100,6 +96,13 @@ class MongoStore:
         with _in_words():
             found = await asyncio.gather(*(self._found(*wanted) for wanted in keys.items()))
         return dict(zip(keys, found, strict=True))
+
+    async def listed(self, collection: str, prefix: str) -> Sequence[str]:
+        """List ids that begin with `prefix`, in their order."""
+        within = {"_id": {"$gte": prefix, "$lt": prefix + LAST_CHARACTER}}
+        with _in_words():
+            found = self._database[collection].find(within, {"_id": 1}, sort=[("_id", 1)])
+            return [str(row["_id"]) for row in await found.to_list(None)]
 
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused.
@@ -148,6 +151,23 @@ class MongoStore:
         """Give the lane up at once; the fence keeps its epoch and batch."""
         with _in_words():
             await self._lanes.update_one(holder(lease.lane, lease.owner, lease.epoch), RELEASE)
+
+    async def attend(self, owner: str, ttl_s: float) -> int:
+        """Be present for so long, by the database's clock, and say how many owners are."""
+        with _in_words():
+            await self._present.update_one({"_id": owner}, renewal(ttl_s), upsert=True)
+            await self._present.delete_many(RUN_OUT)
+            return await self._present.count_documents({})
+
+    async def leave(self, owner: str) -> None:
+        """Be present no longer."""
+        with _in_words():
+            await self._present.delete_one({"_id": owner})
+
+    async def ping(self) -> None:
+        """Return if the database answers; raise Unavailable if not."""
+        with _in_words():
+            await self._client.admin.command("ping")
 
     async def pending(
         self, partitions: Collection[int], limit: int, after: str = ""
@@ -202,49 +222,13 @@ class MongoStore:
         if result.matched_count == 0:
             raise Fenced(fence_missed(commit))
         for name in commit.collections():
-            await _change(self._database[name], commit, session)
+            await change(self._database[name], commit, session)
 
     def _ended(self, work: asyncio.Task[None]) -> None:
         self._running.discard(work)
         if not work.cancelled():
             # Looked at here, because the caller may have given up before.
             work.exception()
-
-
-async def _change(
-    collection: AsyncCollection[RawBSONDocument], commit: Commit, session: AsyncClientSession
-) -> None:
-    operations = list(_operations(commit, collection.name))
-    if not operations:
-        return
-    result = await collection.bulk_write(operations, session=session)
-    matched = len(commit.replaces.get(collection.name, ())) + len(
-        commit.guards.get(collection.name, ())
-    )
-    dropped = len(commit.drops.get(collection.name, ()))
-    # A predicate that matches nothing is no error to the server.
-    if (result.matched_count, result.deleted_count) != (matched, dropped):
-        raise Conflict(missed(collection.name))
-
-
-def _operations(commit: Commit, name: str) -> Iterator[Operation]:
-    for document in commit.inserts.get(name, ()):
-        yield InsertOne(RawBSONDocument(document))
-    for replace in commit.replaces.get(name, ()):
-        yield ReplaceOne(_at(replace.id, replace.revision), RawBSONDocument(replace.document))
-    # The value is new in every commit: an update that changes nothing conflicts with nobody.
-    mark = {"$set": {GUARD: f"{commit.lane}/{commit.epoch}/{commit.batch}"}}
-    for guard in commit.guards.get(name, ()):
-        yield UpdateOne(_at(guard.id, guard.revision), mark)
-    for drop in commit.drops.get(name, ()):
-        yield DeleteOne(_at(drop.id, drop.revision))
-
-
-def _at(key: Key, revision: int | None) -> dict[str, Any]:
-    predicate: dict[str, Any] = {"_id": stored_key(key)}
-    if revision is not None:
-        predicate["revision"] = revision
-    return predicate
 
 
 async def _finish(session: AsyncClientSession) -> None:

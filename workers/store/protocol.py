@@ -104,6 +104,10 @@ class StateStore(Protocol):
         """Find documents by collection and key: one query each; absent ones are left out."""
         ...
 
+    async def listed(self, collection: str, prefix: str) -> Sequence[str]:
+        """Ids that begin with `prefix`, in their order: the rows that belong to one lane."""
+        ...
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused."""
         ...
@@ -122,6 +126,14 @@ class LaneStore(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Give the lane up at once; the fence keeps its epoch and batch."""
+        ...
+
+    async def attend(self, owner: str, ttl_s: float) -> int:
+        """Be present for so long, and say how many owners are."""
+        ...
+
+    async def leave(self, owner: str) -> None:
+        """Be present no longer."""
         ...
 
 

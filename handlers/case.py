@@ -1,0 +1,77 @@
+"""One delivery with everything that decides it, and what becomes of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from handlers.admission import Arrival, Refusal
+from handlers.decision import RESERVED, Context, Drop, Guard, Issuer, Put, Sender, View
+from handlers.letters import Letter
+from handlers.parking import Parking
+from handlers.signature import Handler
+
+Kind = Literal[
+    "accepted", "rejected", "duplicate", "reused", "refused", "poisoned", "deferred", "exhausted"
+]
+Asked = dict[int, tuple[tuple[str, Any], ...]]
+"""What each delivery is known to look at, so that a second round need not find it out again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """What a mailbox decides by: its handlers, and where its ids come from."""
+
+    handlers: Mapping[str, Handler]
+    identity: Issuer
+
+    def context(
+        self, arrival: Arrival, sender: Sender | None, now: datetime, *, dry_run: bool = False
+    ) -> Context:
+        """The context of one decision."""
+        known = sender or Sender(arrival.user, frozenset(), "unknown")
+        on_behalf_of = arrival.header.onbehalfof if arrival.header else None
+        return Context(now, known, arrival.id, self.identity, on_behalf_of, dry_run)
+
+    def reads(self, arrival: Arrival, now: datetime) -> Iterator[tuple[str, Any]]:
+        """What a request is known to look at: its sender, and what its handler names."""
+        if arrival.user not in RESERVED:
+            yield "users", arrival.user
+        if arrival.message is not None:
+            context = self.context(arrival, None, now)
+            yield from self.handlers[arrival.type].reads(arrival.message, context)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one delivery: what is said and what is written, all or nothing."""
+
+    index: int
+    arrival: Arrival | Refusal
+    kind: Kind
+    keyed_to: str
+    """The user (or the month) under whose data key everything of it is kept."""
+    letters: tuple[Letter, ...] = ()
+    writes: tuple[Put | Drop, ...] = ()
+    guards: tuple[Guard, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One delivery with everything that decides it."""
+
+    index: int
+    arrival: Arrival | Refusal
+    view: View
+    rulebook: Rulebook
+    now: datetime
+    fault: Exception | None
+    parking: Parking
+    asked: Asked
+
+    def reads(self, arrival: Arrival) -> tuple[tuple[str, Any], ...]:
+        """What the request is known to look at, found out once."""
+        known = self.asked.get(self.index)
+        if known is None:
+            known = self.asked[self.index] = tuple(self.rulebook.reads(arrival, self.now))
+        return known

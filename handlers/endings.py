@@ -1,0 +1,112 @@
+"""How a delivery ends that no handler decides, or that its handler rejects."""
+
+import traceback
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final, Literal
+
+from contracts.envelope import Finding
+from handlers import letters
+from handlers.admission import Arrival, Refusal
+from handlers.bookkeeping import dead_letter_put, inbox_put, unattributed
+from handlers.case import Case, Outcome
+from handlers.decision import Put, Rejected
+from handlers.letters import Letter
+from handlers.parking import LADDER, Contended, touched
+from handlers.rules import reject
+
+STACK_CHARACTERS_MAX: Final = 4096
+AT_ONCE: Final = timedelta(0)
+"""No delay but that of whom one waits for."""
+
+
+def rejected(case: Case, arrival: Arrival, decision: Rejected) -> Outcome:
+    """Tell the sender every reason, and remember that answer."""
+    context = case.rulebook.context(arrival, None, case.now)
+    reply = letters.rejected(arrival, decision, context)
+    return Outcome(
+        index=case.index,
+        arrival=arrival,
+        kind="rejected",
+        keyed_to=unattributed(case.now),
+        letters=(reply,),
+        writes=(inbox_put(arrival, reply, case.now),),
+    )
+
+
+def repeated(case: Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Outcome:
+    """Same bytes: the same answer. Other bytes: the id is taken, and the inbox stays as it is."""
+    if remembered["reply"].value is None:
+        return _not_again(
+            case,
+            arrival,
+            rule="message.erased",
+            expected="a command whose answer is still kept",
+            advice="Its data was erased on request; send a new command if the wish still stands.",
+        )
+    if remembered["digest"] == arrival.digest:
+        again = Letter.again(arrival, remembered["type"], remembered["reply"].value)
+        return Outcome(case.index, arrival, "duplicate", unattributed(case.now), (again,))
+    return _not_again(
+        case,
+        arrival,
+        rule="message.id-reused",
+        expected="an id that you have not used before, or the same bytes as then",
+        advice="Give every new command an id of its own, such as a UUID.",
+    )
+
+
+def _not_again(case: Case, arrival: Arrival, *, rule: str, expected: str, advice: str) -> Outcome:
+    """Reject a command under an id that was decided, without touching what is remembered of it."""
+    decision = reject(
+        Finding(rule=rule, field="id", expected=expected, got=arrival.id, advice=advice)
+    )
+    letter = letters.rejected(arrival, decision, case.rulebook.context(arrival, None, case.now))
+    return Outcome(case.index, arrival, "reused", unattributed(case.now), (letter,))
+
+
+def refused(case: Case, refusal: Refusal) -> Outcome:
+    """Tell the sender, where there is one to be trusted, what could not be read or attributed."""
+    letter = Letter.refusal(refusal, case.rulebook.identity, case.now)
+    writes: tuple[Put, ...] = ()
+    if refusal.dead:
+        fault = refusal.finding.model_dump()
+        writes = (dead_letter_put(refusal, refusal.reason, fault, case.view, case.now),)
+    told = (letter,) if letter is not None else ()
+    return Outcome(case.index, refusal, "refused", unattributed(case.now), told, writes)
+
+
+def behind(case: Case, arrival: Arrival, keys: frozenset[str]) -> Outcome:
+    """Wait for a command that came before and touches the same; who waits already stays."""
+    place = case.parking
+    put = (
+        ()
+        if arrival.delivery.ticket
+        else (place.put(case.index, arrival, keys, case.now, AT_ONCE),)
+    )
+    return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), put)
+
+
+def deferred(case: Case, arrival: Arrival, error: Contended) -> Outcome:
+    """Try again later, each time after longer; at the end of the ladder an operator looks at it."""
+    ticket = arrival.delivery.ticket
+    attempt = ticket.attempt if ticket else 0
+    if attempt >= len(LADDER):
+        return poisoned(case, error, "exhausted")
+    keys = touched(case.reads(arrival), arrival)
+    put = case.parking.put(case.index, arrival, keys, case.now, LADDER[attempt])
+    return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), (put,))
+
+
+def poisoned(case: Case, error: Exception, kind: Literal["poisoned", "exhausted"]) -> Outcome:
+    """Keep what failed as a dead letter, and tell the sender that it is held."""
+    stack = "".join(traceback.format_exception(error))[-STACK_CHARACTERS_MAX:]
+    message = str(error)[:STACK_CHARACTERS_MAX]
+    fault = {"type": type(error).__qualname__, "message": message, "stack": stack}
+    storable = {name: text.encode(errors="replace").decode() for name, text in fault.items()}
+    told: tuple[Letter, ...] = ()
+    if isinstance(case.arrival, Arrival):
+        context = case.rulebook.context(case.arrival, None, case.now)
+        told = (letters.held(case.arrival, context),)
+    put = dead_letter_put(case.arrival, kind, storable, case.view, case.now)
+    return Outcome(case.index, case.arrival, kind, unattributed(case.now), told, (put,))

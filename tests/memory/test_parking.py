@@ -1,0 +1,184 @@
+"""Commands that wait: tried again on a ladder, never overtaken, never lost with their owner."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from handlers.admission import Delivery
+from handlers.case import Outcome
+from handlers.parking import LADDER, Contended
+from tests.builders import NOW, command
+from tests.decider import reply
+from tests.memory.test_engine import Contrary
+from tests.memory.workshop import LANE, Workshop, open_workshop
+from workers.engine import CONFLICTS_MAX
+from workers.store.memory import MemoryStore
+from workers.store.protocol import Commit, Conflict
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+
+class Rival(Contrary):
+    """A store in which somebody else is always first with one document."""
+
+    contested: bytes | None
+
+    def __init__(self, store: MemoryStore, contested: str) -> None:
+        super().__init__(store)
+        self.contested = contested.encode()
+
+    async def commit(self, commit: Commit) -> None:
+        written = b"".join(commit.inserts.get("trials", ()))
+        if self.contested is not None and self.contested in written:
+            raise Conflict("somebody was first")
+        await super().commit(commit)
+
+
+@dataclass
+class Place:
+    """A workshop whose clock is put forward by hand, and in which `a` is contested."""
+
+    workshop: Workshop
+    rival: Rival
+    now: datetime = NOW
+    kinds: list[list[str]] = field(default_factory=list)
+
+    async def run(self, *deliveries: Delivery) -> Sequence[Outcome]:
+        outcomes = await self.workshop.run(*deliveries)
+        self.kinds.append([outcome.kind for outcome in outcomes])
+        return outcomes
+
+    async def later(self, delay: timedelta) -> Sequence[Outcome]:
+        self.now += delay
+        return await self.run()
+
+    def parked(self) -> list[tuple[str, int]]:
+        return [(row["_id"], row["attempt"]) for row in self.workshop.rows("parked")]
+
+
+@pytest.fixture
+async def place() -> Place:
+    workshop = await open_workshop()
+    made = Place(workshop, Rival(workshop.store, "\x02_id\x00\x02\x00\x00\x00a\x00"))
+    workshop.engine.store = made.rival
+    workshop.engine.clock = lambda: made.now
+    return made
+
+
+def keep(trial: str, number: int = 0, **properties: Any) -> Delivery:
+    """A command on a trial; its number tells it from others on the same."""
+    made = command("trial.keep.v1", {"id": trial}, sender="operator", id=f"keep-{trial}-{number}")
+    return Delivery(**{**{n: getattr(made, n) for n in ("body", "type", "account")}, **properties})
+
+
+async def test_a_contested_command_waits_and_its_neighbours_are_decided(place: Place) -> None:
+    await place.run(keep("b"), keep("a"), keep("c"))
+    assert sorted(place.kinds[0]) == ["accepted", "accepted", "deferred"]
+    assert [row["_id"] for row in place.workshop.rows("trials")] == ["b", "c"]
+    assert len(place.parked()) == 1
+
+
+async def test_it_is_decided_when_its_time_has_come(place: Place) -> None:
+    await place.run(keep("a"))
+    place.rival.contested = None
+    assert place.workshop.engine.due_in_s() == LADDER[0].total_seconds()
+    assert await place.run() == []
+    (outcome,) = await place.later(LADDER[0])
+    assert (outcome.kind, reply(outcome)[1]) == ("accepted", {"id": "a"})
+    assert place.parked() == []
+    assert place.workshop.engine.due_in_s() is None
+
+
+async def test_each_attempt_waits_longer_and_the_last_is_held(place: Place) -> None:
+    await place.run(keep("a"))
+    attempts = []
+    for delay in LADDER:
+        attempts += place.parked()
+        assert place.workshop.engine.due_in_s() == delay.total_seconds()
+        (outcome,) = await place.later(delay)
+    assert [attempt for _, attempt in attempts] == [1, 2, 3, 4]
+    assert (outcome.kind, reply(outcome)[0]) == ("exhausted", "trial.keep.held.v1")
+    assert place.parked() == []
+    assert [row["reason"] for row in place.workshop.rows("dead_letters")] == ["exhausted"]
+
+
+async def test_nobody_overtakes_it_on_the_same_entity(place: Place) -> None:
+    await place.run(keep("a", 1))
+    place.rival.contested = None
+    await place.run(keep("a", 2), keep("b"), keep("a", 3))
+    outcomes = await place.later(LADDER[0])
+    assert place.kinds == [
+        ["deferred"],
+        ["deferred", "accepted", "deferred"],
+        ["accepted", "accepted", "accepted"],
+    ]
+    arrivals = [outcome.arrival for outcome in outcomes]
+    assert [getattr(arrival, "id", "") for arrival in arrivals] == [
+        f"keep-a-{number}" for number in (1, 2, 3)
+    ]
+    revisions = {row["_id"]: row["revision"] for row in place.workshop.rows("trials")}
+    assert revisions == {"a": 3, "b": 1}
+
+
+async def test_those_behind_wait_on_when_it_is_deferred_again(place: Place) -> None:
+    await place.run(keep("a", 1), keep("a", 2))
+    await place.later(LADDER[0])
+    assert place.kinds == [["deferred", "deferred"], ["deferred", "deferred"]]
+    assert [attempt for _, attempt in place.parked()] == [2, 0]
+
+
+async def test_the_same_command_again_is_answered_after_it(place: Place) -> None:
+    """A resent copy must not be decided before the original, nor make a second effect."""
+    await place.run(keep("a"))
+    place.rival.contested = None
+    await place.run(keep("a"))
+    first, second = await place.later(LADDER[0])
+    assert [first.kind, second.kind] == ["accepted", "duplicate"]
+    assert first.letters[-1] == second.letters[-1]
+
+
+async def test_the_next_owner_brings_it_in(place: Place) -> None:
+    await place.run(keep("a", 1, message_id="m-1"), keep("a", 2))
+    place.rival.contested = None
+    lease = await place.workshop.store.acquire(LANE, "tests", 60)
+    assert lease is not None
+    place.workshop.engine.resume(lease)
+    assert place.workshop.engine.due_in_s() == 0.0
+    outcomes = await place.later(LADDER[0])
+    assert [outcome.kind for outcome in outcomes] == ["accepted", "accepted"]
+    assert outcomes[0].arrival.delivery.message_id == "m-1"
+
+
+async def test_a_clock_that_is_put_back_does_not_keep_it_for_long(place: Place) -> None:
+    old = (NOW - timedelta(hours=3)).isoformat()
+    await place.run(
+        command("trial.keep.v1", {"id": "a"}, sender="operator", id="keep-old", time=old)
+    )
+    place.rival.contested = None
+    (outcome,) = await place.later(-timedelta(hours=2))
+    assert outcome.kind == "accepted"
+
+
+async def test_its_trace_comes_back_with_it(place: Place) -> None:
+    headers = {"traceparent": TRACE, "x-other": "dropped"}
+    await place.run(keep("a", headers=headers))
+    place.rival.contested = None
+    (outcome,) = await place.later(LADDER[0])
+    assert {letter.trace for letter in outcome.letters} == {(("traceparent", TRACE),)}
+
+
+async def test_where_not_even_waiting_can_be_written_the_lane_pauses(place: Place) -> None:
+    place.workshop.engine.store = Contrary(
+        place.workshop.store, [Conflict("again")] * 2 * CONFLICTS_MAX
+    )
+    with pytest.raises(Contended):
+        await place.run(keep("a"))
+
+
+async def test_who_waits_is_not_to_be_read_in_the_store(place: Place) -> None:
+    await place.run(command("trial.keep.v1", {"id": "a"}, sender="operator", id="secret-id"))
+    stored = b"".join(place.workshop.store._documents["parked"].values())
+    assert b"trial.keep" not in stored

@@ -1,0 +1,99 @@
+"""How processes share mailboxes: each its part, and all of them where one is gone."""
+
+import pytest
+
+from workers.shares import Shares
+from workers.store.memory import MemoryStore
+
+NAMES = ["mailbox.a.0", "mailbox.b.0", "mailbox.c.0", "dead.a", "dead.b", "unrouted"]
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Box:
+    """A mailbox that gives way when it is told to."""
+
+    def __init__(self, name: str, shares: Shares) -> None:
+        self.name = name
+        self._shares = shares
+        self.owned = False
+
+    def give_way(self) -> None:
+        self.owned = False
+        self._shares.left(self)
+
+    async def take(self) -> None:
+        self.owned = self.owned or await self._shares.take(self) is not None
+
+
+class Process:
+    """One process with a stand-in for each mailbox."""
+
+    def __init__(self, name: str, store: MemoryStore) -> None:
+        self.shares = Shares(store, name, 10, 10, NAMES)
+        self.store = store
+        self.boxes = [Box(name, self.shares) for name in NAMES]
+
+    async def turn(self) -> list[str]:
+        """Count, then take what is free."""
+        before = {box.name for box in self.boxes if box.owned}
+        await self.shares.count()
+        for box in self.boxes:
+            if box.name in before and not box.owned:
+                lane = self.store._lanes[box.name]
+                lane.owner, lane.until = None, 0.0
+            else:
+                await box.take()
+        return [box.name for box in self.boxes if box.owned]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> MemoryStore:
+    return MemoryStore(clock)
+
+
+async def test_one_process_owns_everything(store: MemoryStore) -> None:
+    assert await Process("one", store).turn() == NAMES
+
+
+async def test_a_second_process_gets_its_part_of_each_kind(store: MemoryStore) -> None:
+    first, second = Process("one", store), Process("two", store)
+    await first.turn()
+    assert await second.turn() == []
+    assert await first.turn() == ["mailbox.a.0", "mailbox.b.0", "dead.a", "unrouted"]
+    assert await second.turn() == ["mailbox.c.0", "dead.b"]
+    assert await first.turn() == ["mailbox.a.0", "mailbox.b.0", "dead.a", "unrouted"]
+
+
+async def test_who_is_gone_leaves_everything_to_the_other(store: MemoryStore, clock: Clock) -> None:
+    first, second = Process("one", store), Process("two", store)
+    for process in (first, second, first, second):
+        await process.turn()
+    clock.now += 10
+    assert await second.turn() == NAMES
+
+
+async def test_who_leaves_in_order_is_not_waited_for(store: MemoryStore) -> None:
+    first, second = Process("one", store), Process("two", store)
+    for process in (first, second, first, second):
+        await process.turn()
+    await first.shares.leave()
+    await second.shares.count()
+    assert second.shares.present == 1
+
+
+async def test_lease_of_another_is_not_counted_as_ones_own(store: MemoryStore) -> None:
+    await store.acquire("unrouted", "another", 10)
+    process = Process("one", store)
+    assert "unrouted" not in await process.turn()
+    assert "unrouted" not in process.shares._owned

@@ -1,0 +1,96 @@
+"""How the processes share the mailboxes: each owns its part, and gives way when more come."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, Protocol
+
+import structlog
+
+from workers.store.protocol import LaneStore, Lease, Unavailable
+
+log = structlog.get_logger()
+PRESENT: Final = 0.5
+"""Part of the lease time for which a process counts as present after it was last seen."""
+ROUNDS: Final = 5
+"""How often within the lease time it is counted who is present."""
+
+
+class Owned(Protocol):
+    """A mailbox, as far as sharing is concerned."""
+
+    name: str
+
+    def give_way(self) -> None:
+        """Leave the mailbox to another process."""
+        ...
+
+
+@dataclass(slots=True)
+class Shares:
+    """The mailboxes that this process owns, never more of a kind than its part of them.
+
+    A broker's single active consumer does not balance: the first process would get everything.
+    """
+
+    store: LaneStore
+    owner: str
+    lease_s: float
+    ttl_s: float
+    """For how long a lease that is taken lasts."""
+    names: Sequence[str]
+    """Every mailbox that there is; its kind is the word before the first dot."""
+    present: int = 1
+    _owned: dict[str, Owned] = field(default_factory=dict)
+
+    async def run(self) -> None:
+        """Count who is present, for ever, and give back what is too much."""
+        while True:
+            try:
+                await self.count()
+            except Unavailable as error:
+                log.warning("shares.uncounted", error=str(error))
+            await asyncio.sleep(self.lease_s / ROUNDS)
+
+    async def count(self) -> None:
+        """Say that this process is present, and adapt to how many others are."""
+        self.present = await self.store.attend(self.owner, PRESENT * self.lease_s)
+        for kind in {_kind(name) for name in self._owned}:
+            owned = sorted(name for name in self._owned if _kind(name) == kind)
+            for name in owned[self._part(kind) :]:
+                log.info("mailbox.shared", mailbox=name, processes=self.present)
+                self._owned[name].give_way()
+
+    async def take(self, mailbox: Owned) -> Lease | None:
+        """Own a mailbox that is free, if that is not more than this process's part."""
+        kind = _kind(mailbox.name)
+        if sum(_kind(name) == kind for name in self._owned) >= self._part(kind):
+            return None
+        # Noted before it is asked for, since other mailboxes of the kind ask at the same time.
+        self._owned[mailbox.name] = mailbox
+        lease = None
+        try:
+            lease = await self.store.acquire(mailbox.name, self.owner, self.ttl_s)
+        finally:
+            if lease is None:
+                self.left(mailbox)
+        return lease
+
+    def left(self, mailbox: Owned) -> None:
+        """A mailbox is not owned any more."""
+        self._owned.pop(mailbox.name, None)
+
+    async def leave(self) -> None:
+        """Say that this process is not present any more, so that nobody waits for it."""
+        try:
+            await self.store.leave(self.owner)
+        except Unavailable as error:
+            log.warning("shares.uncounted", error=str(error))
+
+    def _part(self, kind: str) -> int:
+        count = sum(_kind(name) == kind for name in self.names)
+        return -(-count // self.present)
+
+
+def _kind(name: str) -> str:
+    return name.partition(".")[0]
