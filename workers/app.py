@@ -18,7 +18,6 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from handlers.admission import admit
 from handlers.collection import collect, unrouted
 from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
@@ -37,6 +36,7 @@ from workers.loading import Loader
 from workers.mailbox import HELD, Mailbox, subscribe
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
+from workers.quota import Quota
 from workers.settings import Settings
 from workers.shares import Shares
 from workers.store.protocol import Lease
@@ -84,7 +84,7 @@ class Workers:
             recovered=pause.reset,
             renew=self._publisher.renew,
         )
-        found = _lanes(backbone.entries)
+        found = _lanes(backbone.entries, settings.quota_per_minute)
         self._shares = Shares(
             backbone.store,
             backbone.owner,
@@ -230,12 +230,12 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, BROKER_FAULTS) and not isinstance(error, LOGIN_REFUSED)
 
 
-def _lanes(entries: Mapping[str, Entry]) -> list[_Lane]:
+def _lanes(entries: Mapping[str, Entry], quota: int) -> list[_Lane]:
     """Every mailbox, and two kinds of queue that are served like one: dead letters, unrouted."""
     mailboxes = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
     dead = [names.dead_queue(register) for register in catalog.registers(entries)]
     return [
-        *(_Lane(queue, names.bulk_mailbox(queue), admit) for queue in mailboxes),
+        *(_Lane(queue, names.bulk_mailbox(queue), Quota(quota).admit) for queue in mailboxes),
         *(_Lane(q, None, lambda delivery, _contracts, _limits: collect(delivery)) for q in dead),
         _Lane(names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)),
     ]

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from faststream import AckPolicy
 from faststream.message import StreamMessage
@@ -29,6 +30,8 @@ BROKER_FAULTS: Final = (AMQPError, ChannelInvalidStateError, ConnectionError, Ti
 HELD: Final = 0.75
 """Part of the lease time after which a lease that nobody renews is free; the rest is for finding
 that out."""
+LEAVE_S: Final = 5.0
+"""How long the end of a connection may take; a broker that does not answer ends it by itself."""
 POLLS: Final = 5
 """How often within the lease time it is renewed, or looked whether it is free."""
 
@@ -132,7 +135,9 @@ class Mailbox:
         if self.bulk is not None:
             subscribe(broker, self.bulk, self.prefetch, lane.submit_bulk)
         renewing = asyncio.create_task(self._renew(engine))
+        connection = None
         try:
+            connection = await broker.connect()
             await broker.start()
             log.info("mailbox.owned", mailbox=self.name, epoch=lease.epoch)
             if self._stopping.is_set():
@@ -142,8 +147,7 @@ class Mailbox:
         finally:
             self._lane = None
             renewing.cancel()
-            # Closing the channel, not only cancelling the consumer, gives back what is un-acked.
-            await broker.stop()
+            await _leave(connection, broker)
             await self._release(engine.lease)
 
     async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> None:
@@ -195,6 +199,21 @@ class Mailbox:
                 await self._stopping.wait()
         except TimeoutError:
             pass
+
+
+async def _leave(connection: AbstractConnection | None, broker: RabbitBroker) -> None:
+    """Give back what is un-acked and the consumer in one step.
+
+    The framework cancels the consumer first: the next owner's, which may wait already, would get
+    what comes behind before it gets back what we still hold.
+    """
+    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError):
+        async with asyncio.timeout(LEAVE_S):
+            if connection is not None:
+                await connection.close()
+    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError):
+        async with asyncio.timeout(LEAVE_S):
+            await broker.stop()
 
 
 async def _first_of(*tasks: asyncio.Task[None]) -> None:

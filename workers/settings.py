@@ -56,8 +56,11 @@ class Settings(BaseSettings):
     """Size of one message."""
     header_bytes_max: Annotated[int, Field(ge=256, le=100_000)] = 8 * 1024
     """Size of one message's headers."""
+    quota_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] = 6000
+    """Commands of one ordinary account that are made within one minute; bulk accounts have no
+    quota."""
     lease_s: Annotated[float, Field(ge=1, le=300)] = 15
-    """For how long a worker owns a mailbox without renewing; a standby waits that long."""
+    """Within how long the mailboxes of a worker that is gone are owned by another."""
     relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
     """Records that wait for the broker's confirm at the same time."""
     relay_poll_ms: Annotated[int, Field(ge=1, le=60_000)] = 200

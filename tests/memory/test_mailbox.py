@@ -30,6 +30,9 @@ class Broker:
     def subscriber(self, *_given: Any, **_named: Any) -> Any:
         return lambda function: function
 
+    async def connect(self) -> None:
+        pass
+
     async def start(self) -> None:
         if self._errors:
             raise self._errors.pop(0)
