@@ -140,7 +140,6 @@ class Workers:
             await self._reach(names.RELAY_ACCOUNT, self._publisher.start)
             brokers = [await self._queries(stack), await self._accounts(stack)]
             await self._leases.refresh()
-            stack.push_async_callback(self._shares.leave)
             await self._shares.count()
             stack.push_async_callback(self._leases.release)
             await self._work(brokers, ready)
@@ -148,8 +147,9 @@ class Workers:
 
     async def _work(self, brokers: Sequence[RabbitBroker], ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            lasting = (self._leases.run(), self._shares.run(), self._watchdog.run())
+            lasting = (self._leases.run(), self._watchdog.run())
             renewing = [tasks.create_task(work) for work in lasting]
+            sharing = tasks.create_task(self._shares.run())
             relaying = tasks.create_task(self.relay.run())
             owning = [tasks.create_task(mailbox.run()) for mailbox in self.mailboxes]
             ready()
@@ -158,6 +158,9 @@ class Workers:
             for mailbox in self.mailboxes:
                 mailbox.stop()
             await asyncio.wait(owning, timeout=self._backbone.settings.stop_timeout_s)
+            # Now, and not with the last message sent: what was released is free to be taken.
+            sharing.cancel()
+            await self._shares.leave()
             for broker in brokers:
                 await broker.stop()
             self.relay.finish()

@@ -7,28 +7,20 @@ from typing import Final
 
 from contracts.messages import Request
 from handlers.admission import Arrival, Delivery, Limits, Refusal
-from handlers.bookkeeping import unattributed
-from handlers.case import Asked, Outcome, Rulebook
-from handlers.decision import View
-from handlers.fold import Folded, fold
-from handlers.parking import Contended, Parking, Waiting
+from handlers.case import Outcome, Rulebook
+from handlers.parking import Contended, Waiting
 from topology.catalog import contracts_of
-from workers.loading import Loaded, Loader
-from workers.rows import RowMaker, Rows, make_commit
+from workers.deciding import Arrived, Faults, Grounds, decide
+from workers.loading import Loader
+from workers.rows import make_commit
 from workers.store.protocol import Conflict, Lease, Refused, StateStore
 from workers.vault import Vault
 
-ROUNDS_MAX: Final = 6
-"""Look-ups for one batch: its reads, what they lead to, data keys, and some to spare."""
 DUE_MAX: Final = 200
 """How many that waited are brought in with one batch."""
-FAULT_ROUNDS: Final = 3
-"""Look-ups to write down that a handler asked for ever more: its dead letter, and the key."""
 CONFLICTS_MAX: Final = 5
 """How often a batch is folded again because another commit was first."""
 
-Arrived = Sequence[tuple[int, Arrival | Refusal]]
-Faults = Mapping[int, Exception]
 Admit = Callable[[Delivery, Mapping[str, type[Request]], Limits], Arrival | Refusal]
 """What says what a delivery is: admission for a mailbox, collection for a dead-letter queue."""
 
@@ -85,9 +77,18 @@ class Engine:
             self._waiting = await Loader(self.store, self.vault).waiting(self.lease.lane)
         return self._waiting
 
+    async def _grounds(self) -> Grounds:
+        return Grounds(
+            rulebook=self.rulebook,
+            loader=Loader(self.store, self.vault),
+            waiting=await self._known(),
+            place=f"{self.lease.lane}/{self.lease.batch + 1:012d}",
+            now=self.clock(),
+        )
+
     async def _settle(self, arrivals: Arrived, faults: Faults) -> Sequence[Outcome]:
         for _ in range(CONFLICTS_MAX):
-            folded, maker = await self._fold(arrivals, faults)
+            folded, maker = await decide(arrivals, faults, await self._grounds())
             if folded.missing:
                 # A long chain of commands that lead to each other: what is decided goes first.
                 parts = max(folded.decided, 1)
@@ -122,32 +123,3 @@ class Engine:
 
     async def _each(self, parts: Iterable[Arrived], faults: Faults) -> Sequence[Outcome]:
         return [outcome for part in parts for outcome in await self._settle(part, faults)]
-
-    async def _fold(self, arrivals: Arrived, faults: Faults) -> tuple[Folded[Rows], RowMaker]:
-        """Fold, read what was missing, and fold again until nothing is, or the rounds are used up.
-
-        One command alone is not asked for ever: after its rounds it may ask no more, and fails.
-        """
-        now, waiting = self.clock(), await self._known()
-        loaded, loader = Loaded(), Loader(self.store, self.vault)
-        asked: Asked = {}
-        place = f"{self.lease.lane}/{self.lease.batch + 1:012d}"
-        for round_number in range(ROUNDS_MAX + FAULT_ROUNDS):
-            maker = loaded.maker(self.vault, place, now)
-            parking = Parking.of(place, waiting)
-            last = round_number >= ROUNDS_MAX
-            view = View(loaded.documents, may_ask=not last or len(arrivals) > 1)
-            folded = fold(
-                arrivals, view, self.rulebook, now, maker,
-                parking=parking, faults=faults, asked=asked,
-            )  # fmt: skip
-            if not folded.missing or (last and len(arrivals) > 1):
-                return folded, maker
-            subjects = {("keys", unattributed(now)), *_senders(arrivals)}
-            await loader.read(folded.missing | subjects, loaded)
-        raise AssertionError("a fold that may not ask does not ask")
-
-
-def _senders(arrivals: Arrived) -> set[tuple[str, str]]:
-    """Data keys that are needed for nearly every batch, so that they come in the first round."""
-    return {("keys", a.user) for _, a in arrivals if isinstance(a, Arrival)}
