@@ -249,7 +249,7 @@ class Inspector:
         """Drop the virtual host and the accounts of users that could use nothing else."""
         for row in await self.call("GET", "vhosts/{vhost}/permissions") or ():
             if row["user"].startswith("USR-"):
-                await self.call("DELETE", f"users/{row['user']}")
+                await self.call("DELETE", f"users/{quote(row['user'], safe='')}")
         await self.call("DELETE", "vhosts/{vhost}")
 
     async def close(self) -> None:

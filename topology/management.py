@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Final, Self
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
+
+from topology.drift import Holdings
 
 TIMEOUT_S: Final = 10.0
 
@@ -93,6 +95,42 @@ class Management:
     async def user_exists(self, name: str) -> bool:
         """Whether the broker knows an account."""
         return await self._read(f"/api/users/{_q(name)}") is not None
+
+    async def overview(self) -> Mapping[str, Any]:
+        """Versions of the broker and of its management plugin, among much else."""
+        found: Mapping[str, Any] = await self._read("/api/overview")
+        return found
+
+    async def import_definitions(self, definitions: Mapping[str, Any]) -> None:
+        """Make everything that a file of definitions holds, in whichever virtual hosts it says."""
+        await self._send("POST", "/api/definitions", definitions)
+
+    async def queues(self) -> tuple[Mapping[str, Any], ...]:
+        """The queues of the virtual host, with their consumers and the policy that applies."""
+        columns = "name,type,durable,auto_delete,arguments,consumers,effective_policy_definition"
+        return await self._rows(f"/api/queues/{self._vhost}?columns={columns}")
+
+    async def holdings(self) -> Holdings:
+        """What the virtual host holds, and the accounts of the broker."""
+        here = f"/api/vhosts/{self._vhost}"
+        return Holdings(
+            exchanges=await self._rows(f"/api/exchanges/{self._vhost}"),
+            queues=await self.queues(),
+            bindings=await self._rows(f"/api/bindings/{self._vhost}"),
+            policies=await self._rows(f"/api/policies/{self._vhost}"),
+            permissions=await self._rows(f"{here}/permissions"),
+            topic_permissions=await self._rows(f"{here}/topic-permissions"),
+            users=await self._rows("/api/users"),
+        )
+
+    async def _rows(self, path: str) -> tuple[Mapping[str, Any], ...]:
+        rows = await self._read(path)
+        if rows is None:
+            raise ManagementError(
+                f"expected the virtual host of {unquote(path)}, got none of that name. Correct the "
+                "path of FLEXSPINE_AMQP_URL, or make the virtual host."
+            )
+        return tuple(rows)
 
     async def _read(self, path: str) -> Any:
         response = await self._request("GET", path)

@@ -41,16 +41,17 @@ def schemas(entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
 
     The attributes around the data, the same for every type, are under `envelope`.
     """
-    read = {name: _schema(name, e.contract, "validation") for name, e in entries.items()}
-    written = {name: _schema(name, model, "serialization") for name, model in _written(entries)}
+    taken = {name: _schema(name, e.contract, "validation") for name, e in entries.items()}
+    sent = {name: _schema(name, model, "serialization") for name, model in written(entries)}
     envelope = {ENVELOPE: _schema(ENVELOPE, Header, "validation")}
-    return envelope | dict(sorted((read | written).items()))
+    return envelope | dict(sorted((taken | sent).items()))
 
 
-def _written(entries: Mapping[str, Entry]) -> Iterator[tuple[str, type[BaseModel]]]:
+def written(entries: Mapping[str, Entry]) -> Iterator[tuple[str, type[BaseModel]]]:
+    """Type and model of the data of everything that the backbone sends."""
     yield UNREAD_TYPE, RejectedData
     yield UNREAD_HELD_TYPE, HeldData
-    for event in _events(entries):
+    for event in events(entries):
         yield event.message_type, event
     for entry in entries.values():
         accepted = CheckPassed if entry.kind == "check" else entry.contract.accepted
@@ -59,7 +60,7 @@ def _written(entries: Mapping[str, Entry]) -> Iterator[tuple[str, type[BaseModel
         yield reply_type(entry.name, "held"), HeldData
 
 
-def _events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:
+def events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:
     """The events of a register stand beside its requests, in the same module of contracts."""
     for name in sorted({entry.contract.__module__ for entry in entries.values()}):
         for _, found in inspect.getmembers(sys.modules[name], inspect.isclass):

@@ -5,8 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from topology.asyncapi import document
 from topology.catalog import build
+from topology.definitions import definitions
+from topology.plan import build as build_plan
 from topology.render import schemas, table
+from workers import __version__
 
 EXPECTED: Final = Path(__file__).with_name("expected")
 
@@ -14,11 +18,17 @@ EXPECTED: Final = Path(__file__).with_name("expected")
 def pages() -> Mapping[str, str]:
     """Path below `expected` -> what the file must hold."""
     entries = build()
-    found = {
-        f"schemas/{name}.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        for name, schema in schemas(entries).items()
-    }
-    return {"topology.md": table(entries)} | found
+    found = {f"schemas/{name}.json": _json(schema) for name, schema in schemas(entries).items()}
+    accounts = definitions(build_plan(entries), "/", lambda _name: "a salted hash")
+    return {
+        "topology.md": table(entries),
+        "asyncapi.json": _json(document(entries, __version__)),
+        "definitions.json": _json(accounts),
+    } | found
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def kept() -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("contracts", "handlers", "topology", "outbox", "workers")
+PACKAGES = ("contracts", "handlers", "topology", "outbox", "workers", "bench")
 MODULES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py"))
 ENGINE = ROOT / "workers" / "engine.py"
 MODULE_LINES_MAX = 300

@@ -8,6 +8,7 @@ from workers.cli.client import LoginFailed, NothingToWatch
 from workers.cli.input import FileFault
 from workers.cli.keyring import KeyringError
 from workers.cli.mappings import MappingError
+from workers.cli.measuring import Unmeasured
 from workers.cli.occupancy import Occupied
 from workers.cli.spool import SpoolError
 from workers.embedded.errors import ServerFailed, ServerMissing
@@ -16,6 +17,7 @@ from workers.store.protocol import Unavailable
 
 UNSETTLED: Final = 1
 FAILED: Final = 2
+DRIFTED: Final = 3
 
 FAULTS: Final = (
     StartError,
@@ -31,4 +33,5 @@ FAULTS: Final = (
     SettingsError,
     SpoolError,
     Unavailable,
+    Unmeasured,
 )

@@ -5,12 +5,13 @@ import sys
 
 import typer
 
-from workers.cli import access, asking, offline, plans, serving
+from workers.cli import access, asking, doctor, measuring, offline, plans, serving
 from workers.cli.faults import FAILED, FAULTS
 
 EPILOG = (
     "Exit codes: 0 done; 1 a command has no outcome yet (unanswered or held); "
-    "2 the words, settings, files or servers cannot be used."
+    "2 the words, settings, files or servers cannot be used; "
+    "3 the broker holds something else than planned."
 )
 
 
@@ -31,9 +32,15 @@ def build() -> typer.Typer:
     app.command()(asking.watch)
     app.command()(access.key)
     app.command()(offline.schema)
+    app.command()(doctor.doctor)
+    app.command()(measuring.bench)
+    app.command()(measuring.seed)
     topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
     topology.command("plan")(plans.plan)
     topology.command("apply")(plans.apply)
+    topology.command("diff")(plans.diff)
+    topology.command("definitions")(plans.definitions)
+    topology.command("asyncapi")(plans.asyncapi)
     app.add_typer(topology, name="topology")
     return app
 

@@ -1,22 +1,31 @@
-"""Commands on the broker's side of things: `topology plan` and `topology apply`."""
+"""Commands on the broker's side of things: `topology` and what is under it."""
 
 import asyncio
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
+from topology import asyncapi as interface
 from topology import names
+from topology.apply import password_hash
 from topology.catalog import build
+from topology.definitions import definitions as definitions_of
+from topology.drift import Drift, compare
+from topology.management import Address, Management
 from topology.plan import Plan
 from topology.plan import build as build_plan
+from workers import __version__
 from workers.backbone import apply_topology
+from workers.cli.faults import DRIFTED
 from workers.cli.place import Place
 from workers.settings import Settings
+from workers.vault import Vault
 
 
 def plan(
@@ -27,19 +36,107 @@ def plan(
     if as_json:
         typer.echo(json.dumps(asdict(made), indent=2))
         return
-    console = Console()
+    console = Console(markup=False)
     for table in _tables(made):
+        for column in table.columns:
+            # A pattern that is cut short is of no use.
+            column.overflow = "fold"
         console.print(table)
 
 
 def apply() -> None:
     """Make them at the broker, as FLEXSPINE_AMQP_URL's administrator; repeating is harmless."""
     place = Place.of(Settings.read())
+    login = administrator(place)
+    asyncio.run(apply_topology(place.addresses, place.vault, build(), *login))
+    typer.echo("The broker holds the plan.")
+
+
+def diff(
+    *,
+    known: Annotated[
+        list[str] | None,
+        typer.Option(help="An account of yours that the plan does not know; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The differences as JSON.")] = False,
+) -> None:
+    """Show what the broker holds otherwise than planned; exit code 3 if there is anything.
+
+    Asks as FLEXSPINE_AMQP_URL's administrator, or as `flex-topology` without a login in it.
+    Passwords are not compared. A user of the register is listed where its queues, rights or
+    bindings are not what a user may have.
+    """
+    place = Place.of(Settings.read())
+    found = asyncio.run(drifts(place, known or ()))
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in found], indent=2))
+    elif found:
+        # Patterns have square brackets, which are no markup.
+        Console(markup=False).print(_differences(found))
+    else:
+        typer.echo("The broker holds the plan, and nothing else.")
+    if found:
+        raise typer.Exit(DRIFTED)
+
+
+def asyncapi() -> None:
+    """Print the published interface as an AsyncAPI 3.0 document, in JSON."""
+    typer.echo(_pretty(interface.document(build(), __version__)), nl=False)
+
+
+def definitions(
+    *,
+    vhost: Annotated[str, typer.Option(help="The virtual host that they are for.")] = "/",
+    accounts: Annotated[
+        bool,
+        typer.Option(help="With the accounts, their hashed passwords and their permissions."),
+    ] = False,
+) -> None:
+    """Print the plan as RabbitMQ's definitions, for `load_definitions` and its like.
+
+    The accounts' passwords follow from the master key, as with `topology apply`.
+    """
+    key_hash = _key_hash(Vault(Settings.read().master)) if accounts else None
+    typer.echo(_pretty(definitions_of(build_plan(build()), vhost, key_hash)), nl=False)
+
+
+def _key_hash(vault: Vault) -> Callable[[str], str]:
+    return lambda name: password_hash(vault.password(name))
+
+
+def administrator(place: Place) -> tuple[str, str]:
+    """Account and password of the address, else those of `flex-topology`."""
     given = urlsplit(place.settings.amqp_url or "")
     account = unquote(given.username or names.TOPOLOGY_ACCOUNT)
     password = unquote(given.password) if given.password else place.vault.password(account)
-    asyncio.run(apply_topology(place.addresses, place.vault, build(), account, password))
-    typer.echo("The broker holds the plan.")
+    return account, password
+
+
+async def drifts(place: Place, known: Iterable[str] = ()) -> list[Drift]:
+    """Ask the broker and compare; who asks is known."""
+    account, password = administrator(place)
+    addresses = place.addresses
+    address = Address.of(addresses.management_url, addresses.amqp_url, account, password)
+    async with Management(address) as management:
+        found = await management.holdings()
+    return compare(build_plan(build()), found, {*known, account} - {names.TOPOLOGY_ACCOUNT})
+
+
+def _differences(found: list[Drift]) -> Table:
+    wide = (Column(name, overflow="fold") for name in ("expected", "got"))
+    table = Table("what", Column("name", overflow="fold"), "is", *wide)
+    for drift in found:
+        expected, got = map(_words, (drift.expected, drift.got))
+        table.add_row(drift.kind, drift.name, drift.state, expected, got)
+    return table
+
+
+def _words(shape: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={value}" for name, value in shape.items())
+
+
+def _pretty(value: object) -> str:
+    return json.dumps(value, indent=2) + "\n"
 
 
 def _tables(made: Plan) -> list[Table]:

@@ -1,0 +1,104 @@
+"""How long an answer takes at low load: from before a command is published to its reply's arrival.
+
+The platform that measures is a process other than the worker's, and sends at a steady pace whether
+or not the last answer has come, so that a slow answer does not hide the next one's wait.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Final
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+
+from bench.contest import prepare, serving
+from bench.load import Party, Publish, command, sender
+from bench.testbed import Testbed
+from workers.cli.measuring import Unmeasured
+
+PER_SECOND: Final = 20.0
+WARM_UP: Final = 40
+"""Commands that are sent first and not counted: connections, caches and code become warm."""
+LAST_S: Final = 20.0
+"""How long the last answers may take."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latencies:
+    """Milliseconds from command to reply, in the order of sending."""
+
+    each_ms: tuple[float, ...]
+
+    def percentile(self, percent: int) -> float:
+        """The least time within which that share of the commands was answered."""
+        ordered = sorted(self.each_ms)
+        return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
+
+
+@dataclass(slots=True)
+class _Stopwatch:
+    began: dict[str, float] = field(default_factory=dict)
+    taken: dict[str, float] = field(default_factory=dict)
+    refused: int = 0
+
+    async def heard(self, message: AbstractIncomingMessage) -> None:
+        now = time.perf_counter()
+        answer = json.loads(message.body)
+        began = self.began.get(answer["correlationid"])
+        if began is not None:
+            self.taken.setdefault(answer["correlationid"], now - began)
+        self.refused += not answer["type"].endswith(".accepted.v1")
+
+
+async def measure(testbed: Testbed, users: Sequence[str], count: int, database: str) -> Latencies:
+    """Start workers on a database and answer with what a party sees of them."""
+    await prepare(testbed, users)
+    async with serving(testbed, database):
+        return await _paced(testbed.party(users[0]), count)
+
+
+async def _paced(party: Party, count: int) -> Latencies:
+    watch = _Stopwatch()
+    async with AsyncExitStack() as stack:
+        connection = await stack.enter_async_context(await aio_pika.connect(party.url))
+        channel = await connection.channel(publisher_confirms=True)
+        queue = await channel.get_queue(party.replies, ensure=False)
+        await queue.consume(watch.heard, no_ack=True)
+        send = sender(party, await channel.get_exchange(party.exchange, ensure=False))
+        ids = [str(uuid4()) for _ in range(WARM_UP + count)]
+        await _send_all(send, party.user, ids, watch)
+        await _all_heard(watch, ids)
+    if watch.refused:
+        raise Unmeasured(f"expected every command to be accepted, got {watch.refused} refused")
+    return Latencies(tuple(watch.taken[one] * 1000 for one in ids[WARM_UP:]))
+
+
+async def _send_all(send: Publish, user: str, ids: Sequence[str], watch: _Stopwatch) -> None:
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with asyncio.TaskGroup() as tasks:
+        for number, command_id in enumerate(ids):
+            await asyncio.sleep(max(0.0, start + number / PER_SECOND - loop.time()))
+            body = command(user, command_id)
+            watch.began[command_id] = time.perf_counter()
+            tasks.create_task(_sent(send, body))
+
+
+async def _sent(send: Publish, body: bytes) -> None:
+    await send(body)
+
+
+async def _all_heard(watch: _Stopwatch, ids: Sequence[str]) -> None:
+    deadline = time.monotonic() + LAST_S
+    while len(watch.taken) < len(ids):
+        if time.monotonic() > deadline:
+            raise Unmeasured(
+                f"expected {len(ids)} answers within {LAST_S:.0f} s of the last command, got "
+                f"{len(watch.taken)}"
+            )
+        await asyncio.sleep(1 / PER_SECOND)

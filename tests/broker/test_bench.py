@@ -1,0 +1,144 @@
+"""The benchmark measures what it says: the same outputs from all, on a register that is filled."""
+
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from bench import contest, measure, report, seeding
+from bench.figures import Figures
+from bench.latency import Latencies
+from bench.measure import Options, Scale
+from bench.testbed import BASE, PREFIX, RUN, Testbed, open_testbed
+from tests.servers import TestServers
+from tests.spine import MASTER
+from workers.cli.measuring import Unmeasured, bench
+from workers.settings import Settings
+
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(300)]
+
+TINY = Scale(commands=60, naive=20, replies=3, drain=0)
+KEYS = {
+    *(f"{name}_per_second" for name in ("spine", "bare", "naive")),
+    *(f"reply_p{percent}_ms" for percent in (50, 95, 99)),
+    *("ratio_bare", "ratio_naive", "cpu_us", "rounds", "drain_50000_s"),
+}
+
+
+@pytest.fixture(scope="module")
+def given(servers: TestServers) -> Settings:
+    """The servers of the test run, as those of others: with an administrator in the address."""
+    return Settings.read(
+        amqp_url=servers.amqp_url,
+        management_url=servers.urls.management_url,
+        mongo_url=servers.urls.mongo_url,
+        master_key=SecretStr(MASTER.hex()),
+    )
+
+
+@pytest.fixture(scope="module")
+async def figures(given: Settings) -> Figures:
+    return await measure.compare(given, Options(TINY, rounds=1))
+
+
+@pytest.fixture
+async def testbed(given: Settings) -> AsyncIterator[Testbed]:
+    async with open_testbed(given, None) as opened:
+        yield opened
+
+
+def test_each_contestant_gives_a_reply_and_an_event_for_each_command(figures: Figures) -> None:
+    counts = {name: [run.outputs - run.repeats for run in r] for name, r in figures.runs.items()}
+    assert counts == {"spine": [120], "bare": [120], "naive": [40]}
+
+
+def test_the_figures_have_the_names_under_which_they_are_published(figures: Figures) -> None:
+    told = figures.as_json()
+    assert KEYS - told.keys() == set()
+    assert told["rounds"] == 1
+    assert told["cpu_us"].keys() == {"spine", "bare", "naive"}
+    # These servers are nobody's children here, so what they cost is not known.
+    assert all(cpu["broker"] is cpu["database"] is None for cpu in told["cpu_us"].values())
+    assert told["reply_p50_ms"] <= told["reply_p95_ms"] <= told["reply_p99_ms"]
+    assert told["drain_50000_s"] is None
+
+
+def test_the_plot_is_an_svg(figures: Figures, tmp_path: Path) -> None:
+    report.plot(figures, tmp_path / "plot.svg")
+    assert "<svg" in (tmp_path / "plot.svg").read_text()
+
+
+async def test_the_servers_of_others_are_left_as_they_were(given: Settings) -> None:
+    async with open_testbed(given, None) as testbed:
+        await seeding.parties(testbed)
+        assert await _databases(testbed) == [BASE]
+    async with open_testbed(given, None) as testbed:
+        assert await _databases(testbed) == []
+
+
+async def _databases(testbed: Testbed) -> list[str]:
+    names = await testbed.client.list_database_names()
+    return [name for name in names if name.startswith(PREFIX)]
+
+
+async def test_a_register_has_as_many_assets_as_it_was_seeded_to(testbed: Testbed) -> None:
+    """Going on adds what is missing, again adds nothing, and nothing waits to be sent."""
+    users = await seeding.parties(testbed)
+    await testbed.copy(BASE, RUN)
+    added = [
+        (await seeding.seed(testbed, users, assets, lambda _line: None, RUN)).added
+        for assets in (70, 250, 250)
+    ]
+    assert added == [70, 180, 0]
+    held = testbed.database(RUN)
+    assert await held["assets"].count_documents({}) == 250
+    assert await held["inbox"].count_documents({"_id.id": {"$regex": "^seed-"}}) == 250
+    assert await held["outbox"].count_documents({}) == 0
+
+
+async def test_a_bulk_load_is_measured_too(testbed: Testbed) -> None:
+    """The load may come by the accounts for bulk loads, and gives the same outputs."""
+    users = await seeding.parties(testbed)
+    await testbed.copy(BASE, RUN)
+    run = await contest.run_spine(testbed, users, 60, RUN, bulk=True)
+    assert run.outputs - run.repeats == 120
+
+
+async def test_a_run_whose_outputs_are_missing_gives_no_figure(testbed: Testbed) -> None:
+    """One account that is over its quota is refused, and refused commands are not counted."""
+    users = await seeding.parties(testbed)
+    await testbed.copy(BASE, RUN)
+    strict = replace(testbed, settings=testbed.settings.model_copy(update={"quota_per_minute": 1}))
+    with pytest.raises(Unmeasured, match="this run measures nothing"):
+        await contest.run_spine(strict, users, 60, RUN)
+
+
+async def test_parties_are_made_once(testbed: Testbed) -> None:
+    assert await seeding.parties(testbed) == await seeding.parties(testbed)
+
+
+async def test_register_sizes_are_compared(given: Settings) -> None:
+    told = (await measure.compare_sizes(given, Options(TINY, rounds=1), [50, 150])).as_json()
+    assert told["registers"].keys() == {"50", "150"}
+    small, large = (told["registers"][size] for size in ("50", "150"))
+    ratio = large["spine_per_second"] / small["spine_per_second"]
+    assert told["ratio_throughput"] == pytest.approx(ratio, rel=0.01)
+    assert told["ratio_p99"] == pytest.approx(
+        large["reply_p99_ms"] / small["reply_p99_ms"], rel=0.05
+    )
+
+
+def test_percentiles_are_times_that_were_measured() -> None:
+    taken = Latencies(tuple(float(n) for n in range(100, 0, -1)))
+    assert [taken.percentile(p) for p in (50, 95, 99)] == [50, 95, 99]
+    assert Latencies((7.0,)).percentile(99) == 7
+
+
+def test_without_the_package_the_command_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("bench", "bench.measure", "bench.report"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(Unmeasured, match="Measure from a checkout, after `make setup`"):
+        bench()

@@ -1,0 +1,97 @@
+"""A look at MongoDB from outside the workers: what it is, and whether it can do what is needed."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Self
+
+import bson
+from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
+from pymongo.errors import PyMongoError
+
+from workers.store import driver
+from workers.store.codec import decode
+from workers.store.driver import Client, Driver
+from workers.store.protocol import Unavailable
+
+TIMEOUT_MS: Final = 5000
+SELECT_MS: Final = 2000
+EMPTY: Final = bson.encode({"_id": 0})
+PROBE: Final = "probe"
+"""A collection that never comes into being: the transaction that would make it is aborted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """What the server says of itself."""
+
+    version: str
+    set_name: str | None
+    primary: bool
+    ahead_s: float
+    """How far its clock is ahead of this machine's, half of the way there and back allowed for."""
+
+
+class Inspection:
+    """An open client of its own; use it as an async context manager. Raises Unavailable."""
+
+    def __init__(self, url: str, database: str, through: Driver) -> None:
+        """Connect at the first question."""
+        self._client: Client = driver.connect(url, through, SELECT_MS, TIMEOUT_MS)
+        self._database = self._client[database]
+
+    async def __aenter__(self) -> Self:
+        """Open nothing yet."""
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Close the connections."""
+        await driver.close(self._client)
+
+    async def hello(self) -> Hello:
+        """Who is there."""
+        with _in_words():
+            about = _plain(await self._client.admin.command("buildInfo"))
+            asked, started = datetime.now(UTC), time.monotonic()
+            said = _plain(await self._client.admin.command("hello"))
+            took_s = time.monotonic() - started
+        local = said["localTime"].replace(tzinfo=UTC)
+        ahead_s = (local - asked).total_seconds() - took_s / 2
+        primary = bool(said.get("isWritablePrimary"))
+        return Hello(about["version"], said.get("setName"), primary, ahead_s)
+
+    async def try_transaction(self) -> None:
+        """Write in a transaction and abort it, so that nothing stays."""
+        with _in_words():
+            async with await driver.start_session(self._client) as session:
+                await driver.start_transaction(session)
+                await self._database[PROBE].insert_one(RawBSONDocument(EMPTY), session=session)
+                await session.abort_transaction()
+
+    async def row(self, collection: str, key: str) -> Mapping[str, Any] | None:
+        """One document as it is stored."""
+        with _in_words():
+            found = await self._database[collection].find_one({"_id": key})
+        return None if found is None else decode(bytes(found.raw))
+
+    async def oldest_record(self) -> tuple[int, datetime | None]:
+        """How many records wait in the outbox, and since when the oldest does."""
+        with _in_words():
+            count = await self._database["outbox"].estimated_document_count()
+            found = await self._database["outbox"].find_one({}, {"at": 1}, sort=[("at", 1)])
+        return count, None if found is None else _plain(found).get("at")
+
+
+def _plain(document: Any) -> dict[str, Any]:
+    return decode(bytes(document.raw)) if hasattr(document, "raw") else dict(document)
+
+
+@contextmanager
+def _in_words() -> Iterator[None]:
+    try:
+        yield
+    except (PyMongoError, BSONError, TimeoutError) as error:
+        raise Unavailable(f"{type(error).__name__}: {error}") from error
