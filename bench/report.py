@@ -12,7 +12,8 @@ UNKNOWN = "–"
 
 def show(figures: Figures, console: Console) -> None:
     """Print who did how much, and at which cost."""
-    table = Table("contestant", title=f"medians of {figures.rounds} rounds")
+    table = Table(title=f"medians of {figures.rounds} rounds")
+    table.add_column("contestant", no_wrap=True)
     for heading in ("commands/s", "client µs", "broker µs", "database µs", "spine is"):
         table.add_column(heading, justify="right")
     for name in figures.runs:

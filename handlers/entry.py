@@ -60,6 +60,17 @@ def pass_entry(
     )
 
 
+def over_quota(per_minute: int, other_account: str) -> Finding:
+    """Say that an ordinary account has sent more than its quota, and which one has none."""
+    return Finding(
+        rule="message.quota",
+        field="",
+        expected=f"at most {per_minute} commands made within a minute by this account",
+        got="",
+        advice=f"Send it under a new id, later or with {other_account}, which is for bulk loads.",
+    )
+
+
 def _header_findings(arrival: Arrival, handler: Handler, now: datetime) -> Iterator[Finding]:
     header = arrival.header
     if header is None:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from contracts.envelope import Finding
 from contracts.messages import Request
 from handlers.admission import Arrival, Delivery, Limits, Refusal, admit
+from handlers.entry import over_quota
 from topology import names
 
 COUNTED_MAX: Final = 2048
@@ -32,7 +32,8 @@ class Quota:
         arrival = admit(delivery, contracts, limits)
         if isinstance(arrival, Refusal) or delivery.ticket is not None or self._counts(arrival):
             return arrival
-        return replace(arrival, findings=(self._finding(arrival), *arrival.findings))
+        finding = over_quota(self.per_minute, names.bulk_account(arrival.user))
+        return replace(arrival, findings=(finding, *arrival.findings))
 
     def _counts(self, arrival: Arrival) -> bool:
         account = arrival.delivery.account or ""
@@ -48,13 +49,3 @@ class Quota:
             return False
         ids.add(arrival.id)
         return True
-
-    def _finding(self, arrival: Arrival) -> Finding:
-        return Finding(
-            rule="message.quota",
-            field="",
-            expected=f"at most {self.per_minute} commands made within a minute by this account",
-            got="",
-            advice=f"Send it under a new id, later or with the account "
-            f"{names.bulk_account(arrival.user)}, which is for bulk loads.",
-        )
