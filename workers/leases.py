@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,12 +18,14 @@ TRUSTED: Final = 0.8
 
 @dataclass(slots=True)
 class Leases:
-    """Keeps as many of the lanes as are free."""
+    """Keeps as many of the lanes as are free, but no more than this process's part of them."""
 
     store: LaneStore
     lanes: Sequence[str]
     owner: str
     ttl_s: float
+    present: Callable[[], int] = lambda: 1
+    """How many processes share the lanes."""
     _held: dict[str, tuple[Lease, float]] = field(default_factory=dict)
 
     def held(self) -> Mapping[int, int]:
@@ -42,16 +44,24 @@ class Leases:
             await asyncio.sleep(self.ttl_s / RENEWALS)
 
     async def refresh(self) -> None:
-        """Renew what is held and take what is free."""
+        """Renew what is held, take what is free, and give back what is too much."""
+        part = -(-len(self.lanes) // self.present())
+        for lane in [lane for lane in self.lanes if lane in self._held][part:]:
+            surplus, _ = self._held.pop(lane)
+            await self.store.release(surplus)
         for lane in self.lanes:
             asked = time.monotonic()
-            lease = await self._renewed(lane) or await self.store.acquire(
-                lane, self.owner, self.ttl_s
-            )
+            lease = await self._renewed(lane) or await self._taken(lane, part)
             if lease is None:
                 self._held.pop(lane, None)
             else:
                 self._held[lane] = (lease, asked + TRUSTED * self.ttl_s)
+
+    async def _taken(self, lane: str, part: int) -> Lease | None:
+        others = len(self._held) - (lane in self._held)
+        if others >= part:
+            return None
+        return await self.store.acquire(lane, self.owner, self.ttl_s)
 
     async def _renewed(self, lane: str) -> Lease | None:
         held = self._held.get(lane)

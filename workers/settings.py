@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     """Within how long the mailboxes of a worker that is gone are owned by another."""
     relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
     """Records that wait for the broker's confirm at the same time."""
-    relay_poll_ms: Annotated[int, Field(ge=1, le=60_000)] = 200
+    relay_poll_ms: Annotated[int, Field(ge=1, le=60_000)] = 50
     """How often the outbox is looked at when nobody has announced anything."""
     publish_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10
     """How long the broker may take to confirm a message."""
