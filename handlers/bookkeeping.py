@@ -45,7 +45,9 @@ def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterato
         if not isinstance(write, Put) or write.collection not in REGISTERS:
             continue
         new, old = write.document, write.was or {}
-        names = {path.partition(".")[0] for path in changed_fields(old, new)} - UNVERSIONED
+        # All of a new document is new.
+        paths = changed_fields(old, new) if old else (n for n, v in new.items() if v is not None)
+        names = {path.partition(".")[0] for path in paths} - UNVERSIONED
         yield Put(
             "history",
             {

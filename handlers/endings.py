@@ -40,6 +40,7 @@ def repeated(case: Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Out
         return _not_again(
             case,
             arrival,
+            remembered,
             rule="message.erased",
             expected="a command whose answer is still kept",
             advice="Its data was erased on request; send a new command if the wish still stands.",
@@ -50,18 +51,32 @@ def repeated(case: Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Out
     return _not_again(
         case,
         arrival,
+        remembered,
         rule="message.id-reused",
         expected="an id that you have not used before, or the same bytes as then",
         advice="Give every new command an id of its own, such as a UUID.",
     )
 
 
-def _not_again(case: Case, arrival: Arrival, *, rule: str, expected: str, advice: str) -> Outcome:
-    """Reject a command under an id that was decided, without touching what is remembered of it."""
+def _not_again(
+    case: Case,
+    arrival: Arrival,
+    remembered: Mapping[str, Any],
+    *,
+    rule: str,
+    expected: str,
+    advice: str,
+) -> Outcome:
+    """Reject a command under an id that was decided, without touching what is remembered of it.
+
+    Nothing is remembered of this answer either: it is dated as the id was taken, so that it is the
+    same however often it is given.
+    """
     decision = reject(
         Finding(rule=rule, field="id", expected=expected, got=arrival.id, advice=advice)
     )
-    letter = letters.rejected(arrival, decision, case.rulebook.context(arrival, None, case.now))
+    context = case.rulebook.context(arrival, None, remembered["at"])
+    letter = letters.rejected(arrival, decision, context)
     return Outcome(case.index, arrival, "reused", unattributed(case.now), (letter,))
 
 

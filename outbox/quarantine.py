@@ -1,9 +1,9 @@
 """Whose queue does not answer: it waits by itself, so that nobody waits for it."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from handlers.admission import REPLY_DIRECT
 from topology import names
@@ -42,12 +42,11 @@ class Quarantine:
         self._strikes.pop(recipient, None)
 
 
-def recipient_of(row: Mapping[str, Any]) -> str:
-    """Whose queue a row of the outbox goes to.
+def recipient_of(exchange: str, key: str, entity: str) -> str:
+    """Whose queue a record of the outbox goes to.
 
     A domain event goes to many and stands for its entity, a direct reply for the one who asked.
     """
-    key: str = row["key"]
-    if row["exchange"] == names.DOMAIN:
-        return str(row["entity"])
+    if exchange == names.DOMAIN:
+        return entity
     return key if key.startswith(REPLY_DIRECT) else key.partition(".")[0]

@@ -92,9 +92,14 @@ def _address(letter: Letter) -> tuple[str, str, str | None]:
     return names.EVENTS, personal, None
 
 
+def lane_of(place: str) -> str:
+    """The lane of a record: places are lane/batch/index/number."""
+    return place.rsplit("/", 3)[0]
+
+
 def past_lane(place: str) -> str:
-    """A bound behind every record of that record's lane: places are lane/batch/index/number."""
-    return place.rsplit("/", 3)[0] + "/~"
+    """A bound behind every record of that record's lane."""
+    return lane_of(place) + "/~"
 
 
 class OutboxUnavailable(Exception):

@@ -1,19 +1,30 @@
 """The relay: sends committed records until the broker confirms, an entity's in their order."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
 
+from outbox.handover import Handover
 from outbox.publisher import Delivered, PublishBlockedError, PublishFailedError
 from outbox.quarantine import Quarantine, recipient_of
-from outbox.record import Cipher, OutboxRecord, OutboxStore, OutboxUnavailable, past_lane
+from outbox.record import Cipher, OutboxRecord, OutboxStore, OutboxUnavailable, lane_of, past_lane
 
 log = structlog.get_logger()
-Row = Mapping[str, Any]
-"""A row of the outbox; its body is opened when its turn comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """A record that waits; one that was read from the store is opened when its turn comes."""
+
+    id: str
+    entity: str
+    recipient: str
+    opened: Callable[[], OutboxRecord]
 
 
 @dataclass(slots=True)
@@ -23,6 +34,7 @@ class Relay:
     The scan takes a page of each lane, from the lane's oldest record, and begins anew at the end:
     a busy lane starves no other. A record that fails holds back the later ones of its entity only,
     until the scan begins anew.
+    What this process commits is handed over and sent without being read; the scan is the truth.
     """
 
     store: OutboxStore
@@ -49,15 +61,26 @@ class Relay:
     _careful: bool = False
     """One at a time, after a timeout, to find out whose queue it is."""
     _quarantine: Quarantine = field(default_factory=Quarantine)
+    _handover: Handover = field(default_factory=Handover)
+    _scan_at: float = 0.0
+    """When the store is to be looked at again."""
 
     def wake(self) -> None:
         """Something was committed: look now."""
+        self._scan_at = 0.0
         self._wake.set()
+
+    def offer(self, epoch: int, records: Sequence[OutboxRecord]) -> None:
+        """Send what a commit of this process wrote, under that epoch of its lane."""
+        if self._handover.offer(epoch, records, self.partitions()):
+            self._wake.set()
+        else:
+            self.wake()
 
     def finish(self) -> None:
         """End when nothing more is found: nobody commits any more."""
         self._finishing = True
-        self._wake.set()
+        self.wake()
 
     def stop(self) -> None:
         """End after the records that are on their way."""
@@ -69,66 +92,104 @@ class Relay:
         while not self._stopping:
             self._wake.clear()
             try:
-                sent = await self.drain()
+                sent = await self._send_offered()
+                if self._finishing or time.monotonic() >= self._scan_at:
+                    self._scan_at = time.monotonic() + self.poll_s
+                    sent += await self.drain()
             except OutboxUnavailable as error:
+                self._handover.give_up()
+                self._scan_at = 0.0
                 log.warning("relay.paused", error=str(error))
                 await asyncio.sleep(self.backoff())
                 continue
             if self._finishing and not sent:
                 return
             if not sent:
-                await self._sleep(self.poll_s)
+                await self._sleep(self._scan_at - time.monotonic())
+
+    async def _send_offered(self) -> int:
+        """Send a page of what was handed over; the scan looks after what is not confirmed."""
+        offered = self._handover.take(self.batch_max, self._partitions())
+        if not offered:
+            return 0
+        sent = await self._send(map(_handed, offered))
+        if sent:
+            self.recovered()
+        if sent < len(offered):
+            self._handover.give_up()
+            self._scan_at = 0.0
+        return sent
 
     async def drain(self) -> int:
         """Send until a whole scan finds nothing to send; say how much was sent."""
         total, in_scan = 0, 0
         while not self._stopping:
             mine = self._partitions()
+            if not self._after:
+                self._handover.begin()
             rows = await self.store.pending(mine, self.batch_max, self._after) if mine else ()
-            sent = await self._send(rows)
+            self._handover.found([row["_id"] for row in rows])
+            sent = await self._send(map(self._read, rows))
             in_scan += sent
             if sent:
                 self.recovered()
             if len(rows) == self.batch_max:
-                # Where a page holds back an entity, what is behind it in the lane is not its fault.
-                last, held = str(rows[-1]["_id"]), any(r["entity"] in self._held for r in rows)
-                self._after = last if held else past_lane(last)
+                self._turn_page(rows)
                 continue
             total += in_scan
             nothing, in_scan = not in_scan, 0
             failing, self._failing = self._failing, False
             self._careful = failing and self._careful
             self._after = ""
-            self._held.clear()
+            self._end_scan(failing=failing)
             if failing:
                 self._wake.clear()
                 await self._sleep(self.backoff())
-            elif nothing:
+            elif nothing or self._handover.is_ready:
                 break
         return total
 
-    def _partitions(self) -> Collection[int]:
+    def _turn_page(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Go on with the next lane, or behind what a page of this one holds back."""
+        # Where a page holds back an entity, what is behind it in the lane is not its fault.
+        last, held = str(rows[-1]["_id"]), any(r["entity"] in self._held for r in rows)
+        self._after = last if held else past_lane(last)
+        self._handover.skipped(lane_of(last))
+
+    def _end_scan(self, *, failing: bool) -> None:
+        if failing or self._held:
+            self._handover.give_up()
+        else:
+            self._handover.end()
+        self._held.clear()
+
+    def _partitions(self) -> Mapping[int, int]:
         """What is ours; a partition that comes in is scanned from its start, for order's sake."""
         mine = self.partitions()
         if not mine.items() <= self._scanned.items():
             self._after = ""
+            self._handover.give_up()
+            self._scan_at = 0.0
         self._scanned = mine
-        return mine.keys()
+        return mine
 
-    async def _send(self, rows: Sequence[Row]) -> int:
-        by_entity: dict[str, list[Row]] = {}
-        for row in rows:
-            if any(map(self._quarantine.holds, (row["_id"], recipient_of(row)))):
-                self._held.add(row["entity"])
-            elif row["entity"] not in self._held:
-                by_entity.setdefault(row["entity"], []).append(row)
+    def _read(self, row: Mapping[str, Any]) -> Parcel:
+        recipient = recipient_of(row["exchange"], row["key"], row["entity"])
+        opened = partial(OutboxRecord.of_row, row, self.unseal)
+        return Parcel(row["_id"], row["entity"], recipient, opened)
+
+    async def _send(self, parcels: Iterable[Parcel]) -> int:
+        by_entity: dict[str, list[Parcel]] = {}
+        for parcel in parcels:
+            if self._quarantine.holds(parcel.id) or self._quarantine.holds(parcel.recipient):
+                self._held.add(parcel.entity)
+            elif parcel.entity not in self._held:
+                by_entity.setdefault(parcel.entity, []).append(parcel)
         page = _Page()
         if self._careful:
             await self._send_each(by_entity, page)
         else:
-            async with asyncio.TaskGroup() as tasks:
-                for chain in by_entity.values():
-                    tasks.create_task(self._send_entity(chain, page))
+            await self._send_all(by_entity, page)
         if page.done:
             await self.store.forget(page.done)
         if page.failed:
@@ -140,11 +201,25 @@ class Relay:
             await self._renew()
         return len(page.done)
 
-    async def _send_each(self, by_entity: Mapping[str, Sequence[Row]], page: "_Page") -> None:
+    async def _send_all(self, by_entity: Mapping[str, Sequence[Parcel]], page: "_Page") -> None:
+        """Send the first of every entity together, then the next of those that go on."""
+        turn = 0
+        chains: Sequence[Sequence[Parcel]] = list(by_entity.values())
+        while chains := [c for c in chains if len(c) > turn and c[turn].entity not in self._held]:
+            sending = [(chain[turn], self._publish(chain[turn])) for chain in chains]
+            on_their_way = [outcome for _, outcome in sending if outcome is not None]
+            if on_their_way:
+                await asyncio.wait(on_their_way)
+            for parcel, outcome in sending:
+                if outcome is not None:
+                    self._take_down(parcel, outcome, page)
+            turn += 1
+
+    async def _send_each(self, by_entity: Mapping[str, Sequence[Parcel]], page: "_Page") -> None:
         """Send one entity's rows with nothing else on the channel: what blocks it is theirs."""
         for chain in by_entity.values():
             alone = _Page(page.done)
-            await self._send_entity(chain, alone)
+            await self._send_all({chain[0].entity: chain}, alone)
             page.failed.extend(alone.failed)
             if not alone.is_blocked:
                 continue
@@ -152,28 +227,38 @@ class Relay:
                 # Without a broker nothing is confirmed, and that is no recipient's fault.
                 self._held.update(by_entity)
                 return
-            recipient = recipient_of(alone.failed[0][0])
+            recipient = alone.failed[0][0].recipient
             seconds = self._quarantine.strike(recipient)
             log.warning("relay.quarantined", recipient=recipient, seconds=seconds)
 
-    async def _send_entity(self, chain: Sequence[Row], page: "_Page") -> None:
-        for row in chain:
-            try:
-                outcome = await self.publish(OutboxRecord.of_row(row, self.unseal))
-            except PublishFailedError as error:
-                page.failed.append((row, error))
-                self._held.add(row["entity"])
-                return
-            except Exception:  # one of two in the hot path: it costs its own entity only
-                self._quarantine.strike(row["_id"])
-                self._held.add(row["entity"])
-                log.exception("relay.unsendable", record=row["_id"])
-                return
-            if outcome is Delivered.UNHEARD:
-                self.unheard += 1
-            page.done.append(row["_id"])
-            for name in (row["_id"], recipient_of(row)):
-                self._quarantine.release(name)
+    def _publish(self, parcel: Parcel) -> asyncio.Future[Delivered] | None:
+        """Put a parcel on its way; None where it cannot be, which is nobody else's fault."""
+        try:
+            return asyncio.ensure_future(self.publish(parcel.opened()))
+        except Exception as error:  # noqa: BLE001  one of two in the hot path: it costs its entity
+            self._set_aside(parcel, error)
+            return None
+
+    def _take_down(self, parcel: Parcel, outcome: asyncio.Future[Delivered], page: "_Page") -> None:
+        """Write down what became of a parcel."""
+        error = outcome.exception()
+        if isinstance(error, PublishFailedError):
+            page.failed.append((parcel, error))
+            self._held.add(parcel.entity)
+            return
+        if error is not None:
+            self._set_aside(parcel, error)
+            return
+        if outcome.result() is Delivered.UNHEARD:
+            self.unheard += 1
+        page.done.append(parcel.id)
+        self._quarantine.release(parcel.id)
+        self._quarantine.release(parcel.recipient)
+
+    def _set_aside(self, parcel: Parcel, error: BaseException) -> None:
+        self._quarantine.strike(parcel.id)
+        self._held.add(parcel.entity)
+        log.error("relay.unsendable", record=parcel.id, exc_info=error)
 
     async def _renew(self) -> bool:
         """Open a new channel; false while there is no connection that could have one."""
@@ -197,9 +282,14 @@ class _Page:
     """What became of the rows that were on their way together."""
 
     done: list[str] = field(default_factory=list)
-    failed: list[tuple[Row, PublishFailedError]] = field(default_factory=list)
+    failed: list[tuple[Parcel, PublishFailedError]] = field(default_factory=list)
 
     @property
     def is_blocked(self) -> bool:
         """Whether the broker gave no answer at all to something."""
         return any(isinstance(error, PublishBlockedError) for _, error in self.failed)
+
+
+def _handed(record: OutboxRecord) -> Parcel:
+    recipient = recipient_of(record.exchange, record.key, record.entity)
+    return Parcel(record.id, record.entity, recipient, lambda: record)

@@ -72,7 +72,9 @@ class Workers:
         self._publisher = Publisher(url, settings.publish_timeout_s)
         pause = Pause(settings.backoff_max_s)
         lanes = [names.relay_lane(n) for n in range(PARTITIONS)]
-        self._leases = Leases(backbone.store, lanes, backbone.owner, settings.lease_s)
+        self._leases = Leases(
+            backbone.store, lanes, backbone.owner, settings.lease_s, lambda: self._shares.present
+        )
         self.relay = Relay(
             store=backbone.store,
             publish=self._publisher.send,
@@ -109,6 +111,7 @@ class Workers:
                 clock=backbone.clock,
                 lease=lease,
                 version=__version__,
+                offer=self.relay.offer,
             )
 
         return Mailbox(
@@ -125,7 +128,8 @@ class Workers:
             prefetch=settings.prefetch_max,
             lease_s=settings.lease_s,
             backoff_max_s=settings.backoff_max_s,
-            committed=self.relay.wake,
+            # The engine hands the relay what it has committed, which wakes it.
+            committed=lambda: None,
         )
 
     def stop(self) -> None:
@@ -139,8 +143,8 @@ class Workers:
             stack.push_async_callback(self._publisher.stop)
             await self._reach(names.RELAY_ACCOUNT, self._publisher.start)
             brokers = [await self._queries(stack), await self._accounts(stack)]
-            await self._leases.refresh()
             await self._shares.count()
+            await self._leases.refresh()
             stack.push_async_callback(self._leases.release)
             await self._work(brokers, ready)
         log.info("workers.stopped")

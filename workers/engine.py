@@ -9,6 +9,7 @@ from contracts.messages import Request
 from handlers.admission import Arrival, Delivery, Limits, Refusal
 from handlers.case import Outcome, Rulebook
 from handlers.parking import Contended, Waiting
+from outbox.record import OutboxRecord
 from topology.catalog import contracts_of
 from workers.deciding import Arrived, Faults, Grounds, decide
 from workers.loading import Loader
@@ -40,6 +41,8 @@ class Engine:
     clock: Callable[[], datetime]
     lease: Lease
     version: str
+    offer: Callable[[int, Sequence[OutboxRecord]], None] = lambda _epoch, _records: None
+    """Takes what a commit has put into the outbox, with the epoch of the lane."""
     _contracts: Mapping[str, type[Request]] = field(init=False)
     _waiting: Waiting | None = None
 
@@ -102,6 +105,7 @@ class Engine:
                 return await self._bisect(arrivals, faults, error)
             self.lease = replace(self.lease, batch=commit.batch)
             outcomes = [outcome for outcome, _ in folded.outcomes]
+            self.offer(commit.epoch, [r for _, rows in folded.outcomes for r in rows.records])
             (await self._known()).apply(w for outcome in outcomes for w in outcome.writes)
             return outcomes
         if len(arrivals) > 1:

@@ -37,6 +37,8 @@ class Rows:
 
     writes: tuple[Written, ...]
     outbox: tuple[bytes, ...]
+    records: tuple[OutboxRecord, ...]
+    """What `outbox` holds, for whoever sends it."""
     guards: tuple[tuple[str, protocol.Guard], ...]
 
 
@@ -58,10 +60,12 @@ class RowMaker:
     def __call__(self, outcome: Outcome) -> Rows:
         """Encode and seal; raise UnstorableError with findings for what no store can hold."""
         self._have_key(outcome.keyed_to)
+        records = tuple(self._records(outcome))
         try:
             return Rows(
                 writes=tuple(self._written(w, outcome.keyed_to) for w in outcome.writes),
-                outbox=tuple(self._outbox(outcome)),
+                outbox=tuple(map(self._outbox, records)),
+                records=records,
                 guards=tuple(
                     (g.collection, protocol.Guard(_key(g.was), g.was["revision"]))
                     for g in outcome.guards
@@ -92,11 +96,12 @@ class RowMaker:
 
         return Written(write.collection, key, write.expected, encode(write.document, seal))
 
-    def _outbox(self, outcome: Outcome) -> Iterable[bytes]:
+    def _records(self, outcome: Outcome) -> Iterable[OutboxRecord]:
         for number, letter in enumerate(outcome.letters):
-            place = f"{self.place}/{outcome.index:05d}/{number:03d}"
-            record = OutboxRecord.of(letter, place)
-            yield encode_row(record.row(self.vault.seal_transit) | {"at": self.now})
+            yield OutboxRecord.of(letter, f"{self.place}/{outcome.index:05d}/{number:03d}")
+
+    def _outbox(self, record: OutboxRecord) -> bytes:
+        return encode_row(record.row(self.vault.seal_transit) | {"at": self.now})
 
     def entry(self, outcome: Outcome, rows: Rows) -> Document | None:
         """The command as it came and what it wrote, for a rebuild; None if it changes nothing."""

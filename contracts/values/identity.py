@@ -1,6 +1,7 @@
 """Ids that the backbone issues, and ids that senders give their own messages."""
 
 import re
+from functools import lru_cache
 from typing import Annotated, Final
 
 from stdnum.iso7064 import mod_37_36
@@ -11,6 +12,8 @@ from contracts.values.rule import Parsed, Rule, published, text_of
 
 CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Digits of Crockford's base 32: no I, L, O (taken for 1 and 0) and no U."""
+IDS_MAX: Final = 4096
+"""How many ids are remembered: one command asks for the same one several times."""
 _BODY_LENGTH: Final = 12
 _BODY_BITS: Final = 5 * _BODY_LENGTH
 _MISREAD: Final = str.maketrans("OIL", "011")
@@ -63,6 +66,7 @@ COMMAND_ID_FORMAT: Final = Rule(
 )
 
 
+@lru_cache(IDS_MAX)
 def compose_id(prefix: str, number: int) -> str | None:
     """Write a number of 60 bits as an id: `compose_id("BAT", 7)` -> `BAT-0000-0000-0007-…`.
 
@@ -83,9 +87,8 @@ def _written(prefix: str, body: str, check: str) -> str:
     return f"{prefix}-{body[:4]}-{body[4:8]}-{body[8:]}-{check}"
 
 
-def _take_apart(value: object, malformed: Rule) -> tuple[str, str, str]:
+def _take_apart(text: str, malformed: Rule) -> tuple[str, str, str]:
     """Prefix, body and check character; misread letters are folded in the body, where none is."""
-    text = text_of(value)
     if not re.fullmatch(_GIVEN, text):
         raise malformed.broken()
     characters = "".join(character for character in text if character.isalnum()).upper()
@@ -100,7 +103,12 @@ def _is_checked(prefix: str, body: str, check: str) -> bool:
 
 
 def _user_id(value: object) -> str:
-    prefix, body, check = _take_apart(value, USER_ID_FORMAT)
+    return _parsed_user_id(text_of(value))
+
+
+@lru_cache(IDS_MAX)
+def _parsed_user_id(text: str) -> str:
+    prefix, body, check = _take_apart(text, USER_ID_FORMAT)
     if prefix != USER_PREFIX:
         raise USER_ID_FORMAT.broken()
     if not _is_checked(prefix, body, check):
@@ -114,7 +122,12 @@ def _any_user_id(value: object) -> str:
 
 
 def _asset_id(value: object) -> str:
-    prefix, body, check = _take_apart(value, ASSET_ID_FORMAT)
+    return _parsed_asset_id(text_of(value))
+
+
+@lru_cache(IDS_MAX)
+def _parsed_asset_id(text: str) -> str:
+    prefix, body, check = _take_apart(text, ASSET_ID_FORMAT)
     if prefix not in ASSET_TYPES:
         raise ASSET_ID_TYPE.broken()
     if not _is_checked(prefix, body, check):

@@ -13,7 +13,10 @@ _RUN_LENGTH_MIN: Final = 3
 
 def _fold(text: str) -> str:
     """Letters and digits alone, without case: N/A, n.a. and NA are one word."""
-    return "".join(character for character in text.casefold() if character.isalnum())
+    folded = text.casefold()
+    if folded.isalnum():
+        return folded
+    return "".join([character for character in folded if character.isalnum()])
 
 
 _FOLDED: Final = frozenset(map(_fold, PLACEHOLDERS))

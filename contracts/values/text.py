@@ -71,9 +71,12 @@ class OneLine:
         given = text_of(value)
         if len(given) > self.length_max:
             raise self.length_rule.broken()
-        text = unicodedata.normalize("NFC", given.replace("\t", " ").strip(" "))
-        if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
-            raise TEXT_CONTROL.broken()
+        text = given.replace("\t", " ").strip(" ")
+        # Nearly all texts are of this kind, and need no look at each character.
+        if not (text.isascii() and text.isprintable()):
+            text = unicodedata.normalize("NFC", text)
+            if any(unicodedata.category(character) in _UNPRINTABLE for character in text):
+                raise TEXT_CONTROL.broken()
         text = " ".join(text.split())
         if not text:
             raise TEXT_EMPTY.broken()

@@ -1,8 +1,10 @@
 """The vault: what is derived stays the same, what is sealed opens in its place only."""
 
+import hmac
+
 import pytest
 
-from workers.vault import KeyDestroyed, Keyring, Sealed, Undecipherable, Vault
+from workers.vault import KeyDestroyed, Keyring, Mac, Sealed, Undecipherable, Vault
 
 MASTER = bytes(range(32))
 FINGERPRINT = "6ffde07d6d352795e480f3a946e145014db98c87d8ed60d24440c417f6f62c7b"
@@ -152,3 +154,12 @@ def test_transit_boxes_change_their_key_before_nonces_run_short(vault: Vault) ->
 def test_no_key_shows_in_a_print(vault: Vault) -> None:
     assert MASTER.hex() not in repr(vars(vault)["_unwrap"]) + repr(vault)
     assert "AESGCM" not in repr(ring_of(vault, "USR-1"))
+
+
+@pytest.mark.parametrize("parts", [(), ("",), ("ab", "c"), ("a", "bc"), ("é" * 100,)])
+@pytest.mark.parametrize("size", [1, 32, 64])
+def test_mac_is_that_of_the_standard(parts: tuple[str, ...], size: int) -> None:
+    """RFC 2104; stored claims and issued ids depend on it for ever."""
+    key = bytes(range(size))
+    message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
+    assert Mac(key).of(*parts) == hmac.digest(key, message, "sha256")

@@ -1,6 +1,7 @@
 """Documents as BSON bytes and back: the types that travel, the sealed values, what cannot."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from decimal import Context, Decimal, DecimalException
 from typing import Any, Final
@@ -45,26 +46,16 @@ class Unencodable(ValueError):
 
 def encode(document: Mapping[str, Any], seal: Seal, *, size_max: int = SIZE_MAX) -> bytes:
     """Turn a document into BSON, its secrets sealed; raise Unencodable with the fields."""
-
-    def convert(value: Any) -> Any:
-        if isinstance(value, Decimal):
-            return _packed(value)
-        if isinstance(value, Secret):
-            value = seal(value)
-        if isinstance(value, Sealed):
-            return {"_key": value.key, "_box": value.box}
-        return value
-
     if isinstance(document.get("_id"), InboxKey):
         document = {**document, "_id": stored_key(document["_id"])}
-    options: CodecOptions[dict[str, Any]] = CodecOptions(
-        type_registry=TypeRegistry(fallback_encoder=convert)
-    )
+    token = _SEAL.set(seal)
     try:
-        encoded = bson.encode(document, codec_options=options)
+        encoded = bson.encode(document, codec_options=_WRITING)
     except _NOT_BSON as error:
         fields = unencodable(document, size_max)
         raise Unencodable(fields or [("", type(error).__name__)]) from error
+    finally:
+        _SEAL.reset(token)
     if len(encoded) > size_max or _maybe_deep(encoded):
         fields = unencodable(document, size_max)
         if fields or len(encoded) > size_max:
@@ -265,6 +256,14 @@ class _Numbers(TypeDecoder):
         return _unpacked(value)
 
 
+def _written(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return _packed(value)
+    if isinstance(value, Secret):
+        value = _SEAL.get()(value)
+    return {"_key": value.key, "_box": value.box} if isinstance(value, Sealed) else value
+
+
 def _measured(value: Any) -> Any:
     # A box is its plaintext and less than a hundred bytes: near enough for a limit.
     if isinstance(value, Secret):
@@ -283,6 +282,12 @@ _NOT_BSON: Final = (
 )
 _READING: CodecOptions[dict[str, Any]] = CodecOptions(
     tz_aware=True, tzinfo=UTC, type_registry=TypeRegistry([_Numbers()])
+)
+_SEAL: Final[ContextVar[Seal]] = ContextVar("seal")
+"""What seals the secrets of the document that is being encoded."""
+# Made once: making options for each document costs a third of the encoding.
+_WRITING: CodecOptions[dict[str, Any]] = CodecOptions(
+    type_registry=TypeRegistry(fallback_encoder=_written)
 )
 _MEASURING: CodecOptions[dict[str, Any]] = CodecOptions(
     type_registry=TypeRegistry(fallback_encoder=_measured)
