@@ -231,7 +231,8 @@ def _documents(seen: Observed) -> Found:
     revisions: dict[str, list[int]] = defaultdict(list)
     for change in stored.history:
         revisions[change.entity].append(change.revision)
-    documents = {name: asset.revision for name, asset in stored.assets.items()} | stored.users
+    documents = {name: asset.revision for name, asset in stored.assets.items()}
+    documents.update(stored.users)
     for entity in documents.keys() | revisions.keys():
         if sorted(revisions[entity]) != list(range(1, documents.get(entity, 0) + 1)):
             yield "unexplained", f"{entity}: its history does not lead to what is stored"
