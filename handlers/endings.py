@@ -123,5 +123,8 @@ def poisoned(case: Case, error: Exception, kind: Literal["poisoned", "exhausted"
     if isinstance(case.arrival, Arrival):
         context = case.rulebook.context(case.arrival, None, case.now)
         told = (letters.held(case.arrival, context),)
+    elif case.fault is not None:
+        # It could be told: what failed is that it be kept as it was.
+        told = tuple(filter(None, [Letter.refusal(case.arrival, case.rulebook.identity, case.now)]))
     put = dead_letter_put(case.arrival, kind, storable, case.view, case.now)
     return Outcome(case.index, case.arrival, kind, unattributed(case.now), told, (put,))

@@ -110,8 +110,10 @@ class Engine:
             return outcomes
         if len(arrivals) > 1:
             return await self._each(([arrived] for arrived in arrivals), faults)
-        index, lost = arrivals[0][0], Contended(f"expected to commit, lost {CONFLICTS_MAX} times")
-        if index in faults:
+        ((index, arrival),) = arrivals
+        lost = Contended(f"expected to commit, lost {CONFLICTS_MAX} times")
+        # What has no id cannot be parked: the lane waits with it.
+        if index in faults or isinstance(arrival, Refusal):
             raise lost
         return await self._settle(arrivals, {**faults, index: lost})
 

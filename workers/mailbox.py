@@ -79,8 +79,6 @@ class Mailbox:
     prefetch: int
     lease_s: float
     backoff_max_s: float
-    committed: Callable[[], None]
-    """Called after every commit, so that the relay need not poll."""
     batches: int = 0
     """How many batches this process has committed to it."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -161,7 +159,6 @@ class Mailbox:
                 await self._acquire_again(engine, pause)
             else:
                 self.batches += 1
-                self.committed()
                 _log_batch(self.name, outcomes)
                 return
 

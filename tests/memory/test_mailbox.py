@@ -73,7 +73,6 @@ async def made(store: MemoryStore, errors: Sequence[Exception] = ()) -> Mailbox:
         prefetch=2,
         lease_s=60,
         backoff_max_s=0.001,
-        committed=lambda: None,
     )
     return mailbox
 

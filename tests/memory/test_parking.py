@@ -182,3 +182,18 @@ async def test_who_waits_is_not_to_be_read_in_the_store(place: Place) -> None:
     await place.run(command("trial.keep.v1", {"id": "a"}, sender="operator", id="secret-id"))
     stored = b"".join(place.workshop.store._documents["parked"].values())
     assert b"trial.keep" not in stored
+
+
+async def test_what_has_no_id_makes_the_lane_wait_and_is_told_in_the_end(place: Place) -> None:
+    """It cannot be parked, since nothing would know it again."""
+    noise = Delivery(b"no JSON", "trial.keep.v1", "operator", "m-1")
+    place.workshop.engine.store = Contrary(
+        place.workshop.store, [Conflict("again")] * CONFLICTS_MAX
+    )
+    with pytest.raises(Contended):
+        await place.run(noise)
+    (outcome,) = await place.run(noise)
+    assert (outcome.kind, [letter.type for letter in outcome.letters]) == (
+        "refused",
+        ["trial.keep.rejected.v1"],
+    )

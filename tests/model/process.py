@@ -66,8 +66,8 @@ class Process:
         self._hops = cycle(model.plan.hops)
         self.store = model.parts.store(model.shared, self, model.commits)
         lanes = [names.relay_lane(n) for n in range(PARTITIONS)]
-        self._leases = Leases(self.store, lanes, name, LEASE_S)
-        self._shares = Shares(self.store, name, LEASE_S, HELD * LEASE_S, QUEUES)
+        shares = self._shares = Shares(self.store, name, LEASE_S, HELD * LEASE_S, QUEUES)
+        self._leases = Leases(self.store, lanes, name, LEASE_S, lambda: shares.present)
         pause = Pause(1.0)
         self.relay = Relay(
             store=self.store,
@@ -98,7 +98,6 @@ class Process:
             prefetch=2 * plan.batch,
             lease_s=LEASE_S,
             backoff_max_s=1.0,
-            committed=self.relay.wake,
         )
 
     def _engine(self, lease: Lease) -> Engine:
@@ -111,6 +110,7 @@ class Process:
             clock=clock.now,
             lease=lease,
             version="tests",
+            offer=self.relay.offer,
         )
 
     def _broker(self) -> RabbitBroker:

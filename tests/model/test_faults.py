@@ -119,3 +119,10 @@ def test_another_owner_takes_the_partitions_in_the_middle_of_a_page() -> None:
     model = play(Plan(items, [Fault(Point.BEFORE_PUBLISH, 3, Act.STEAL)], page=20))
     assert (broken(model), model.schedule.faults) == ([], [])
     assert len(model.wire) > 2 * len(items)
+
+
+def test_what_cannot_be_read_is_told_although_its_commit_lost() -> None:
+    """Found by the properties: it has no id to be parked under, so that the lane waits with it."""
+    items = [add("a", "1"), noise(queue=0)]
+    model = play(Plan(items, [Fault(Point.BEFORE_COMMIT, 2, Act.LOSE)], batch=1))
+    assert (broken(model), model.schedule.faults) == ([], [])
