@@ -5,11 +5,12 @@ events, and a relay would send them all at its start. Inbox, history, archive, c
 encryption are as if the commands had come by the broker.
 """
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bench.load import TYPE, command, envelope
@@ -30,6 +31,8 @@ from workers.store.protocol import Commit, InboxKey
 PARTY_COUNT: Final = 10
 """A few users; fewer would be over their quota where 50,000 commands are made within a minute."""
 OWNER: Final = "bench"
+PARTS: Final = 2
+"""Ranges that are seeded at the same time: one is decided while another is committed."""
 LEASE_S: Final = 60.0
 PROGRESS_S: Final = 5.0
 
@@ -66,9 +69,9 @@ def register_name(assets: int) -> str:
 
 @asynccontextmanager
 async def seeding_engine(
-    testbed: Testbed, database: str, lane: str
+    testbed: Testbed, database: str, mailbox: str, lane: str
 ) -> AsyncIterator[tuple[Engine, MongoStore]]:
-    """The engine as production wires it for one lane, on a store that leaves the outbox out."""
+    """The engine as production wires it for a mailbox, in a lane, without the outbox's rows."""
     settings = testbed.on(database)
     store = SeedStore(
         testbed.addresses.mongo_url, database, through=Driver(settings.mongo_driver), timeout_s=30
@@ -82,8 +85,7 @@ async def seeding_engine(
                 f"on that database, or wait {settings.lease_s:.0f} s after a crash."
             )
         workers = Workers(replace(backbone, store=store))
-        mailbox = next(m for m in workers.mailboxes if m.name == lane)
-        engine = mailbox.make_engine(lease)
+        engine = next(m for m in workers.mailboxes if m.name == mailbox).make_engine(lease)
         try:
             yield engine, store
         finally:
@@ -96,7 +98,7 @@ async def parties(testbed: Testbed, count: int = PARTY_COUNT) -> Sequence[str]:
     known = [str(row["_id"]) async for row in testbed.database(BASE)["accounts"].find({}, {"_id"})]
     if len(known) < count:
         lane = names.mailbox(names.register("user"))
-        async with seeding_engine(testbed, BASE, lane) as (engine, _):
+        async with seeding_engine(testbed, BASE, lane, lane) as (engine, _):
             batch = [_registration(testbed, n) for n in range(len(known), count)]
             outcomes = await engine.run(batch)
         _all_accepted([outcome.kind for outcome in outcomes])
@@ -110,27 +112,58 @@ async def seed(
 ) -> Seeding:
     """Bring a register to that many assets; going on after a stop adds what is missing.
 
-    Every seed has a number, and so have its command's id and its device's serial; batches commit in
-    that order, so that the first number that the inbox does not know is where to go on.
+    Every seed has a number, and so have its command's id and its device's serial; the batches of a
+    range commit in that order, so that the first number of it that the inbox does not know is where
+    to go on.
     """
     database = database or register_name(assets)
     if database not in await testbed.client.list_database_names():
         await testbed.copy(BASE, database)
-    lane = names.mailbox(names.register("asset"))
-    async with seeding_engine(testbed, database, lane) as (engine, store):
-        first = await _first_missing(store, users, assets)
-        began = shown = time.monotonic()
-        size = testbed.settings.batch_size_max
-        for start in range(first, assets, size):
-            batch = [_seed(users, n) for n in range(start, min(start + size, assets))]
+    size = -(-assets // PARTS)
+    progress = _Progress(assets, told)
+    async with asyncio.TaskGroup() as tasks:
+        for part in range(PARTS):
+            numbers = range(part * size, min((part + 1) * size, assets))
+            tasks.create_task(_seed_range(testbed, users, numbers, database, progress))
+    return Seeding(assets, progress.added, time.monotonic() - progress.began)
+
+
+@dataclass(slots=True)
+class _Progress:
+    """How much was added so far, said from time to time."""
+
+    assets: int
+    told: Told
+    added: int = 0
+    began: float = field(default_factory=time.monotonic)
+    _shown: float = field(default_factory=time.monotonic)
+
+    def add(self, count: int) -> None:
+        """Count, and say it now and then."""
+        self.added += count
+        now = time.monotonic()
+        if now - self._shown > PROGRESS_S:
+            self._shown = now
+            per_second = self.added / (now - self.began)
+            self.told(f"{self.added:,} of {self.assets:,} assets added, {per_second:,.0f}/s")
+
+
+async def _seed_range(
+    testbed: Testbed, users: Sequence[str], numbers: range, database: str, progress: _Progress
+) -> None:
+    mailbox = names.mailbox(names.register("asset"))
+    lane = f"{mailbox}.seed.{numbers.start}"
+    size = testbed.settings.batch_size_max
+    async with seeding_engine(testbed, database, mailbox, lane) as (engine, store):
+        renewed = time.monotonic()
+        first = await _first_missing(store, users, numbers)
+        for start in range(first, numbers.stop, size):
+            batch = [_seed(users, n) for n in range(start, min(start + size, numbers.stop))]
             _all_accepted([outcome.kind for outcome in await engine.run(batch)])
-            now = time.monotonic()
-            if now - shown > PROGRESS_S:
-                shown = now
-                done = start + len(batch)
-                told(f"{done:,} of {assets:,} assets, {(done - first) / (now - began):,.0f}/s")
+            progress.add(len(batch))
+            if time.monotonic() - renewed > PROGRESS_S:
+                renewed = time.monotonic()
                 await store.renew(engine.lease, LEASE_S)
-        return Seeding(assets, assets - first, time.monotonic() - began)
 
 
 def _registration(testbed: Testbed, number: int) -> Delivery:
@@ -167,8 +200,8 @@ def _named(users: Sequence[str], number: int) -> InboxKey:
     return InboxKey(users[number % len(users)], f"seed-{number:09d}")
 
 
-async def _first_missing(store: MongoStore, users: Sequence[str], assets: int) -> int:
-    low, high = 0, assets
+async def _first_missing(store: MongoStore, users: Sequence[str], numbers: range) -> int:
+    low, high = numbers.start, numbers.stop
     while low < high:
         middle = (low + high) // 2
         key = _named(users, middle)
