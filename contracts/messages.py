@@ -105,6 +105,11 @@ def split_type(message_type: str) -> tuple[str, str, int]:
     return register, verb, int(match["major"])
 
 
+def register_of(prefix: str) -> str:
+    """The register's plural name from a type's prefix: `asset` -> `assets`."""
+    return f"{prefix}s"
+
+
 def reply_type(request_type: str, outcome: Outcome) -> str:
     """`asset.register.v1`, accepted -> `asset.register.accepted.v1`."""
     register, verb, major = split_type(request_type)

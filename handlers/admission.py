@@ -66,6 +66,8 @@ class Delivery:
     reply_to: str | None = None
     headers: Mapping[str, Any] | None = None
     content_encoding: str | None = None
+    redelivered: bool = False
+    """Whether somebody may have had it before."""
     ticket: Ticket | None = None
 
     @property

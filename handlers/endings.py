@@ -94,6 +94,8 @@ def refused(case: Case, refusal: Refusal) -> Outcome:
 def behind(case: Case, arrival: Arrival, keys: frozenset[str]) -> Outcome:
     """Wait for a command that came before and touches the same; who waits already stays."""
     place = case.parking
+    if place.is_full and arrival.delivery.ticket is None:
+        return poisoned(case, Contended("expected fewer to wait in this lane"), "exhausted")
     put = (
         ()
         if arrival.delivery.ticket

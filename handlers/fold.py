@@ -14,7 +14,7 @@ from handlers.decision import Decision, Drop, NotLoadedError, Rejected, View
 from handlers.endings import behind, deferred, poisoned, refused, rejected, repeated
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
-from handlers.parking import COLLECTION, Contended, Parking, row_of, touched
+from handlers.parking import COLLECTION, Contended, Parking, Waiting, row_of, touched
 from handlers.rules import reject
 from handlers.visibility import reply_to_sender
 
@@ -61,7 +61,7 @@ def fold(
     missing: set[tuple[str, Any]] = set()
     decided = 0
     asked = {} if asked is None else asked
-    parking = Parking("") if parking is None else parking
+    parking = Parking("", Waiting()) if parking is None else parking
     for index, arrival in arrivals:
         fault = faults.get(index)
         case = Case(index, arrival, view, rulebook, now, fault, parking, asked)
@@ -114,13 +114,14 @@ def _outcome(case: Case) -> Outcome:
         return deferred(case, arrival, case.fault)
     if case.fault is not None:
         raise case.fault
+    handler = case.rulebook.handlers[arrival.type]
+    inbox = ("inbox", (arrival.user, arrival.id))
+    # Before it is asked who waits: those behind others want their documents in the same round.
+    case.view.require((inbox, *case.reads(arrival)))
     if not case.parking.is_empty:
         keys = touched(case.reads(arrival), arrival)
         if case.parking.blocks(keys, arrival.delivery.ticket):
             return behind(case, arrival, keys)
-    handler = case.rulebook.handlers[arrival.type]
-    inbox = ("inbox", (arrival.user, arrival.id))
-    case.view.require((inbox, *case.reads(arrival)))
     remembered = case.view.get(*inbox)
     if remembered is not None:
         return repeated(case, arrival, remembered)

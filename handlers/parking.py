@@ -5,12 +5,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from handlers.admission import Arrival, Delivery, Ticket
+from contracts.envelope import Finding
+from contracts.messages import register_of
+from handlers.admission import Arrival, Delivery, Refusal, Ticket
 from handlers.decision import Document, Drop, Put, Secret
+from handlers.letters import HELD_RULE
 
 LADDER: Final = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 300))
 """How long a command waits before each further attempt; after the last it is a dead letter."""
+WAITING_MAX: Final = 10_000
+"""How many may wait in one lane; whoever would be more is a dead letter."""
 COLLECTION: Final = "parked"
+_INBOX: Final = "inbox/"
 
 
 class Contended(Exception):
@@ -22,28 +28,50 @@ class Parked:
     """A command that waits in its lane; `id` sorts by arrival."""
 
     id: str
-    revision: int
     keys: frozenset[str]
     """What it touches: nothing later that touches one of them may go before it."""
     due: datetime
-    delivery: Delivery
+    given: Delivery | Refusal
+    """The command as it came, or why it cannot be read any more."""
 
     @classmethod
     def of(cls, document: Document) -> "Parked":
         """Read it from its stored form."""
-        kept = document["delivery"].value
         ticket = Ticket(document["_id"], document["revision"], document["attempt"])
-        return cls(
-            id=document["_id"],
-            revision=document["revision"],
-            keys=frozenset(document["keys"]),
-            due=document["due"],
-            delivery=Delivery(**kept, ticket=ticket),
-        )
+        delivery = Delivery(**document["delivery"].value, ticket=ticket)
+        return cls(document["_id"], frozenset(document["keys"]), document["due"], delivery)
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether its time has come; a clock that was put back keeps nobody waiting for hours."""
-        return not now < self.due <= now + LADDER[-1]
+    @classmethod
+    def unreadable(cls, document: Document, box: bytes) -> "Parked":
+        """One that does not open: its lane goes on, and an operator gets what there is."""
+        ticket = Ticket(document["_id"], document["revision"], document["attempt"])
+        delivery = Delivery(box, document["type"], document["account"], ticket=ticket)
+        ids = [key.rpartition("/")[2] for key in document["keys"] if key.startswith(_INBOX)]
+        finding = Finding(
+            rule=HELD_RULE,
+            field="",
+            expected="to open the command that waited",
+            got="",
+            advice="An operator looks at it; its outcome follows. Sending it again does no harm.",
+        )
+        refusal = Refusal(
+            delivery=delivery,
+            reason="dead-lettered",
+            finding=finding,
+            dead=True,
+            tell=delivery.user,
+            held_id=ids[0] if ids else None,
+        )
+        return cls(document["_id"], frozenset(document["keys"]), document["due"], refusal)
+
+    @property
+    def delivery(self) -> Delivery:
+        """The message, whether it can be read or not."""
+        return self.given.delivery if isinstance(self.given, Refusal) else self.given
+
+    def due_at(self, now: datetime) -> datetime:
+        """When its time comes; a clock that was put back keeps nobody waiting for hours."""
+        return now if self.due > now + LADDER[-1] else self.due
 
 
 @dataclass(slots=True)
@@ -52,51 +80,62 @@ class Parking:
 
     place: str
     """Lane and batch: where a newcomer of this batch is put down."""
-    _waiting: dict[str, frozenset[str]] = field(default_factory=dict)
-
-    @classmethod
-    def of(cls, place: str, waiting: Iterable[Parked]) -> "Parking":
-        """As the last commit left it."""
-        return cls(place, {parked.id: parked.keys for parked in waiting})
+    waiting: "Waiting"
+    _come: dict[str, list[str]] = field(default_factory=dict)
+    _gone: set[str] = field(default_factory=set)
+    _count: int = 0
 
     @property
     def is_empty(self) -> bool:
-        return not self._waiting
+        return not self._come and not self.waiting
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.waiting) + self._count - len(self._gone) >= WAITING_MAX
 
     def blocks(self, keys: frozenset[str], ticket: Ticket | None) -> bool:
         """Whether somebody who came before touches one of the keys and still waits."""
-        return any(
-            not keys.isdisjoint(held)
-            for waiting, held in self._waiting.items()
-            if ticket is None or waiting < ticket.id
-        )
+        return any(self._first(key) < (ticket.id if ticket else _LAST) for key in keys)
+
+    def _first(self, key: str) -> str:
+        """Who of those that touch the key came first and still waits."""
+        known = (*self.waiting.touching(key), *self._come.get(key, ()))
+        return next((one for one in known if one not in self._gone), _LAST)
 
     def apply(self, writes: Iterable[Put | Drop]) -> None:
         """Note who has come and who has gone."""
         for write in writes:
             if write.collection != COLLECTION:
                 continue
-            if isinstance(write, Put):
-                self._waiting[write.document["_id"]] = frozenset(write.document["keys"])
-            else:
-                self._waiting.pop(write.was["_id"], None)
+            if isinstance(write, Drop):
+                self._gone.add(write.was["_id"])
+            elif write.was is None:
+                self._count += 1
+                for key in write.document["keys"]:
+                    self._come.setdefault(key, []).append(write.document["_id"])
 
     def put(
         self, index: int, arrival: Arrival, keys: frozenset[str], now: datetime, delay: timedelta
     ) -> Put:
         """Let a command wait: for a delay on its ladder, or (no delay) for those before it."""
-        ticket = arrival.delivery.ticket
         delivery = arrival.delivery
+        ticket = delivery.ticket
         document = {
             "_id": ticket.id if ticket else f"{self.place}/{index:05d}",
             "revision": ticket.revision + 1 if ticket else 1,
             "keys": sorted(keys),
             "due": now + delay,
             "attempt": (ticket.attempt if ticket else 0) + bool(delay),
+            "type": delivery.type,
+            "account": delivery.account,
             "delivery": Secret(_kept(delivery)),
             "at": now,
         }
         return Put(COLLECTION, document, row_of(ticket) if ticket else None)
+
+
+_LAST: Final = "~"
+"""Behind every id of a row, which begin with the name of a lane."""
 
 
 def row_of(ticket: Ticket) -> Document:
@@ -107,12 +146,15 @@ def row_of(ticket: Ticket) -> Document:
 def touched(reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str]:
     """What must not be overtaken: the command's entities and claims, and its own repeats.
 
-    Users are left out where they are looked at only, so that an owner's assets do not wait for
-    each other.
+    What is looked at in other registers is left out, so that an owner's assets do not wait for each
+    other; and so is the first read, which is the sender's and says what it may do.
     """
-    own = {f"{arrival.type.partition('.')[0]}s", "claims"}
-    keys = {f"{collection}/{key}" for collection, key in reads if collection in own}
-    return frozenset(keys - {f"users/{arrival.user}"} | {f"inbox/{arrival.user}/{arrival.id}"})
+    own = {register_of(arrival.type.partition(".")[0]), "claims"}
+    listed = list(reads)
+    if listed[:1] == [("users", arrival.user)]:
+        del listed[0]
+    keys = {f"{collection}/{key}" for collection, key in listed if collection in own}
+    return frozenset(keys | {f"{_INBOX}{arrival.user}/{arrival.id}"})
 
 
 def _kept(delivery: Delivery) -> dict[str, Any]:
@@ -132,39 +174,60 @@ class Waiting:
     """The commands that wait in one lane, as the last commit left them."""
 
     _rows: dict[str, Parked] = field(default_factory=dict)
+    """In the order of their arrival."""
+    _touching: dict[str, dict[str, None]] = field(default_factory=dict)
+    """Key -> who touches it, in the same order."""
 
     @classmethod
-    def of(cls, documents: Iterable[Document | None]) -> "Waiting":
+    def of(cls, parked: Iterable[Parked]) -> "Waiting":
         """Those that a lane's stored rows tell of."""
-        return cls({row["_id"]: Parked.of(row) for row in documents if row is not None})
-
-    def __iter__(self) -> Iterator[Parked]:
-        """In the order of their arrival."""
-        return iter(sorted(self._rows.values(), key=lambda parked: parked.id))
+        waiting = cls()
+        for one in sorted(parked, key=lambda one: one.id):
+            waiting.add(one)
+        return waiting
 
     def __len__(self) -> int:
         return len(self._rows)
 
-    def due(self, now: datetime, count_max: int) -> list[Delivery]:
+    def touching(self, key: str) -> Iterator[str]:
+        """Who touches a key, the first to come first."""
+        return iter(self._touching.get(key, ()))
+
+    def add(self, parked: Parked) -> None:
+        """Let one more wait, or one go on waiting at its place."""
+        self._rows[parked.id] = parked
+        for key in parked.keys:
+            self._touching.setdefault(key, {})[parked.id] = None
+
+    def remove(self, row: str) -> None:
+        """Nobody waits at this place any more."""
+        for key in self._rows.pop(row).keys:
+            held = self._touching[key]
+            del held[row]
+            if not held:
+                del self._touching[key]
+
+    def due(self, now: datetime, count_max: int, bytes_max: int) -> list[Delivery | Refusal]:
         """Those whose turn it is, with whoever waits for nobody but them."""
-        taken: list[Delivery] = []
-        blocked: set[str] = set()
-        for parked in self:
-            if parked.is_due(now) and blocked.isdisjoint(parked.keys) and len(taken) < count_max:
-                taken.append(parked.delivery)
-            else:
+        taken: list[Delivery | Refusal] = []
+        size, blocked = 0, set[str]()
+        for parked in self._rows.values():
+            if parked.due_at(now) > now or not blocked.isdisjoint(parked.keys):
                 blocked |= parked.keys
+                continue
+            size += len(parked.delivery.body)
+            if taken and (len(taken) == count_max or size > bytes_max):
+                break
+            taken.append(parked.given)
         return taken
 
-    def next_due(self) -> datetime | None:
+    def next_due(self, now: datetime) -> datetime | None:
         """When somebody's turn comes; those behind others have theirs with them."""
-        seen: set[str] = set()
-        heads = []
-        for parked in self:
-            if seen.isdisjoint(parked.keys):
-                heads.append(parked.due)
-            seen |= parked.keys
+        heads = (p.due_at(now) for p in self._rows.values() if self._is_head(p))
         return min(heads, default=None)
+
+    def _is_head(self, parked: Parked) -> bool:
+        return all(next(self.touching(key)) == parked.id for key in parked.keys)
 
     def apply(self, writes: Iterable[Put | Drop]) -> None:
         """Keep in step with a commit."""
@@ -172,6 +235,6 @@ class Waiting:
             if write.collection != COLLECTION:
                 continue
             if isinstance(write, Put):
-                self._rows[write.document["_id"]] = Parked.of(write.document)
+                self.add(Parked.of(write.document))
             else:
-                self._rows.pop(write.was["_id"], None)
+                self.remove(write.was["_id"])

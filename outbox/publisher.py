@@ -16,6 +16,7 @@ from yarl import URL
 from contracts.envelope import CONTENT_TYPE
 from handlers.admission import REPLY_DIRECT
 from outbox.record import OutboxRecord
+from outbox.stalled import stalled
 from outbox.wire import Wire
 from topology import names
 
@@ -82,12 +83,18 @@ class Publisher:
         )
         connection.reconnect_callbacks.add(lambda _connection: connection_back(names.RELAY_ACCOUNT))
 
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection at this moment."""
+        return self._connection is not None and self._connection.connected.is_set()
+
     async def renew(self) -> None:
         """Leave a channel that may be blocked to itself, and go on with another."""
         blocked = self._channel
         try:
-            async with asyncio.timeout(self._timeout_s):
-                await self._open()
+            with stalled():
+                async with asyncio.timeout(self._timeout_s):
+                    await self._open()
         except (TimeoutError, AMQPError, ConnectionError, RuntimeError) as error:
             raise PublishFailedError(f"no new channel: {type(error).__name__}") from error
         if blocked is not None:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import structlog
 
@@ -15,6 +15,8 @@ from outbox.quarantine import Quarantine, recipient_of
 from outbox.record import Cipher, OutboxRecord, OutboxStore, OutboxUnavailable, lane_of, past_lane
 
 log = structlog.get_logger()
+BUSY_SCAN_S: Final = 0.5
+"""How often the store is looked at while this process's own commits are handed over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,8 @@ class Relay:
             try:
                 sent = await self._send_offered()
                 if self._finishing or time.monotonic() >= self._scan_at:
-                    self._scan_at = time.monotonic() + self.poll_s
+                    # What is handed over need not be found: then the scan is for others' only.
+                    self._scan_at = time.monotonic() + (BUSY_SCAN_S if sent else self.poll_s)
                     sent += await self.drain()
             except OutboxUnavailable as error:
                 self._handover.give_up()

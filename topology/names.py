@@ -3,6 +3,7 @@
 from typing import Final
 
 from contracts import taxonomy
+from contracts.messages import register_of
 
 COMMANDS: Final = "flex.commands"
 """Topic exchange to which every platform publishes, with the message's type as key."""
@@ -50,8 +51,8 @@ def served_pattern(register_name: str) -> str:
 
 
 def register(prefix: str) -> str:
-    """The register's plural name from a type's prefix: `asset` -> `assets`."""
-    return f"{prefix}s"
+    """The register's name from a type's prefix: `asset` -> `assets`."""
+    return register_of(prefix)
 
 
 def mailbox(register_name: str, shard: int = 0) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
@@ -24,7 +24,6 @@ from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
 from outbox.relay import Relay
 from topology import catalog, names
-from topology.catalog import Entry
 from topology.management import Address, Management
 from workers import __version__
 from workers.accounts import AccountWorker
@@ -34,7 +33,7 @@ from workers.engine import Admit, Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
 from workers.loading import Loader
-from workers.mailbox import HELD, Mailbox, subscribe
+from workers.mailbox import HELD, Mailbox, part, subscribe
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
 from workers.quota import Quota
@@ -76,7 +75,7 @@ class Workers:
         pause = Pause(settings.backoff_max_s)
         lanes = [names.relay_lane(n) for n in range(PARTITIONS)]
         self._leases = Leases(
-            backbone.store, lanes, backbone.owner, settings.lease_s, lambda: self._shares.present
+            backbone.store, lanes, backbone.owner, settings.lease_s, self._sharing
         )
         self.relay = Relay(
             store=backbone.store,
@@ -89,13 +88,14 @@ class Workers:
             recovered=pause.reset,
             renew=self._publisher.renew,
         )
-        found = _lanes(backbone.entries, settings.quota_per_minute)
+        found = _lanes(backbone)
         self._shares = Shares(
             backbone.store,
             backbone.owner,
             settings.lease_s,
             HELD * settings.lease_s,
             [lane.queue for lane in found],
+            lambda: self._publisher.is_connected,
         )
         self.mailboxes = [self._mailbox(lane) for lane in found]
         self._watchdog = Watchdog(self.mailboxes, backbone.store.ping, settings.watchdog_s)
@@ -133,6 +133,10 @@ class Workers:
             backoff_max_s=settings.backoff_max_s,
         )
 
+    def _sharing(self) -> int:
+        """How many processes share the outbox; 0 where this one can send nothing."""
+        return 0 if self._shares.is_cut_off else self._shares.present
+
     def stop(self) -> None:
         """Stop admitting; `run` returns when what is under way is done."""
         self._stopping.set()
@@ -159,20 +163,34 @@ class Workers:
             owning = [tasks.create_task(mailbox.run()) for mailbox in self.mailboxes]
             ready()
             log.info("workers.ready", mailboxes=len(self.mailboxes), version=__version__)
-            await self._stopping.wait()
+            await self._until_stopped([*renewing, sharing, relaying, *owning])
             for mailbox in self.mailboxes:
                 mailbox.stop()
             await asyncio.wait(owning, timeout=self._backbone.settings.stop_timeout_s)
             # Now, and not with the last message sent: what was released is free to be taken.
             sharing.cancel()
+            await asyncio.wait([sharing])
             await self._shares.leave()
             for broker in brokers:
-                await broker.stop()
+                await part(broker.stop)
             self.relay.finish()
             await asyncio.wait([relaying], timeout=self._backbone.settings.stop_timeout_s)
             self.relay.stop()
             for task in (*renewing, relaying, *owning):
                 task.cancel()
+
+    async def _until_stopped(self, endless: Sequence[asyncio.Task[None]]) -> None:
+        """Wait for the stop; raise if anything ends that should not.
+
+        A task that ended by a cancellation is none that a task group takes notice of.
+        """
+        stopping = asyncio.create_task(self._stopping.wait())
+        done, _ = await asyncio.wait([stopping, *endless], return_when=asyncio.FIRST_COMPLETED)
+        if stopping in done:
+            return
+        stopping.cancel()
+        names_of = ", ".join(str(task.get_coro()) for task in done)
+        raise RuntimeError(f"expected to run until stopped, found ended: {names_of}; start again")
 
     async def _reach(
         self,
@@ -238,12 +256,17 @@ def _may_pass(error: BaseException) -> bool:
     return isinstance(error, BROKER_FAULTS) and not isinstance(error, LOGIN_REFUSED)
 
 
-def _lanes(entries: Mapping[str, Entry], quota: int) -> list[_Lane]:
+def _lanes(backbone: Backbone) -> list[_Lane]:
     """Every mailbox, and two kinds of queue that are served like one: dead letters, unrouted."""
+    entries = backbone.entries
+
+    def quota() -> Quota:
+        return Quota(backbone.settings.quota_per_minute, backbone.clock)
+
     mailboxes = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
     dead = [names.dead_queue(register) for register in catalog.registers(entries)]
     return [
-        *(_Lane(queue, names.bulk_mailbox(queue), Quota(quota).admit) for queue in mailboxes),
+        *(_Lane(queue, names.bulk_mailbox(queue), quota().admit) for queue in mailboxes),
         *(_Lane(q, None, lambda delivery, _contracts, _limits: collect(delivery)) for q in dead),
         _Lane(names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)),
     ]

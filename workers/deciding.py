@@ -46,7 +46,7 @@ async def decide(
     asked: Asked = {}
     for round_number in range(ROUNDS_MAX + FAULT_ROUNDS):
         maker = loaded.maker(grounds.loader.vault, grounds.place, now)
-        parking = Parking.of(grounds.place, grounds.waiting)
+        parking = Parking(grounds.place, grounds.waiting)
         last = round_number >= ROUNDS_MAX
         view = View(loaded.documents, may_ask=not last or len(arrivals) > 1)
         folded = fold(

@@ -18,7 +18,8 @@ from workers.store.protocol import Conflict, Lease, Refused, StateStore
 from workers.vault import Vault
 
 DUE_MAX: Final = 200
-"""How many that waited are brought in with one batch."""
+DUE_BYTES_MAX: Final = 2_000_000
+"""How many that waited are brought in with one batch, and how much."""
 CONFLICTS_MAX: Final = 5
 """How often a batch is folded again because another commit was first."""
 
@@ -58,8 +59,9 @@ class Engine:
         """When somebody who waits has to be brought in; None while nobody does."""
         if self._waiting is None:
             return 0.0
-        due = self._waiting.next_due()
-        return None if due is None else max(0.0, (due - self.clock()).total_seconds())
+        now = self.clock()
+        due = self._waiting.next_due(now)
+        return None if due is None else max(0.0, (due - now).total_seconds())
 
     async def run(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
         """Commit what follows from the deliveries, in order; all of them may be acked then.
@@ -70,10 +72,14 @@ class Engine:
         Contended; the inbox makes running again harmless.
         """
         waiting = await self._known()
-        due = waiting.due(self.clock(), DUE_MAX)
-        admitted = (self.admit(d, self._contracts, self.limits) for d in (*due, *deliveries))
-        arrivals = list(enumerate(admitted))
+        due = waiting.due(self.clock(), DUE_MAX, DUE_BYTES_MAX)
+        arrivals = list(enumerate(map(self._admitted, (*due, *deliveries))))
         return await self._settle(arrivals, {}) if arrivals else []
+
+    def _admitted(self, given: Delivery | Refusal) -> Arrival | Refusal:
+        if isinstance(given, Refusal):
+            return given
+        return self.admit(given, self._contracts, self.limits)
 
     async def _known(self) -> Waiting:
         if self._waiting is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from handlers.admission import Delivery
+from outbox.stalled import stalled
 
 BULK_SHARE: Final = 5
 """Of a full batch, bulk loads get one part in so many even while ordinary senders wait."""
@@ -39,6 +41,11 @@ class Feed:
     _channel: Any = None
     _next: int = 1
     _early: dict[int, AbstractIncomingMessage] = field(default_factory=dict)
+
+    @property
+    def is_holding(self) -> bool:
+        """Whether there are deliveries that are not acked, those behind a gap included."""
+        return bool(self.ready or self._early)
 
     def add(self, message: AbstractIncomingMessage) -> None:
         """Take a delivery, and with it those that had overtaken it."""
@@ -81,7 +88,7 @@ class Lane:
     @property
     def is_holding(self) -> bool:
         """Whether there are deliveries that are not acked."""
-        return self._deciding or self._size > 0
+        return self._deciding or self._ordinary.is_holding or self._bulk.is_holding
 
     def submit(self, message: AbstractIncomingMessage) -> None:
         """Take a delivery; it is acked once its batch is committed."""
@@ -170,12 +177,11 @@ def delivery_of(message: AbstractIncomingMessage) -> Delivery:
         reply_to=message.reply_to,
         headers=message.headers,
         content_encoding=message.content_encoding,
+        redelivered=bool(message.redelivered),
     )
 
 
 async def _ack(last: AbstractIncomingMessage) -> None:
     """Settle everything up to `last`; if the channel is gone, the inbox makes it harmless."""
-    try:
+    with suppress(AMQPError, ChannelInvalidStateError, ConnectionError), stalled():
         await last.channel.basic_ack(int(last.delivery_tag or 0), multiple=True)
-    except (AMQPError, ChannelInvalidStateError, ConnectionError):
-        return

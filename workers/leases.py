@@ -25,7 +25,7 @@ class Leases:
     owner: str
     ttl_s: float
     present: Callable[[], int] = lambda: 1
-    """How many processes share the lanes."""
+    """How many processes share the lanes; 0 where this one can send nothing."""
     _held: dict[str, tuple[Lease, float]] = field(default_factory=dict)
 
     def held(self) -> Mapping[int, int]:
@@ -45,7 +45,8 @@ class Leases:
 
     async def refresh(self) -> None:
         """Renew what is held, take what is free, and give back what is too much."""
-        part = -(-len(self.lanes) // self.present())
+        present = self.present()
+        part = -(-len(self.lanes) // present) if present else 0
         for lane in [lane for lane in self.lanes if lane in self._held][part:]:
             surplus, _ = self._held.pop(lane)
             await self.store.release(surplus)

@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from handlers.decision import Document, Secret, View
-from handlers.parking import COLLECTION, Waiting
+from handlers.decision import Document, Secret
+from handlers.parking import COLLECTION, Parked, Waiting
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
-from workers.store.protocol import InboxKey, Key, Refused, StateStore
+from workers.store.protocol import InboxKey, Key, StateStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault
 
 
@@ -73,15 +73,13 @@ class Loader:
                     documents[key] = error
 
     async def waiting(self, lane: str) -> Waiting:
-        """The commands that wait in a lane; raise Refused for a row that does not open."""
-        rows = await self.store.listed(COLLECTION, f"{lane}/")
+        """The commands that wait in a lane."""
+        rows = set(await self.store.listed(COLLECTION, f"{lane}/"))
+        stored = (await self.store.load({COLLECTION: rows}))[COLLECTION]
         loaded = Loaded()
-        await self.read([(COLLECTION, row) for row in rows], loaded)
-        view = View(loaded.documents)
-        try:
-            return Waiting.of(view.get(COLLECTION, row) for row in rows)
-        except (Undecipherable, TypeError) as error:
-            raise Refused(f"expected to read who waits in {lane}, got: {error}") from error
+        await self.read([(COLLECTION, row) for row in stored], loaded)
+        opened = loaded.documents.get(COLLECTION, {})
+        return Waiting.of(_parked(raw, opened.get(row)) for row, raw in stored.items())
 
     async def _read_keys(self, needed: set[str], loaded: Loaded) -> None:
         unknown: set[Key] = {subject for subject in needed if not loaded.knows_key(subject)}
@@ -115,3 +113,10 @@ class Loader:
 
         document: Document = unsealed(raw, unseal)
         return document
+
+
+def _parked(raw: Document, opened: Document | Exception | None) -> Parked:
+    """One who waits; what does not open is the fault of this one only."""
+    if opened is None or isinstance(opened, Exception) or opened["delivery"].value is None:
+        return Parked.unreadable(raw, raw["delivery"].box)
+    return Parked.of(opened)

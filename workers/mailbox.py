@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -18,6 +18,7 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 from handlers.admission import Delivery, Refusal
 from handlers.case import Outcome
 from handlers.parking import Contended
+from outbox.stalled import stalled
 from workers.engine import Engine
 from workers.lane import Lane, LaneLimits
 from workers.pause import Pause
@@ -30,6 +31,8 @@ BROKER_FAULTS: Final = (AMQPError, ChannelInvalidStateError, ConnectionError, Ti
 HELD: Final = 0.75
 """Part of the lease time after which a lease that nobody renews is free; the rest is for finding
 that out."""
+START_S: Final = 15.0
+"""How long opening a consumer may take: a broker may accept a connection and say nothing."""
 LEAVE_S: Final = 5.0
 """How long the end of a connection may take; a broker that does not answer ends it by itself."""
 POLLS: Final = 5
@@ -79,10 +82,14 @@ class Mailbox:
     prefetch: int
     lease_s: float
     backoff_max_s: float
-    batches: int = 0
-    """How many batches this process has committed to it."""
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _lane: Lane | None = None
+    _engine: Engine | None = None
+
+    @property
+    def progress(self) -> int:
+        """The number of the last batch that this process has committed to it."""
+        return self._engine.lease.batch if self._engine is not None else 0
 
     @property
     def is_busy(self) -> bool:
@@ -121,7 +128,7 @@ class Mailbox:
                 await self._wait(pause.next_s())
 
     async def _own(self, lease: Lease, losses: Pause) -> None:
-        engine = self.make_engine(lease)
+        engine = self._engine = self.make_engine(lease)
 
         async def decide(batch: Sequence[Delivery]) -> None:
             await self._decide(engine, batch)
@@ -135,15 +142,17 @@ class Mailbox:
         renewing = asyncio.create_task(self._renew(engine))
         connection = None
         try:
-            connection = await broker.connect()
-            await broker.start()
+            with stalled():
+                async with asyncio.timeout(START_S):
+                    connection = await broker.connect()
+                    await broker.start()
             log.info("mailbox.owned", mailbox=self.name, epoch=lease.epoch)
             if self._stopping.is_set():
                 lane.stop()
             deciding = asyncio.create_task(lane.run())
             await _first_of(deciding, renewing)
         finally:
-            self._lane = None
+            self._lane = self._engine = None
             renewing.cancel()
             await _leave(connection, broker)
             await self._release(engine.lease)
@@ -158,7 +167,6 @@ class Mailbox:
                 log.warning("mailbox.paused", mailbox=self.name, error=str(error))
                 await self._acquire_again(engine, pause)
             else:
-                self.batches += 1
                 _log_batch(self.name, outcomes)
                 return
 
@@ -178,8 +186,11 @@ class Mailbox:
     async def _renew(self, engine: Engine) -> None:
         while True:
             await asyncio.sleep(self.lease_s / POLLS)
+            asked = engine.lease
             try:
-                if not await self.store.renew(engine.lease, HELD * self.lease_s):
+                renewed = await self.store.renew(asked, HELD * self.lease_s)
+                # After an outage the lane may have been taken again meanwhile, by ourselves.
+                if not renewed and engine.lease.epoch == asked.epoch:
                     raise Fenced(f"expected to own {self.name} still, found another owner")
             except Unavailable as error:
                 log.warning("mailbox.unrenewed", mailbox=self.name, error=str(error))
@@ -204,13 +215,16 @@ async def _leave(connection: AbstractConnection | None, broker: RabbitBroker) ->
     The framework cancels the consumer first: the next owner's, which may wait already, would get
     what comes behind before it gets back what we still hold.
     """
-    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError):
+    if connection is not None:
+        await part(connection.close)
+    await part(broker.stop)
+
+
+async def part(end: Callable[[], Awaitable[object]]) -> None:
+    """End something of the broker's, for as long as that may take and whatever comes of it."""
+    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError), stalled():
         async with asyncio.timeout(LEAVE_S):
-            if connection is not None:
-                await connection.close()
-    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError):
-        async with asyncio.timeout(LEAVE_S):
-            await broker.stop()
+            await end()
 
 
 async def _first_of(*tasks: asyncio.Task[None]) -> None:

@@ -1,51 +1,69 @@
 """The quota of ordinary accounts: who sends more than that uses the account for bulk loads."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from contracts.messages import Request
+from contracts.taxonomy import FRONT_DESK
 from handlers.admission import Arrival, Delivery, Limits, Refusal, admit
 from handlers.entry import over_quota
 from topology import names
 
-COUNTED_MAX: Final = 2048
-"""How many minutes of accounts are remembered; the oldest are forgotten first."""
+BACKLOG_MAX: Final = timedelta(hours=1)
+"""How far back a command may be counted: what piled up in an outage of so long is no fault."""
+ACCOUNTS_MAX: Final = 10_000
+"""How many accounts are remembered; who sent nothing for longest is forgotten first."""
+
+Minutes = OrderedDict[datetime, int]
 
 
 @dataclass(slots=True)
 class Quota:
-    """Counts an account's commands by the minute in which they say that they were made.
+    """Counts an account's commands by the minute in which they were made, within the last hour.
 
-    By their own time and not by ours, so that what piled up during an outage is nobody's fault.
-    A message that is delivered again is the same one. A new owner of the mailbox begins at zero.
+    By their own time, so that what piled up during an outage is nobody's fault; who lies about it
+    gets an hour's quota at once and no more. A new owner of the mailbox begins at zero.
     """
 
     per_minute: int
-    _counted: OrderedDict[tuple[str, str], set[str]] = field(default_factory=OrderedDict)
+    clock: Callable[[], datetime]
+    _accounts: OrderedDict[str, Minutes] = field(default_factory=OrderedDict)
 
     def admit(
         self, delivery: Delivery, contracts: Mapping[str, type[Request]], limits: Limits
     ) -> Arrival | Refusal:
         """Say what a delivery is; one over the quota is an arrival that will be rejected."""
         arrival = admit(delivery, contracts, limits)
-        if isinstance(arrival, Refusal) or delivery.ticket is not None or self._counts(arrival):
+        user = delivery.user
+        bulk = names.bulk_account(user or "")
+        # The front desk is everybody's: a quota would let one visitor shut it for all.
+        if user in {None, FRONT_DESK} or delivery.account == bulk or self._is_within(arrival):
             return arrival
-        finding = over_quota(self.per_minute, names.bulk_account(arrival.user))
-        return replace(arrival, findings=(finding, *arrival.findings))
+        if isinstance(arrival, Refusal):
+            return replace(arrival, dead=False)
+        return replace(arrival, findings=(over_quota(self.per_minute, bulk), *arrival.findings))
 
-    def _counts(self, arrival: Arrival) -> bool:
-        account = arrival.delivery.account or ""
-        if account == names.bulk_account(arrival.user) or arrival.header is None:
+    def _is_within(self, arrival: Arrival | Refusal) -> bool:
+        delivery = arrival.delivery
+        if delivery.ticket is not None or delivery.redelivered:
             return True
-        minute = (account, f"{arrival.header.time:%Y-%m-%dT%H:%M}")
-        ids = self._counted.setdefault(minute, set())
-        if len(self._counted) > COUNTED_MAX:
-            self._counted.popitem(last=False)
-        if arrival.id in ids:
-            return True
-        if len(ids) >= self.per_minute:
-            return False
-        ids.add(arrival.id)
-        return True
+        minutes = self._accounts.setdefault(str(delivery.account), OrderedDict())
+        self._accounts.move_to_end(str(delivery.account))
+        if len(self._accounts) > ACCOUNTS_MAX:
+            self._accounts.popitem(last=False)
+        now = self.clock()
+        for minute in [minute for minute in minutes if minute < now - 2 * BACKLOG_MAX]:
+            del minutes[minute]
+        minute = self._minute(arrival, now)
+        minutes[minute] = minutes.get(minute, 0) + 1
+        return minutes[minute] <= self.per_minute
+
+    def _minute(self, arrival: Arrival | Refusal, now: datetime) -> datetime:
+        """When it was made, as far as that can be believed; else now."""
+        header = arrival.header if isinstance(arrival, Arrival) else None
+        made = header.time if header is not None else now
+        counted = made if now - BACKLOG_MAX <= made <= now else now
+        return counted.replace(second=0, microsecond=0)

@@ -123,6 +123,12 @@ class Settings(BaseSettings):
                 f"expected FLEXSPINE_PREFETCH_MAX of at least twice FLEXSPINE_BATCH_SIZE_MAX, got "
                 f"{self.prefetch_max} and {self.batch_size_max}; otherwise every batch waits."
             )
+        slowest = self.database_timeout_s + 2 + self.backoff_max_s
+        if self.watchdog_s <= slowest:
+            raise SettingsError(
+                f"expected FLEXSPINE_WATCHDOG_S above {slowest:g}, which one attempt at a slow "
+                f"database and its pause may take, got {self.watchdog_s:g}."
+            )
         if self.amqp_url and self.master_key is None:
             raise SettingsError(
                 "expected FLEXSPINE_MASTER_KEY together with the addresses of others' servers, got "

@@ -1,7 +1,8 @@
 """How the processes share the mailboxes: each owns its part, and gives way when more come."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -40,7 +41,11 @@ class Shares:
     """For how long a lease that is taken lasts."""
     names: Sequence[str]
     """Every mailbox that there is; its kind is the word before the first dot."""
+    reaches: Callable[[], bool] = lambda: True
+    """Whether the broker can be reached at this moment."""
+    clock: Callable[[], float] = time.monotonic
     present: int = 1
+    _reached_at: float | None = None
     _owned: dict[str, Owned] = field(default_factory=dict)
 
     async def run(self) -> None:
@@ -52,8 +57,24 @@ class Shares:
                 log.warning("shares.uncounted", error=str(error))
             await asyncio.sleep(self.lease_s / ROUNDS)
 
+    @property
+    def is_cut_off(self) -> bool:
+        """Whether the broker could not be reached for a whole lease time."""
+        if self._reached_at is None or self.reaches():
+            self._reached_at = self.clock()
+        return self.clock() - self._reached_at > self.lease_s
+
     async def count(self) -> None:
-        """Say that this process is present, and adapt to how many others are."""
+        """Say that this process is present, and adapt to how many others are.
+
+        Whoever cannot reach the broker is of no use to anybody and leaves everything to others.
+        """
+        if self.is_cut_off:
+            await self.store.leave(self.owner)
+            for mailbox in list(self._owned.values()):
+                log.warning("mailbox.cut-off", mailbox=mailbox.name)
+                mailbox.give_way()
+            return
         self.present = await self.store.attend(self.owner, PRESENT * self.lease_s)
         for kind in {_kind(name) for name in self._owned}:
             owned = sorted(name for name in self._owned if _kind(name) == kind)
@@ -64,6 +85,8 @@ class Shares:
     async def take(self, mailbox: Owned) -> Lease | None:
         """Own a mailbox that is free, if that is not more than this process's part."""
         kind = _kind(mailbox.name)
+        if self.is_cut_off:
+            return None
         if sum(_kind(name) == kind for name in self._owned) >= self._part(kind):
             return None
         # Noted before it is asked for, since other mailboxes of the kind ask at the same time.

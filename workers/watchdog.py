@@ -23,7 +23,11 @@ class Watched(Protocol):
     """A mailbox, as far as the watchdog is concerned."""
 
     name: str
-    batches: int
+
+    @property
+    def progress(self) -> int:
+        """The number of its last batch, higher with each commit."""
+        ...
 
     @property
     def is_busy(self) -> bool:
@@ -50,7 +54,7 @@ class Watchdog:
     end: Callable[..., None] = end
     clock: Callable[[], float] = time.monotonic
     _since: dict[str, tuple[int, float]] = field(default_factory=dict)
-    """Mailbox -> its batches then, and since when it has been busy with the database at hand."""
+    """Mailbox -> its progress then, and since when it has been busy with the database at hand."""
     _beat: float = 0.0
     _ended: threading.Event = field(default_factory=threading.Event)
 
@@ -60,12 +64,19 @@ class Watchdog:
         thread = threading.Thread(target=self._watch_loop, name="watchdog", daemon=True)
         thread.start()
         try:
-            while True:
-                self._beat = self.clock()
-                await self.look()
-                await asyncio.sleep(self.limit_s / LOOKS)
+            async with asyncio.TaskGroup() as tasks:
+                # Apart, since a look waits for a database that may be slow.
+                tasks.create_task(self._keep_beating())
+                while True:
+                    await self.look()
+                    await asyncio.sleep(self.limit_s / LOOKS)
         finally:
             self._ended.set()
+
+    async def _keep_beating(self) -> None:
+        while True:
+            self._beat = self.clock()
+            await asyncio.sleep(self.limit_s / LOOKS)
 
     async def look(self) -> None:
         """End the process if a mailbox has been busy for too long without a commit."""
@@ -76,11 +87,11 @@ class Watchdog:
             return
         now = self.clock()
         for mailbox in self.mailboxes:
-            batches, since = self._since.get(mailbox.name, (-1, now))
+            progress, since = self._since.get(mailbox.name, (-1, now))
             if not mailbox.is_busy:
                 self._since.pop(mailbox.name, None)
-            elif batches != mailbox.batches:
-                self._since[mailbox.name] = (mailbox.batches, now)
+            elif progress != mailbox.progress:
+                self._since[mailbox.name] = (mailbox.progress, now)
             elif now - since > self.limit_s:
                 self.end("a mailbox holds messages and commits nothing", mailbox=mailbox.name)
 

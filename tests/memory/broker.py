@@ -34,6 +34,7 @@ class FakeMessage:
     reply_to: str | None = None
     headers: dict[str, Any] = field(default_factory=dict)
     content_encoding: str | None = None
+    redelivered: bool = False
 
 
 async def until(holds: Callable[[], bool]) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from outbox import handover
@@ -251,6 +251,7 @@ STEPS = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(steps=STEPS, batch_max=st.sampled_from([1, 2, 3, 100]))
 async def test_order_is_kept_and_nothing_is_lost_or_repeated(
     steps: list[tuple[str, str, str]], batch_max: int

@@ -1,5 +1,6 @@
 """The owner of a mailbox: a broker that is away, or just coming back, is a loss and no end."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -22,7 +23,7 @@ NAME = "mailbox.tests.1"
 class Broker:
     """A broker that cannot be started, each time for another reason; then it stops the test."""
 
-    def __init__(self, errors: list[Exception], ready: Any) -> None:
+    def __init__(self, errors: list[BaseException], ready: Any) -> None:
         """`ready` is called at the first start that works."""
         self._errors = errors
         self._ready = ready
@@ -54,7 +55,7 @@ class Away(MemoryStore):
         return await super().acquire(lane, owner, ttl_s)
 
 
-async def made(store: MemoryStore, errors: Sequence[Exception] = ()) -> Mailbox:
+async def made(store: MemoryStore, errors: Sequence[BaseException] = ()) -> Mailbox:
     engine, left = (await open_workshop()).engine, list(errors)
 
     def make_engine(lease: Lease) -> Engine:
@@ -79,9 +80,15 @@ async def made(store: MemoryStore, errors: Sequence[Exception] = ()) -> Mailbox:
 
 @pytest.mark.parametrize(
     "error",
-    [AMQPConnectionError("refused"), ChannelInvalidStateError("closed"), TimeoutError("slow")],
+    [
+        AMQPConnectionError("refused"),
+        ChannelInvalidStateError("closed"),
+        TimeoutError("slow"),
+        # The driver's, where heartbeats stop; nobody of us has asked for it.
+        asyncio.CancelledError(),
+    ],
 )
-async def test_broker_that_cannot_be_consumed_is_tried_again(error: Exception) -> None:
+async def test_broker_that_cannot_be_consumed_is_tried_again(error: BaseException) -> None:
     mailbox = await made(MemoryStore(), [error, error])
     await mailbox.run()
 
@@ -102,3 +109,30 @@ async def test_lane_that_another_has_taken_is_given_up() -> None:
     await store.acquire(NAME, "another", 60)
     with pytest.raises(Fenced):
         await mailbox._acquire_again((await open_workshop()).engine, Pause(0.001))
+
+
+async def test_a_renewal_that_an_own_takeover_overtook_is_no_loss() -> None:
+    """After an outage the lane is taken again while the old lease is being renewed."""
+    store = Away()
+    mailbox = await made(store)
+    mailbox.lease_s = 0.01
+    lease = await store.acquire(NAME, "tests", 60)
+    assert lease is not None
+    engine = mailbox.make_engine(lease)
+    renewing = asyncio.create_task(mailbox._renew(engine))
+    renewed = asyncio.Event()
+    slow = store.renew
+
+    async def renew(lease: Lease, ttl_s: float) -> bool:
+        fresh = await store.acquire(NAME, "tests", 60)
+        assert fresh is not None
+        engine.resume(fresh)
+        answer = await slow(lease, ttl_s)
+        renewed.set()
+        return answer
+
+    store.renew = renew  # type: ignore[assignment,method-assign]  # between question and answer
+    await asyncio.wait_for(renewed.wait(), 5)
+    await asyncio.wait([renewing], timeout=0.05)
+    assert not renewing.done()
+    renewing.cancel()

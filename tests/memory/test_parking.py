@@ -1,22 +1,29 @@
 """Commands that wait: tried again on a ladder, never overtaken, never lost with their owner."""
 
+import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from handlers.admission import Delivery
+from handlers.admission import Arrival, Delivery, Limits, Ticket, admit
 from handlers.case import Outcome
-from handlers.parking import LADDER, Contended
-from tests.builders import NOW, command
-from tests.decider import reply
+from handlers.parking import LADDER, Contended, Parked, touched
+from tests.builders import NOW, OWNER, PLATFORM, command
+from tests.decider import RULEBOOK, VAULT, reply
 from tests.memory.test_engine import Contrary
 from tests.memory.workshop import LANE, Workshop, open_workshop
+from topology.catalog import contracts_of
 from workers.engine import CONFLICTS_MAX
+from workers.loading import Loaded, Loader
+from workers.store.codec import decode, encode_row
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Commit, Conflict
+from workers.vault import Sealed
+
+CONTRACTS = contracts_of(RULEBOOK.handlers)
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -158,7 +165,9 @@ async def test_a_clock_that_is_put_back_does_not_keep_it_for_long(place: Place) 
         command("trial.keep.v1", {"id": "a"}, sender="operator", id="keep-old", time=old)
     )
     place.rival.contested = None
-    (outcome,) = await place.later(-timedelta(hours=2))
+    place.now -= timedelta(hours=2)
+    assert place.workshop.engine.due_in_s() == 0.0
+    (outcome,) = await place.run()
     assert outcome.kind == "accepted"
 
 
@@ -181,7 +190,7 @@ async def test_where_not_even_waiting_can_be_written_the_lane_pauses(place: Plac
 async def test_who_waits_is_not_to_be_read_in_the_store(place: Place) -> None:
     await place.run(command("trial.keep.v1", {"id": "a"}, sender="operator", id="secret-id"))
     stored = b"".join(place.workshop.store._documents["parked"].values())
-    assert b"trial.keep" not in stored
+    assert b"specversion" not in stored
 
 
 async def test_what_has_no_id_makes_the_lane_wait_and_is_told_in_the_end(place: Place) -> None:
@@ -197,3 +206,81 @@ async def test_what_has_no_id_makes_the_lane_wait_and_is_told_in_the_end(place: 
         "refused",
         ["trial.keep.rejected.v1"],
     )
+
+
+async def test_many_that_waited_for_one_are_decided_in_one_batch(place: Place) -> None:
+    await place.run(keep("a", 0))
+    await place.run(*(keep("a", number) for number in range(1, 200)))
+    place.rival.contested = None
+    before = len(place.rival.commits)
+    outcomes = await place.later(LADDER[0])
+    assert [outcome.kind for outcome in outcomes] == ["accepted"] * 200
+    assert len(place.rival.commits) == before + 1
+
+
+async def test_what_is_brought_in_at_once_is_bounded_by_its_bytes(place: Place) -> None:
+    """A commit holds its commands and their archive: MongoDB takes 16 MiB a document."""
+    long = "x" * 240_000
+    noise = [
+        command("trial.crash.v1", {"words": long}, sender="operator", id=f"a-{n}")
+        for n in range(12)
+    ]
+    await place.run(keep("a"))
+    waiting = await place.workshop.engine._known()
+    for number, delivery in enumerate(noise):
+        given = replace(delivery, ticket=Ticket(f"{LANE}/9/{number:05d}", 1, 1))
+        waiting.add(Parked(f"{LANE}/9/{number:05d}", frozenset({f"x/{number}"}), NOW, given))
+    taken = waiting.due(NOW, 200, 2_000_000)
+    assert 1 <= len(taken) <= 8
+    assert len(waiting.due(NOW, 3, 2_000_000)) == 3
+
+
+async def test_one_that_does_not_open_costs_nobody_else(place: Place) -> None:
+    """Its sender is told that it is held, an operator gets the box, and the lane goes on."""
+    await place.run(keep("a", 1, account="operator"))
+    (row,) = place.workshop.rows("parked")
+    spoilt = row["delivery"].box[:-1] + b"?"
+    changed = {**row, "delivery": Sealed(row["delivery"].key, spoilt)}
+    place.workshop.store._documents["parked"][row["_id"]] = encode_row(changed)
+    lease = await place.workshop.store.acquire(LANE, "tests", 60)
+    assert lease is not None
+    place.workshop.engine.resume(lease)
+    place.rival.contested = None
+    place.now += LADDER[0]
+    held, other = await place.run(keep("b"))
+    assert (held.kind, held.letters[0].type) == ("refused", "trial.keep.held.v1")
+    assert json.loads(held.letters[0].body)["correlationid"] == "keep-a-1"
+    assert other.kind == "accepted"
+    assert place.parked() == []
+    (dead,) = (await place.workshop.opened("dead_letters")).values()
+    assert dead["body"].value == spoilt
+
+
+async def test_who_would_be_too_many_is_held(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("handlers.parking.WAITING_MAX", 3)
+    await place.run(*(keep("a", number) for number in range(5)))
+    assert sorted(place.kinds[0]) == ["deferred"] * 3 + ["exhausted"] * 2
+
+
+def test_a_change_of_oneself_is_not_overtaken() -> None:
+    arrival = admit(command("user.get.v1", {"id": PLATFORM}), CONTRACTS, Limits())
+    assert isinstance(arrival, Arrival)
+    sender, own, other = ("users", PLATFORM), ("users", PLATFORM), ("users", OWNER)
+    inbox = f"inbox/{PLATFORM}/command-1"
+    assert touched([sender], arrival) == {inbox}
+    assert touched([sender, own, other], arrival) == {inbox, f"users/{PLATFORM}", f"users/{OWNER}"}
+
+
+async def test_the_archive_says_nothing_of_places(place: Place) -> None:
+    """They come and go with what was decided; a rebuild has nobody to let wait."""
+    await place.run(keep("a"))
+    place.rival.contested = None
+    await place.later(LADDER[0])
+    (batch,) = place.workshop.rows("commands")
+    loaded = Loaded()
+    keys = [("keys", entry["writes"].key) for entry in batch["entries"]]
+    await Loader(place.workshop.store, VAULT).read(keys, loaded)
+    (entry,) = batch["entries"]
+    aad = f"commands/{batch['_id']}/{entry['index']}/writes".encode()
+    written = decode(loaded.keyring.open(entry["writes"], aad))["writes"]
+    assert [write["collection"] for write in written] == ["trials"]

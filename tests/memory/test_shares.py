@@ -97,3 +97,23 @@ async def test_lease_of_another_is_not_counted_as_ones_own(store: MemoryStore) -
     process = Process("one", store)
     assert "unrouted" not in await process.turn()
     assert "unrouted" not in process.shares._owned
+
+
+async def test_who_cannot_reach_the_broker_leaves_everything_to_others(
+    store: MemoryStore, clock: Clock
+) -> None:
+    """Its leases would last for ever: the database is all that they need."""
+    first, second = Process("one", store), Process("two", store)
+    reaches = [True]
+    first.shares.reaches, first.shares.clock = lambda: reaches[0], clock
+    for process in (first, second, first, second):
+        await process.turn()
+    reaches[0] = False
+    await first.shares.count()
+    assert any(box.owned for box in first.boxes)
+    clock.now += 11
+    assert await first.turn() == []
+    assert await second.turn() == NAMES
+    reaches[0] = True
+    await first.shares.count()
+    assert first.shares.present == 2

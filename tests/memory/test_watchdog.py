@@ -17,7 +17,7 @@ LIMIT_S = 60.0
 @dataclass
 class Box:
     name: str = "mailbox.tests.0"
-    batches: int = 0
+    progress: int = 0
     is_busy: bool = True
 
 
@@ -63,7 +63,7 @@ async def test_a_mailbox_that_commits_nothing_ends_the_process(
 
 async def test_a_mailbox_that_gets_on_lives(dog: Watchdog, kennel: Kennel) -> None:
     for now in range(0, 600, 30):
-        kennel.box.batches += 1
+        kennel.box.progress += 1
         assert await look(dog, kennel, now) == []
 
 
@@ -94,3 +94,16 @@ async def test_an_event_loop_that_does_not_turn_is_seen_from_a_thread() -> None:
         pass
     task.cancel()
     assert kennel.ends[0] == "the event loop does not turn"
+
+
+async def test_a_database_that_is_slow_to_answer_is_no_stuck_loop() -> None:
+    kennel = Kennel(box=Box(is_busy=False))
+
+    async def slow() -> None:
+        await asyncio.sleep(0.5)
+
+    dog = Watchdog([kennel.box], slow, 0.1, kennel.end)
+    task = asyncio.create_task(dog.run())
+    await asyncio.wait([task], timeout=0.4)
+    task.cancel()
+    assert kennel.ends == []

@@ -157,7 +157,8 @@ class MongoStore:
         with _in_words():
             await self._present.update_one({"_id": owner}, renewal(ttl_s), upsert=True)
             await self._present.delete_many(RUN_OUT)
-            return await self._present.count_documents({})
+            # Oneself at least, however long it took from the first of these to the last.
+            return max(1, await self._present.count_documents({}))
 
     async def leave(self, owner: str) -> None:
         """Be present no longer."""
