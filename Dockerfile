@@ -1,4 +1,4 @@
-# The workers as an image: production packages only, no tools, no administrator inside.
+# The workers as an image: production packages only, no tools, no secret inside.
 # Build: docker build --tag flexspine .
 FROM python:3.11-slim AS packages
 # The hashes say that what comes is what was tested, wherever it comes from.
@@ -29,6 +29,7 @@ ENV PYTHONPATH=/app \
     PYTHONDONTWRITEBYTECODE=1 \
     FLEXSPINE_FOLDER=/var/lib/flexspine
 USER flexspine
+# Whether this container's own worker is alive; a server that is away is no reason to restart it.
 HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
     CMD ["flexspine", "doctor", "--quick"]
 CMD ["flexspine", "work"]

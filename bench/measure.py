@@ -108,7 +108,9 @@ async def compare_sizes(settings: Settings, options: Options, sizes: Sequence[in
         for number in range(options.rounds):
             for assets in sizes:
                 database = await _served(testbed, assets)
-                run = await contest.run_spine(testbed, users, scale.commands, database)
+                run = await contest.run_spine(
+                    testbed, users, scale.commands, database, bulk=options.bulk
+                )
                 found.runs.setdefault(assets, []).append(run)
                 _told(f"round {number + 1} of {options.rounds}: {assets:,} assets", run)
                 timed = await latency.measure(testbed, users, scale.replies, database)

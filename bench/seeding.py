@@ -18,8 +18,7 @@ from bench.testbed import BASE, PARTIES, PREFIX, Testbed
 from contracts.users import RegisterUser
 from handlers.admission import Delivery
 from topology import names, plan
-from topology.apply import apply, password_hash
-from topology.management import Address, Management
+from topology.apply import password_hash
 from workers.app import Workers
 from workers.backbone import open_backbone
 from workers.cli.measuring import Unmeasured
@@ -181,13 +180,9 @@ def _registration(testbed: Testbed, number: int) -> Delivery:
 
 async def _accounts(testbed: Testbed, users: Sequence[str]) -> None:
     """What the account reconciler does, which is not running."""
-    admin = testbed.administrator
-    urls = testbed.addresses
-    address = Address.of(urls.management_url, urls.amqp_url, admin.name, admin.password)
-    key_hash = password_hash(testbed.vault.password(PARTIES))
-    async with Management(address) as management:
-        for user in users:
-            await apply(plan.user_plan(user), management, lambda _name: key_hash)
+    key = testbed.vault.password(PARTIES)
+    for user in users:
+        await testbed.administrator.apply(plan.user_plan(user), lambda _name: key, testbed.made)
 
 
 def _seed(users: Sequence[str], number: int) -> Delivery:

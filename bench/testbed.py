@@ -1,5 +1,6 @@
 """The ground on which contestants meet: servers, and a virtual host and databases of our own."""
 
+import re
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
@@ -9,18 +10,18 @@ from typing import Any, Final
 from urllib.parse import quote, unquote, urlsplit
 
 import aio_pika
-import httpx
 from aio_pika.abc import AbstractChannel
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
+from bench.accounts import Account, Administrator, fits
 from bench.load import Party
 from bench.places import EVENTS, OUTPUTS, QUEUES, Servers
+from contracts.taxonomy import USER_PREFIX
 from topology import catalog, names
+from topology.plan import build as build_plan
 from workers import embedded
 from workers.addresses import Addresses
-from workers.backbone import apply_topology
-from workers.cli.measuring import Unmeasured
 from workers.cli.place import SERVERS
 from workers.settings import Settings
 from workers.vault import Vault
@@ -37,16 +38,13 @@ RIVALS: Final = f"{PREFIX}rivals"
 """The database of a rival's run."""
 PARTIES: Final = "bench-parties"
 """Whose derived key every party logs in with."""
+USER: Final = f"{USER_PREFIX}-"
+"""How the id of every registered user begins, and so the names of its accounts."""
+
+OURS: Final = re.compile(rf"{BASE}|{RUN}|{RIVALS}|{PREFIX}assets-\d+")
+"""The databases that the bench makes; others of that beginning are somebody else's."""
 
 Documents = AsyncDatabase[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A login of the broker."""
-
-    name: str
-    password: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,9 @@ class Testbed:
     settings: Settings
     addresses: Addresses
     vault: Vault
-    administrator: Account
+    administrator: Administrator
+    made: set[str]
+    """Accounts that there were not before, by now."""
     pids: Mapping[str, int]
     """Process ids of embedded servers; empty where the servers are others'."""
     client: AsyncMongoClient[dict[str, Any]]
@@ -68,7 +68,8 @@ class Testbed:
     @property
     def admin_url(self) -> str:
         """The broker's address with the administrator's login."""
-        return self.addresses.amqp_as(self.administrator.name, self.administrator.password)
+        account = self.administrator.account
+        return self.addresses.amqp_as(account.name, account.password)
 
     @property
     def servers(self) -> Servers:
@@ -125,28 +126,37 @@ class Testbed:
 async def open_testbed(settings: Settings, folder: Path | None) -> AsyncIterator[Testbed]:
     """Embedded servers in the folder (a temporary one if none is kept), unless settings name any.
 
-    On the servers of others everything is taken away in the end: databases, virtual host, accounts.
+    On the servers of others everything that was made is taken away in the end: databases, virtual
+    host, accounts. An account that was there before is not touched, and one with another password
+    than ours stops the bench before anything is made.
     """
+    plan = build_plan(catalog.build())
     with _served(settings, folder) as (served, given, account, pids):
         url = urlsplit(given.amqp_url)._replace(path=f"/{VHOST}").geturl()
         addresses = replace(given, amqp_url=url)
-        vault = Vault(served.master)
+        vault, administrator = Vault(served.master), Administrator(addresses, account)
+        await administrator.others(plan, vault.password)
         async with AsyncExitStack() as stack:
             client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
                 addresses.mongo_url, w="majority"
             )
             await stack.enter_async_context(client)
+            made: set[str] = set()
             if not pids:
-                stack.push_async_callback(_leave, addresses, account, client)
-            await _management(addresses, account, "PUT", f"vhosts/{VHOST}")
-            everything = {"configure": ".*", "write": ".*", "read": ".*"}
-            permission = f"permissions/{VHOST}/{quote(account.name, safe='')}"
-            await _management(addresses, account, "PUT", permission, everything)
-            await apply_topology(addresses, vault, catalog.build(), account.name, account.password)
+                stack.push_async_callback(_leave, administrator, vault, client, made)
+            await _make_vhost(administrator)
+            await administrator.apply(plan, vault.password, made)
             login = addresses.amqp_as(account.name, account.password)
             connection = await stack.enter_async_context(await aio_pika.connect(login))
             channel = await connection.channel()
-            yield Testbed(served, addresses, vault, account, pids, client, channel)
+            yield Testbed(served, addresses, vault, administrator, made, pids, client, channel)
+
+
+async def _make_vhost(administrator: Administrator) -> None:
+    await administrator.ask("PUT", f"vhosts/{VHOST}")
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    name = quote(administrator.account.name, safe="")
+    await administrator.ask("PUT", f"permissions/{VHOST}/{name}", everything)
 
 
 @contextmanager
@@ -175,35 +185,19 @@ def _served(
 
 
 async def _leave(
-    addresses: Addresses, account: Account, client: AsyncMongoClient[dict[str, Any]]
+    administrator: Administrator,
+    vault: Vault,
+    client: AsyncMongoClient[dict[str, Any]],
+    made: set[str],
 ) -> None:
     """Take away what the bench made on servers that serve others too."""
-    found = await _management(addresses, account, "GET", f"vhosts/{VHOST}/permissions")
-    for row in found:
-        # Only the bench's own parties are registered users of its virtual host.
-        if row["user"].startswith("USR-"):
-            name = quote(row["user"], safe="")
-            await _management(addresses, account, "DELETE", f"users/{name}")
-    await _management(addresses, account, "DELETE", f"vhosts/{VHOST}")
+    held = {row["name"]: row for row in await administrator.ask("GET", "users")}
+    rights = await administrator.ask("GET", f"vhosts/{VHOST}/permissions")
+    # Parties of a run that was killed are those of our virtual host that have the parties' key.
+    parties = {row["user"] for row in rights if row["user"].startswith(USER)}
+    left = {name for name in parties if fits(held[name], vault.password(PARTIES))}
+    await administrator.take_away(made | left)
+    await administrator.ask("DELETE", f"vhosts/{VHOST}")
     for name in await client.list_database_names():
-        if name.startswith(PREFIX):
+        if OURS.fullmatch(name):
             await client.drop_database(name)
-
-
-async def _management(
-    addresses: Addresses,
-    account: Account,
-    method: str,
-    path: str,
-    body: Mapping[str, str] | None = None,
-) -> Any:
-    async with httpx.AsyncClient(
-        base_url=addresses.management_url, auth=(account.name, account.password), trust_env=False
-    ) as management:
-        answer = await management.request(method, f"/api/{path}", json=body)
-        if not answer.is_success:
-            raise Unmeasured(
-                f"expected the broker's management API to do {method} {path} for {account.name}, "
-                f"got {answer.status_code}. The bench needs an administrator in FLEXSPINE_AMQP_URL."
-            )
-        return answer.json() if answer.content else None

@@ -16,9 +16,11 @@ TRACESTATE_LENGTH_MAX: Final = 512
 Trace = tuple[tuple[str, str], ...]
 """The headers that are passed on, as pairs; empty without a trace."""
 
-_PARENT: Final = re.compile(
+TRACEPARENT_FORM: Final = (
     r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 )
+"""As a pattern, which is published; zeros and version `ff` are invalid by the standard."""
+_PARENT: Final = re.compile(TRACEPARENT_FORM)
 _STATE: Final = re.compile(r"[\x20-\x7e]*")
 
 

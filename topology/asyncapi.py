@@ -11,11 +11,10 @@ from contracts.messages import reply_type
 from handlers.letters import UNREAD_HELD_TYPE, UNREAD_TYPE
 from topology import names
 from topology.catalog import Entry
-from topology.payloads import MESSAGES, about, components, doc, summary
+from topology.payloads import BINDING, MESSAGES, about, components, doc, summary
 from topology.render import OUTCOMES, events
 
 VERSION: Final = "3.0.0"
-BINDING: Final = {"bindingVersion": "0.3.0"}
 COMMANDS, BULK, REPLIES, EVENTS, DOMAIN = "commands", "bulk", "replies", "events", "domain"
 PERSISTENT: Final = 2
 ABOUT: Final = (

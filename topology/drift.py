@@ -44,14 +44,20 @@ class Drift:
     got: Mapping[str, Any] = field(default_factory=dict)
 
 
-def compare(plan: Plan, found: Holdings, known: Collection[str] = ()) -> list[Drift]:
+def compare(
+    plan: Plan,
+    found: Holdings,
+    known: Collection[str] = (),
+    registered: Collection[str] = frozenset(),
+) -> list[Drift]:
     """Differences in the order of their kinds and names; `known` accounts are not judged.
 
     Queues and accounts of registered users come from the register: they are compared with what
-    each user should have, and a user may bind its events otherwise, within its own keys.
+    each user should have, and a user may bind its events otherwise, within its own keys. Whoever
+    only looks like a user is surplus; a user of whom there is nothing at all is still to be made.
     """
     held = dict(_held(found))
-    users = _users(held)
+    users = _looking_like_users(held) & set(registered)
     wanted = dict(_planned(plan))
     for user in users:
         wanted |= dict(_planned(user_plan(user)))
@@ -91,8 +97,8 @@ def _is_own_choice(drift: Drift, users: Collection[str]) -> bool:
     return re.search(pattern, shape["key"]) is not None
 
 
-def _users(held: Mapping[Thing, Shape]) -> set[str]:
-    """Registered users of whom there is an account or a queue."""
+def _looking_like_users(held: Mapping[Thing, Shape]) -> set[str]:
+    """Ids of users of whom there is an account or a queue; the register knows whether they are."""
     found = (USER.match(name) for kind, name in held if kind in {"account", "queue"})
     return {match[0] for match in found if match}
 

@@ -8,6 +8,12 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from contracts.envelope import BACKBONE_URN, CONTENT_TYPE, USER_URN, Header
+from contracts.trace import (
+    TRACEPARENT,
+    TRACEPARENT_FORM,
+    TRACESTATE,
+    TRACESTATE_LENGTH_MAX,
+)
 from topology.catalog import Entry
 from topology.render import events, written
 
@@ -16,20 +22,21 @@ MESSAGES: Final = "#/components/messages/"
 READ: Final[JsonSchemaMode] = "validation"
 WRITTEN: Final[JsonSchemaMode] = "serialization"
 REQUIRED: Final = tuple(name for name, f in Header.model_fields.items() if f.is_required())
-AMQP: Final = {"bindingVersion": "0.3.0"}
+BINDING: Final = {"bindingVersion": "0.3.0"}
+"""Which version of AsyncAPI's AMQP bindings is spoken."""
 TRACE_HEADERS: Final = {
     "type": "object",
     "description": "Optional AMQP headers: the trace context of the W3C.",
     "properties": {
-        "traceparent": {
+        TRACEPARENT: {
             "type": "string",
             "description": "Which trace and span the message belongs to.",
-            "pattern": "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$",
+            "pattern": f"^{TRACEPARENT_FORM}$",
         },
-        "tracestate": {
+        TRACESTATE: {
             "type": "string",
             "description": "What tracing systems add to it.",
-            "maxLength": 512,
+            "maxLength": TRACESTATE_LENGTH_MAX,
         },
     },
 }
@@ -142,7 +149,7 @@ def _message(
                 "data": dict(data),
             },
         },
-        "bindings": {"amqp": {"messageType": name, **AMQP}},
+        "bindings": {"amqp": {"messageType": name, **BINDING}},
     }
 
 

@@ -4,22 +4,31 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import pytest
 from pydantic import SecretStr
+from pymongo import AsyncMongoClient
 
 from bench import contest, measure, report, seeding
 from bench.figures import Figures
 from bench.latency import Latencies
 from bench.measure import Options, Scale
-from bench.testbed import BASE, PREFIX, RUN, Testbed, open_testbed
+from bench.testbed import BASE, PREFIX, RUN, VHOST, Testbed, open_testbed
 from tests.servers import TestServers
-from tests.spine import MASTER
+from tests.spine import MASTER, Inspector
+from topology.apply import password_hash
+from topology.catalog import build
+from topology.plan import build as build_plan
 from workers.cli.measuring import Unmeasured, bench
 from workers.settings import Settings
+from workers.vault import Vault
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(300)]
 
+SOMEBODY_S = f"{PREFIX}marks"
+PLAN = build_plan(build())
 TINY = Scale(commands=60, naive=20, replies=3, drain=0)
 KEYS = {
     *(f"{name}_per_second" for name in ("spine", "bare", "naive")),
@@ -71,12 +80,77 @@ def test_the_plot_is_an_svg(figures: Figures, tmp_path: Path) -> None:
     assert "<svg" in (tmp_path / "plot.svg").read_text()
 
 
-async def test_the_servers_of_others_are_left_as_they_were(given: Settings) -> None:
+Shared = tuple[dict[str, dict[str, Any]], set[str], list[str]]
+
+
+async def shared(servers: TestServers) -> Shared:
+    """What all users of the servers share: accounts with their hashes, virtual hosts, databases."""
+    account = (servers.administrator, servers.password)
+    inspector = Inspector(servers.urls.management_url, account, "/")
+    accounts = {row["name"]: row for row in await inspector.call("GET", "users")}
+    hosts = {row["name"] for row in await inspector.call("GET", "vhosts")}
+    await inspector.close()
+    client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(servers.urls.mongo_url)
+    databases = sorted(await client.list_database_names())
+    await client.close()
+    return accounts, hosts, databases
+
+
+@pytest.fixture
+async def somebody_s(servers: TestServers) -> AsyncIterator[None]:
+    """A database of somebody else whose name begins as ours do."""
+    async with AsyncMongoClient[dict[str, Any]](servers.urls.mongo_url) as client:
+        await client[SOMEBODY_S]["kept"].insert_one({})
+        yield
+        await client.drop_database(SOMEBODY_S)
+
+
+@pytest.mark.usefixtures("somebody_s")
+@pytest.mark.parametrize("is_there", [True, False], ids=["another-backbone-s", "absent"])
+async def test_the_servers_of_others_are_left_as_they_were(
+    given: Settings, servers: TestServers, *, is_there: bool
+) -> None:
+    """Accounts of the plan that another backbone made stay as they are; those of the bench go."""
+    await _prepare_accounts(servers, is_there=is_there)
+    before = await shared(servers)
+    assert SOMEBODY_S in before[2]
     async with open_testbed(given, None) as testbed:
         await seeding.parties(testbed)
-        assert await _databases(testbed) == [BASE]
-    async with open_testbed(given, None) as testbed:
-        assert await _databases(testbed) == []
+        assert sorted(await _databases(testbed)) == [BASE, SOMEBODY_S]
+        during, hosts, _ = await shared(servers)
+    assert hosts - before[1] == {VHOST}
+    of_plan = {account.name for account in PLAN.accounts}
+    assert of_plan <= during.keys()
+    assert sum(name.startswith("USR-") for name in during.keys() - before[0].keys()) == 20
+    assert await shared(servers) == before
+    assert is_there == bool(of_plan & before[0].keys())
+
+
+async def test_a_backbone_of_another_master_key_is_not_locked_out(
+    given: Settings, servers: TestServers
+) -> None:
+    """Accounts are of the whole broker: nothing is made where one of the plan is another's."""
+    await _prepare_accounts(servers, is_there=True)
+    before = await shared(servers)
+    another = given.model_copy(update={"master_key": SecretStr("ff" * 32)})
+    with pytest.raises(Unmeasured, match=r"no account flex-accounts, .*Set FLEXSPINE_MASTER_KEY"):
+        async with open_testbed(another, None):
+            pytest.fail("expected a refusal, got a testbed")
+    assert await shared(servers) == before
+
+
+async def _prepare_accounts(servers: TestServers, *, is_there: bool) -> None:
+    """Make the accounts of the plan as a backbone of the test's master key does, or delete them."""
+    account = (servers.administrator, servers.password)
+    inspector = Inspector(servers.urls.management_url, account, "/")
+    for one in PLAN.accounts:
+        path = f"users/{quote(one.name, safe='')}"
+        if is_there:
+            hashed, tags = password_hash(Vault(MASTER).password(one.name)), ",".join(one.tags)
+            await inspector.call("PUT", path, password_hash=hashed, tags=tags)
+        else:
+            await inspector.call("DELETE", path)
+    await inspector.close()
 
 
 async def _databases(testbed: Testbed) -> list[str]:
@@ -129,6 +203,21 @@ async def test_register_sizes_are_compared(given: Settings) -> None:
     assert told["ratio_p99"] == pytest.approx(
         large["reply_p99_ms"] / small["reply_p99_ms"], rel=0.05
     )
+
+
+async def test_register_sizes_are_compared_under_a_bulk_load(given: Settings) -> None:
+    """Its accounts have no quota: the load is accepted, and only the timed replies are refused."""
+    strict = given.model_copy(update={"quota_per_minute": 1})
+    options = Options(replace(TINY, replies=0), rounds=1, bulk=True)
+    with pytest.raises(Unmeasured, match=r"every command to be accepted, got \d+ refused"):
+        await measure.compare_sizes(strict, options, [50, 60])
+
+
+def test_what_is_not_measured_at_two_sizes_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Unmeasured, match="expected --against without --assets, got both"):
+        bench(assets="10,20", against=tmp_path / "rivals.py")
+    with pytest.raises(Unmeasured, match="expected --plot without --assets, got both"):
+        bench(assets="10,20", plot=tmp_path / "plot.svg")
 
 
 def test_percentiles_are_times_that_were_measured() -> None:

@@ -1,5 +1,6 @@
 """`doctor` on real servers: content with a backbone that runs, clear about one that does not."""
 
+import asyncio
 import json
 import os
 import re
@@ -21,6 +22,7 @@ from workers.addresses import Addresses
 from workers.cli import doctor_servers as servers_checks
 from workers.cli.doctor import Result, checks, examine
 from workers.cli.doctor_fault import Fault
+from workers.cli.doctor_worker import worker
 from workers.cli.keyring import AccountKeys
 from workers.cli.place import Place
 from workers.settings import Settings
@@ -121,12 +123,21 @@ async def test_a_management_api_that_is_none_is_said(lone: Spine, servers: TestS
 
 
 async def test_records_that_wait_for_long_are_a_fault(lone: Spine) -> None:
-    now = datetime.now(UTC)
-    await lone.database["outbox"].insert_one({"_id": "new", "at": now})
-    assert (await servers_checks.outbox(place(lone))).startswith("1 waiting")
-    await lone.database["outbox"].insert_one({"_id": "old", "at": now - timedelta(seconds=100)})
-    with pytest.raises(Fault, match=r"2, the oldest for 1\d\d s.*relay\.paused"):
+    """The oldest is the first of its lane, whichever lane that is."""
+    now, outbox = datetime.now(UTC), lone.database["outbox"]
+    await outbox.insert_many([{"_id": f"b/{n:06d}/0/0", "at": now} for n in range(100)])
+    assert (await servers_checks.outbox(place(lone))).startswith("100 waiting")
+    await outbox.insert_one({"_id": "c/000001/0/0", "at": now - timedelta(seconds=100)})
+    await outbox.insert_one({"_id": "d/000001/0/0", "at": now})
+    await lone.database.command("profile", 2)
+    with pytest.raises(Fault, match=r"102, the oldest for 1\d\d s.*relay\.paused"):
         await servers_checks.outbox(place(lone))
+    await lone.database.command("profile", 0)
+    looks = lone.database["system.profile"].find(
+        {"ns": f"{lone.database.name}.outbox", "op": "query"}
+    )
+    examined = [look["docsExamined"] async for look in looks]
+    assert examined == [1, 1, 1, 0]
 
 
 async def test_a_consumer_timeout_of_a_policy_is_seen(lone: Spine) -> None:
@@ -201,17 +212,64 @@ def run(given: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def environment(spine: Spine) -> dict[str, str]:
+    given = vars_of(spine.addresses) | {
+        "master_key": MASTER.hex(),
+        "folder": str(spine.settings.folder),
+        "mongo_database": spine.settings.mongo_database,
+    }
+    return {f"FLEXSPINE_{name.upper()}": value for name, value in given.items()}
+
+
 async def test_the_command_ends_with_2_where_something_is_wrong(
     servers: TestServers, tmp_path: Path
 ) -> None:
     async with open_spine(servers, "doctor", tmp_path) as spine:
-        given = vars_of(spine.addresses) | {"master_key": MASTER.hex(), "folder": str(tmp_path)}
-        environment = {f"FLEXSPINE_{name.upper()}": value for name, value in given.items()}
-        whole, quick = run(environment, "--json"), run(environment, "--quick")
+        whole = run(environment(spine), "--json")
     assert whole.returncode == 2
     told = {one["check"]: one["state"] for one in json.loads(whole.stdout)}
     assert {name for name, state in told.items() if state == "fault"} == {"consumers"}
-    assert (quick.returncode, "transactions" in quick.stdout) == (0, False)
+
+
+async def test_quick_tells_whether_the_worker_of_this_host_is_alive(lone: Spine) -> None:
+    """What a supervisor starts again: a process that has ended, or whose loop does not turn."""
+    async with lone.running():
+        alive = await asyncio.to_thread(run, environment(lone), "--quick", "--json")
+        with pytest.raises(Fault, match=r"a worker of elsewhere in .*`present`, got none"):
+            await worker(place(lone), "elsewhere")
+    ended = run(environment(lone), "--quick", "--json")
+    assert (alive.returncode, ended.returncode) == (0, 2)
+    found = {one["check"]: one for one in json.loads(alive.stdout)}
+    assert found.keys() == {"settings", "master key", "worker"}
+    assert found["worker"]["said"].startswith(f"present: {socket.gethostname()}:{os.getpid()}:")
+
+
+async def test_who_was_present_and_has_hung_since_is_not_alive(lone: Spine) -> None:
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    await lone.database["present"].insert_one({"_id": "here:7:ab", "until": past})
+    with pytest.raises(Fault, match="got none"):
+        await worker(place(lone), "here")
+    # A dot of a name is a dot, and the name ends at the colon.
+    future = datetime.now(UTC) + timedelta(seconds=60)
+    others = [{"_id": f"{name}:7:ab", "until": future} for name in ("hereabouts", "h.re", "there")]
+    await lone.database["present"].insert_many(others)
+    with pytest.raises(Fault, match="got none"):
+        await worker(place(lone), "here")
+    assert await worker(place(lone), "h.re") == "present: h.re:7:ab"
+
+
+@pytest.mark.parametrize("away", ["mongo_url", "amqp_url", "management_url"])
+async def test_an_outage_is_no_reason_to_start_a_worker_again(lone: Spine, away: str) -> None:
+    """It is not present while database or broker is away; the management API is not asked."""
+    scheme = {"mongo_url": "mongodb", "amqp_url": "amqp", "management_url": "http"}[away]
+    changed = place(lone, **{away: f"{scheme}://127.0.0.1:{free_port()}/"})
+    if away == "management_url":
+        future = datetime.now(UTC) + timedelta(seconds=60)
+        await lone.database["present"].insert_one({"_id": "here:7:ab", "until": future})
+        assert await worker(changed, "here") == "present: here:7:ab"
+    else:
+        what = {"mongo_url": "database", "amqp_url": "broker"}[away]
+        assert (await worker(changed, "here")).startswith(f"unknown, the {what} is away: ")
 
 
 def test_a_setting_that_is_none_is_the_first_fault() -> None:

@@ -12,15 +12,16 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from contracts.taxonomy import USER_PREFIX
 from tests.servers import TestServers
 from tests.spine import ENTRIES, MASTER, Inspector, Spine
 from topology import names
-from topology.apply import password_hash
+from topology.apply import apply, password_hash
 from topology.catalog import build
 from topology.definitions import definitions
 from topology.drift import Drift, compare
 from topology.management import Address, Management, ManagementError
-from topology.plan import Plan
+from topology.plan import Plan, user_plan
 from topology.plan import build as build_plan
 from workers.vault import Vault
 
@@ -34,14 +35,14 @@ def address(servers: TestServers, vhost: str) -> Address:
     return Address(servers.urls.management_url, servers.administrator, servers.password, vhost)
 
 
-async def drifts(servers: TestServers, spine: Spine) -> list[Drift]:
+async def drifts(servers: TestServers, spine: Spine, *registered: str) -> list[Drift]:
     vhost = urlsplit(spine.addresses.amqp_url).path.removeprefix("/")
-    return await compared(servers, vhost, PLAN)
+    return await compared(servers, vhost, PLAN, *registered)
 
 
-async def compared(servers: TestServers, vhost: str, plan: Plan) -> list[Drift]:
+async def compared(servers: TestServers, vhost: str, plan: Plan, *registered: str) -> list[Drift]:
     async with Management(address(servers, vhost)) as management:
-        return compare(plan, await management.holdings(), {servers.administrator})
+        return compare(plan, await management.holdings(), {servers.administrator}, registered)
 
 
 def brief(found: list[Drift]) -> set[tuple[str, str, str]]:
@@ -141,14 +142,33 @@ async def test_a_registered_user_is_listed_when_it_has_more(
     ask = lone.inspector.call
     async with lone.running():
         party = await lone.platform()
-        assert await drifts(servers, lone) == []
+        assert await drifts(servers, lone, party.user) == []
         events = names.events_queue(party.user)
         await ask("POST", f"bindings/{{vhost}}/e/flex.events/q/{events}", routing_key="#")
         own = f"{party.user}.asset.#"
         await ask("POST", f"bindings/{{vhost}}/e/flex.events/q/{events}", routing_key=own)
-        assert brief(await drifts(servers, lone)) == {
+        assert brief(await drifts(servers, lone, party.user)) == {
             ("binding", f"flex.events -> queue {events} (#)", "surplus")
         }
+
+
+async def test_an_account_that_is_of_no_registered_user_is_listed(
+    lone: Spine, servers: TestServers
+) -> None:
+    """The command asks the register; an account of a user's name and rights alone is none."""
+    plan = user_plan(f"{USER_PREFIX}-{secrets.token_hex(4).upper()}")
+    vhost = urlsplit(lone.addresses.amqp_url).path.removeprefix("/")
+    async with lone.running():
+        await lone.platform()
+    database = lone.settings.mongo_database
+    before = run(servers, vhost, "diff", "--json", database=database)
+    async with Management(address(servers, vhost)) as management:
+        await apply(plan, management, lambda _name: "")
+    after = run(servers, vhost, "diff", "--json", database=database)
+    listed = [one for one in json.loads(after.stdout) if one not in json.loads(before.stdout)]
+    assert {one["state"] for one in listed} == {"surplus"}
+    made = {queue.name for queue in plan.queues} | {account.name for account in plan.accounts}
+    assert {one["name"] for one in listed} >= made
 
 
 async def test_a_virtual_host_that_is_none_is_said(servers: TestServers) -> None:
@@ -197,13 +217,16 @@ async def test_a_virtual_host_takes_them_without_accounts(servers: TestServers) 
 # The command.
 
 
-def run(servers: TestServers, vhost: str, *words: str) -> subprocess.CompletedProcess[str]:
+def run(
+    servers: TestServers, vhost: str, *words: str, database: str = "flexspine"
+) -> subprocess.CompletedProcess[str]:
     outside = {k: v for k, v in os.environ.items() if not k.startswith("FLEXSPINE_")}
     path = f"/{quote(vhost, safe='')}"
     given = {
         "FLEXSPINE_AMQP_URL": urlsplit(servers.amqp_url)._replace(path=path, query="").geturl(),
         "FLEXSPINE_MANAGEMENT_URL": servers.urls.management_url,
         "FLEXSPINE_MONGO_URL": servers.urls.mongo_url,
+        "FLEXSPINE_MONGO_DATABASE": database,
         "FLEXSPINE_MASTER_KEY": MASTER.hex(),
     }
     return subprocess.run(  # noqa: S603 - our own command

@@ -159,6 +159,13 @@ def test_image_runs_workers_as_nobody_in_particular() -> None:
     assert stages == ["python:3.11-slim"] * 2
 
 
+def test_image_is_judged_by_its_own_worker() -> None:
+    """Workers say that they are there under their host's name, so each container needs its own."""
+    (command,) = re.findall(r"^HEALTHCHECK [^\n]*\\\n +CMD (.+)$", DOCKERFILE, re.MULTILINE)
+    assert json.loads(command) == ["flexspine", "doctor", "--quick"]
+    assert "hostname" not in SERVICES["workers"]
+
+
 def test_image_is_installed_by_hash() -> None:
     install = re.search(r"pip install[^&]*", DOCKERFILE)
     assert install is not None

@@ -2,6 +2,7 @@
 
 import asyncio
 import resource
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ from pydantic import SecretStr
 
 from workers.cli import doctor_machine as machine
 from workers.cli import doctor_servers as servers
-from workers.cli.doctor import Check, checks, examine
+from workers.cli.doctor import Check, alive, checks, examine
 from workers.cli.doctor_fault import Fault
 from workers.settings import Settings
+from workers.store.inspection import members
+from workers.store.protocol import Unavailable
 
 
 def settings(folder: Path, **given: Any) -> Settings:
@@ -111,19 +114,27 @@ def test_a_short_consumer_timeout_is_said() -> None:
     [
         ("mongodb://one/", [("one", 27017)]),
         ("mongodb://name:word@one:1,two/?replicaSet=rs0", [("one", 1), ("two", 27017)]),
+        ("mongodb://[::1]/", [("::1", 27017)]),
+        ("mongodb://[fe80::1]:1,two:2", [("fe80::1", 1), ("two", 2)]),
     ],
 )
 def test_every_member_of_an_address_is_tried(url: str, hosts: list[tuple[str, int]]) -> None:
-    assert servers._mongo_hosts(url) == hosts
+    assert members(url) == hosts
 
 
-def check(name: str, said: str, *needs: str, quick: bool = False) -> Check:
+@pytest.mark.parametrize("url", ["mongodb://one:port/", "mongodb://na@me:word@one/", "one:27017"])
+def test_an_address_that_the_driver_cannot_read_is_said(url: str) -> None:
+    with pytest.raises(Unavailable, match=r"an address like .*Correct FLEXSPINE_MONGO_URL"):
+        members(url)
+
+
+def check(name: str, said: str, *needs: str) -> Check:
     async def look() -> str:
         if said.startswith("expected"):
             raise Fault("one thing", "another", "Mend it.")
         return said
 
-    return Check(name, look, needs, quick)
+    return Check(name, look, needs)
 
 
 def test_what_needs_what_is_wrong_is_skipped_down_the_line() -> None:
@@ -144,19 +155,11 @@ def test_what_needs_what_is_wrong_is_skipped_down_the_line() -> None:
     ]
 
 
-def test_quick_looks_at_less() -> None:
-    given = [check("a", "fine"), check("b", "fine", "a", quick=True)]
-    assert [r.check for r in asyncio.run(examine(given, quick=True))] == ["b"]
-
-
-def test_checks_need_only_what_comes_before_them(tmp_path: Path) -> None:
+@pytest.mark.parametrize("given", [checks, alive])
+def test_checks_need_only_what_comes_before_them(
+    given: Callable[[Settings], Iterable[Check]], tmp_path: Path
+) -> None:
     seen: set[str] = set()
-    for one in checks(settings(tmp_path)):
+    for one in given(settings(tmp_path)):
         assert set(one.needs) <= seen
         seen.add(one.name)
-
-
-def test_quick_ones_need_quick_ones(tmp_path: Path) -> None:
-    given = checks(settings(tmp_path))
-    quick = {one.name for one in given if one.quick}
-    assert all(set(one.needs) <= quick for one in given if one.quick)

@@ -93,9 +93,14 @@ def brief(found: list[Drift]) -> list[tuple[str, str, str]]:
     return [(drift.kind, drift.name, drift.state) for drift in found]
 
 
+def judged(held: Holdings) -> list[Drift]:
+    """The drifts of a broker whose register knows one user."""
+    return compare(PLAN, held, registered={PLATFORM})
+
+
 def test_a_broker_that_holds_the_plan_has_not_drifted() -> None:
     assert compare(PLAN, HELD) == []
-    assert compare(PLAN, WITH_USER) == []
+    assert judged(WITH_USER) == []
 
 
 def test_an_empty_broker_lacks_everything_once() -> None:
@@ -221,9 +226,9 @@ def test_an_account_without_rights_here_is_nobodys_business() -> None:
 @pytest.mark.parametrize("key", [f"{PLATFORM}.asset.#", f"{PLATFORM}.#", f"{PLATFORM}.*.*.v1"])
 def test_a_user_binds_its_own_events_as_it_likes(key: str) -> None:
     unbound = without(WITH_USER, "bindings", routing_key=f"{PLATFORM}.#")
-    assert compare(PLAN, unbound) == []
+    assert judged(unbound) == []
     events = f"{PLATFORM}.events"
-    assert compare(PLAN, with_row(unbound, "bindings", binding("flex.events", events, key))) == []
+    assert judged(with_row(unbound, "bindings", binding("flex.events", events, key))) == []
 
 
 @pytest.mark.parametrize(
@@ -239,21 +244,34 @@ def test_a_user_binds_its_own_events_as_it_likes(key: str) -> None:
     ],
 )
 def test_what_a_user_may_not_bind_is_surplus(source: str, queue: str, key: str) -> None:
-    (drift,) = compare(PLAN, with_row(WITH_USER, "bindings", binding(source, queue, key)))
+    (drift,) = judged(with_row(WITH_USER, "bindings", binding(source, queue, key)))
     assert (drift.kind, drift.state) == ("binding", "surplus")
     assert (drift.got["queue"], drift.got["key"]) == (queue, key)
 
 
 def test_a_user_who_has_more_rights_than_a_user_has_is_listed() -> None:
     held = changed(WITH_USER, "permissions", PLATFORM, "user", configure=".*")
-    assert brief(compare(PLAN, held)) == [("account", PLATFORM, "different")]
+    assert brief(judged(held)) == [("account", PLATFORM, "different")]
 
 
 def test_a_user_without_its_queue_or_its_account_is_listed() -> None:
     held = without(WITH_USER, "queues", name=f"{PLATFORM}.replies")
-    assert brief(compare(PLAN, held)) == [("queue", f"{PLATFORM}.replies", "missing")]
+    assert brief(judged(held)) == [("queue", f"{PLATFORM}.replies", "missing")]
     held = without(WITH_USER, "permissions", user=PLATFORM)
-    assert brief(compare(PLAN, held)) == [("account", PLATFORM, "missing")]
+    assert brief(judged(held)) == [("account", PLATFORM, "missing")]
+
+
+def test_who_only_looks_like_a_user_is_surplus() -> None:
+    """Whoever may make accounts can give one the name and the rights of a user."""
+    found = compare(PLAN, WITH_USER, registered={STRANGER})
+    assert {drift.state for drift in found} == {"surplus"}
+    made = user_plan(PLATFORM)
+    wanted = {queue.name for queue in made.queues} | {account.name for account in made.accounts}
+    assert wanted <= {drift.name for drift in found}
+
+
+def test_a_user_whose_account_is_not_made_yet_has_not_drifted() -> None:
+    assert compare(PLAN, WITH_USER, registered={PLATFORM, STRANGER}) == []
 
 
 def test_definitions_have_accounts_only_with_their_hashes() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
+from socket import gethostname
 from typing import Annotated, Final, Literal
 
 import typer
@@ -13,6 +14,7 @@ from rich.table import Column, Table
 from workers.cli import doctor_machine as machine
 from workers.cli import doctor_servers as servers
 from workers.cli.doctor_fault import Fault
+from workers.cli.doctor_worker import worker
 from workers.cli.faults import FAILED, FAULTS
 from workers.cli.place import Place
 from workers.settings import Settings, SettingsError
@@ -28,7 +30,6 @@ class Check:
     name: str
     look: Callable[[], Awaitable[str]]
     needs: tuple[str, ...] = ()
-    quick: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +44,14 @@ class Result:
 def doctor(
     *,
     quick: Annotated[
-        bool, typer.Option("--quick", help="Only whether a worker could reach its servers.")
+        bool, typer.Option("--quick", help="Only whether a worker of this host is alive.")
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The results as JSON.")] = False,
 ) -> None:
     """Check settings, machine, servers and topology; exit code 2 if anything is wrong.
 
-    Each fault says what was expected, what came and what to do. Nothing is changed.
+    Each fault says what was expected, what came and what to do. Nothing is changed. With `--quick`,
+    for what supervises a worker, a server that is away is no fault: a restart would not help.
     """
     try:
         settings = Settings.read()
@@ -57,7 +59,8 @@ def doctor(
         results = [Result("settings", "fault", str(error))]
     else:
         results = [Result("settings", "ok", "readable")]
-        results += asyncio.run(examine(checks(settings), quick=quick))
+        given = alive(settings) if quick else checks(settings)
+        results += asyncio.run(examine(given))
     if as_json:
         typer.echo(json.dumps([asdict(result) for result in results], indent=2))
     else:
@@ -66,13 +69,11 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-async def examine(given: Iterable[Check], *, quick: bool = False) -> list[Result]:
+async def examine(given: Iterable[Check]) -> list[Result]:
     """Run the checks in their order; one that needs what is wrong is skipped."""
     results: list[Result] = []
     wrong: set[str] = set()
     for check in given:
-        if quick and not check.quick:
-            continue
         if lacking := [name for name in check.needs if name in wrong]:
             wrong.add(check.name)
             results.append(Result(check.name, "skipped", f"needs {', '.join(lacking)}"))
@@ -100,9 +101,17 @@ def checks(settings: Settings) -> Sequence[Check]:
     return (*_here(settings), *_there(settings))
 
 
+def alive(settings: Settings) -> Sequence[Check]:
+    """What a supervisor looks at: whether to start the worker of this host again."""
+    return (
+        Check("master key", _soon(lambda: machine.master_key(settings))),
+        Check("worker", lambda: worker(Place.of(settings), gethostname()), ("master key",)),
+    )
+
+
 def _here(settings: Settings) -> Iterable[Check]:
     yield Check("folder", _soon(lambda: machine.folder(settings.folder)))
-    yield Check("master key", _soon(lambda: machine.master_key(settings)), quick=True)
+    yield Check("master key", _soon(lambda: machine.master_key(settings)))
     yield Check("python", _soon(machine.python))
     yield Check("packages", _soon(machine.packages))
     if not settings.amqp_url:
@@ -115,13 +124,13 @@ def _there(settings: Settings) -> Iterable[Check]:
     def at(look: Callable[[Place], Awaitable[str]]) -> Callable[[], Awaitable[str]]:
         return lambda: look(Place.of(settings))
 
-    yield Check("addresses", at(servers.reachable), ("master key",), quick=True)
-    yield Check("broker", at(servers.broker), ("addresses",), quick=True)
-    yield Check("database", at(servers.database), ("addresses",), quick=True)
-    yield Check("replica set", at(servers.replica_set), ("database",), quick=True)
+    yield Check("addresses", at(servers.reachable), ("master key",))
+    yield Check("broker", at(servers.broker), ("addresses",))
+    yield Check("database", at(servers.database), ("addresses",))
+    yield Check("replica set", at(servers.replica_set), ("database",))
     yield Check("transactions", at(servers.transactions), ("replica set",))
     yield Check("clock", at(servers.clock), ("database",))
-    yield Check("topology", at(servers.topology), ("broker",))
+    yield Check("topology", at(servers.topology), ("broker", "database"))
     yield Check("keys", at(servers.keys), ("broker", "database"))
     yield Check("consumers", at(servers.consumers), ("broker",))
     yield Check("consumer timeout", at(servers.consumer_timeout), ("broker",))

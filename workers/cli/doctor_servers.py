@@ -15,8 +15,7 @@ from workers.backbone import MASTER_CHECK
 from workers.cli.doctor_fault import Fault
 from workers.cli.place import Place
 from workers.cli.plans import administrator, drifts
-from workers.store.driver import Driver
-from workers.store.inspection import Inspection
+from workers.store.inspection import members
 from workers.store.protocol import Unavailable
 from workers.vault import Undecipherable
 
@@ -28,7 +27,6 @@ OUTBOX_S_MAX: Final = 60.0
 CONSUMER_TIMEOUT_S: Final = 1800.0
 """RabbitMQ's default; its management API does not tell what the configuration file says."""
 PORTS: Final = {"amqp": 5672, "amqps": 5671, "http": 15672, "https": 15671}
-MONGO_PORT: Final = 27017
 
 
 async def reachable(place: Place) -> str:
@@ -36,10 +34,15 @@ async def reachable(place: Place) -> str:
     addresses = place.addresses
     found = [_host(addresses.amqp_url), _host(addresses.management_url)]
     if not addresses.mongo_url.startswith("mongodb+srv:"):
-        found += _mongo_hosts(addresses.mongo_url)
+        found += members(addresses.mongo_url)
     for host, port in found:
         await _connect(host, port)
     return ", ".join(f"{host}:{port}" for host, port in found)
+
+
+async def broker_listens(place: Place) -> None:
+    """Raise Fault if nobody listens where the broker should."""
+    await _connect(*_host(place.addresses.amqp_url))
 
 
 async def broker(place: Place) -> str:
@@ -64,8 +67,8 @@ async def broker(place: Place) -> str:
 
 async def database(place: Place) -> str:
     """Whether it is new enough."""
-    async with _inspection(place) as inspection:
-        found = (await inspection.hello()).version
+    async with place.inspection() as looking:
+        found = (await looking.hello()).version
     if _version(found) < MONGODB_MIN:
         raise Fault(f"MongoDB {_dotted(MONGODB_MIN)} or newer", found, "Update the database.")
     return f"MongoDB {found}"
@@ -73,8 +76,8 @@ async def database(place: Place) -> str:
 
 async def replica_set(place: Place) -> str:
     """Whether it is a set with a primary, be it of one."""
-    async with _inspection(place) as inspection:
-        hello = await inspection.hello()
+    async with place.inspection() as looking:
+        hello = await looking.hello()
     if hello.set_name is None:
         raise Fault(
             "a replica set, because transactions need one",
@@ -92,9 +95,9 @@ async def replica_set(place: Place) -> str:
 
 async def transactions(place: Place) -> str:
     """Whether one can be begun and written in; it is aborted."""
-    async with _inspection(place) as inspection:
+    async with place.inspection() as looking:
         try:
-            await inspection.try_transaction()
+            await looking.try_transaction()
         except Unavailable as error:
             raise Fault("a transaction", str(error), "Read the database's own log.") from error
     return "work"
@@ -102,8 +105,8 @@ async def transactions(place: Place) -> str:
 
 async def clock(place: Place) -> str:
     """Whether this machine and the database agree what time it is: leases and expiry rest on it."""
-    async with _inspection(place) as inspection:
-        ahead_s = (await inspection.hello()).ahead_s
+    async with place.inspection() as looking:
+        ahead_s = (await looking.hello()).ahead_s
     return clocks(ahead_s)
 
 
@@ -133,8 +136,8 @@ async def topology(place: Place) -> str:
 
 async def keys(place: Place) -> str:
     """Whether the master key is the one of the database and of the broker's accounts."""
-    async with _inspection(place) as inspection:
-        row = await inspection.row("keys", MASTER_CHECK)
+    async with place.inspection() as looking:
+        row = await looking.row("keys", MASTER_CHECK)
     try:
         if row is not None:
             place.vault.opened(row)
@@ -192,8 +195,8 @@ def enough_time(limit_s: float, needed_s: float) -> str:
 
 async def outbox(place: Place) -> str:
     """Whether what was committed is being sent."""
-    async with _inspection(place) as inspection:
-        count, oldest = await inspection.oldest_record()
+    async with place.inspection() as looking:
+        count, oldest = await looking.oldest_record()
     waited_s = 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()
     if waited_s > OUTBOX_S_MAX:
         raise Fault(
@@ -217,12 +220,6 @@ def _management(place: Place, account: str, password: str) -> Management:
     return Management(Address.of(addresses.management_url, addresses.amqp_url, account, password))
 
 
-def _inspection(place: Place) -> Inspection:
-    settings = place.settings
-    through = Driver(settings.mongo_driver)
-    return Inspection(place.addresses.mongo_url, settings.mongo_database, through)
-
-
 async def _connect(host: str, port: int) -> None:
     try:
         async with asyncio.timeout(CONNECT_S):
@@ -239,13 +236,6 @@ async def _connect(host: str, port: int) -> None:
 def _host(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     return parts.hostname or "localhost", parts.port or PORTS.get(parts.scheme, 0)
-
-
-def _mongo_hosts(url: str) -> list[tuple[str, int]]:
-    """Members of a set, divided by commas, where `urlsplit` sees one host."""
-    hosts = urlsplit(url).netloc.rpartition("@")[2].split(",")
-    pairs = (host.rpartition(":") if ":" in host else (host, "", "") for host in hosts)
-    return [(host, int(port or MONGO_PORT)) for host, _, port in pairs]
 
 
 def _version(text: str) -> tuple[int, ...]:

@@ -45,8 +45,9 @@ def bench(
     measure, report = _bench()
     settings = _settings()
     sizes = _sizes(assets)
-    if plot is not None and sizes:
-        raise Unmeasured("expected --plot without --assets, got both; leave one out")
+    for option, given in (("--plot", plot), ("--against", against)):
+        if given is not None and sizes:
+            raise Unmeasured(f"expected {option} without --assets, got both; leave one out")
     options = measure.Options(
         measure.QUICK if quick else measure.FULL, rounds, against, folder, bulk
     )

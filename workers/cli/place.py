@@ -9,6 +9,8 @@ from workers.cli.client import LoginFailed
 from workers.cli.keyring import AccountKeys
 from workers.embedded.ports import LOOPBACK, of_folder
 from workers.settings import Settings
+from workers.store.driver import Driver
+from workers.store.inspection import Inspection
 from workers.vault import Vault
 
 SERVERS: Final = "servers"
@@ -41,6 +43,12 @@ class Place:
                 "Register the user with `account_key_hash` of `$key`, or send where it was done."
             )
         return self.addresses.amqp_as(user, password)
+
+    def inspection(self) -> Inspection:
+        """A look at the database, not opened yet."""
+        settings = self.settings
+        through = Driver(settings.mongo_driver)
+        return Inspection(self.addresses.mongo_url, settings.mongo_database, through)
 
 
 def _addresses(settings: Settings) -> Addresses:

@@ -63,8 +63,9 @@ def diff(
     """Show what the broker holds otherwise than planned; exit code 3 if there is anything.
 
     Asks as FLEXSPINE_AMQP_URL's administrator, or as `flex-topology` without a login in it.
-    Passwords are not compared. A user of the register is listed where its queues, rights or
-    bindings are not what a user may have.
+    Passwords are not compared. A user of the register, which the database tells, is listed where
+    its queues, rights or bindings are not what a user may have; whoever else looks like one is
+    surplus.
     """
     place = Place.of(Settings.read())
     found = asyncio.run(drifts(place, known or ()))
@@ -113,13 +114,17 @@ def administrator(place: Place) -> tuple[str, str]:
 
 
 async def drifts(place: Place, known: Iterable[str] = ()) -> list[Drift]:
-    """Ask the broker and compare; who asks is known."""
+    """Ask broker and register, and compare; who asks is known."""
     account, password = administrator(place)
     addresses = place.addresses
     address = Address.of(addresses.management_url, addresses.amqp_url, account, password)
     async with Management(address) as management:
         found = await management.holdings()
-    return compare(build_plan(build()), found, {*known, account} - {names.TOPOLOGY_ACCOUNT})
+    # After the broker, since a user is registered before it gets an account.
+    async with place.inspection() as looking:
+        registered = await looking.registered()
+    others = {*known, account} - {names.TOPOLOGY_ACCOUNT}
+    return compare(build_plan(build()), found, others, registered)
 
 
 def _differences(found: list[Drift]) -> Table:

@@ -1,5 +1,6 @@
 """A look at MongoDB from outside the workers: what it is, and whether it can do what is needed."""
 
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,15 +12,20 @@ import bson
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
 from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
 
+from outbox.record import past_lane
 from workers.store import driver
 from workers.store.codec import decode
 from workers.store.driver import Client, Driver
 from workers.store.protocol import Unavailable
 
+DEFAULT_PORT: Final = 27017
 TIMEOUT_MS: Final = 5000
 SELECT_MS: Final = 2000
 EMPTY: Final = bson.encode({"_id": 0})
+LASTING: Final[Mapping[str, Any]] = {"$expr": {"$gt": ["$until", "$$NOW"]}}
+"""Matches what has not run out, by the database's clock."""
 PROBE: Final = "probe"
 """A collection that never comes into being: the transaction that would make it is aborted."""
 
@@ -78,11 +84,49 @@ class Inspection:
         return None if found is None else decode(bytes(found.raw))
 
     async def oldest_record(self) -> tuple[int, datetime | None]:
-        """How many records wait in the outbox, and since when the oldest does."""
+        """How many records wait in the outbox, and since when the oldest does.
+
+        The first of each lane is its oldest, and is found by its id: as many looks as there are
+        lanes, however long the outbox is.
+        """
+        oldest: list[datetime] = []
         with _in_words():
-            count = await self._database["outbox"].estimated_document_count()
-            found = await self._database["outbox"].find_one({}, {"at": 1}, sort=[("at", 1)])
-        return count, None if found is None else _plain(found).get("at")
+            outbox = self._database["outbox"]
+            count = await outbox.estimated_document_count()
+            behind = ""
+            while first := await outbox.find_one(
+                {"_id": {"$gt": behind}}, {"at": 1}, sort=[("_id", 1)]
+            ):
+                row = _plain(first)
+                oldest += [row["at"]] if "at" in row else []
+                behind = past_lane(row["_id"])
+        return count, min(oldest, default=None)
+
+    async def present(self, host: str) -> list[str]:
+        """Which processes of a host have lately said that they are there."""
+        mine = {"_id": {"$regex": f"^{re.escape(host)}:"}, **LASTING}
+        with _in_words():
+            rows = await self._database["present"].find(mine, {"_id": 1}).to_list(None)
+        return sorted(_plain(row)["_id"] for row in rows)
+
+    async def registered(self) -> frozenset[str]:
+        """The users who are to have accounts at the broker, as the register has it."""
+        with _in_words():
+            # Sorted, so that ids are all that is read.
+            found = self._database["accounts"].find({}, {"_id": 1}, sort=[("_id", 1)])
+            return frozenset(_plain(row)["_id"] for row in await found.to_list(None))
+
+
+def members(url: str) -> list[tuple[str, int]]:
+    """Host and port of each member that an address names, as the driver reads it."""
+    try:
+        found = parse_uri(url)["nodelist"]
+    except (PyMongoError, ValueError) as error:
+        raise Unavailable(
+            f"expected an address like mongodb://host:27017/?replicaSet=rs0, got one of which the "
+            f"driver says {type(error).__name__}: {error}. Correct FLEXSPINE_MONGO_URL."
+        ) from error
+    return [(host, int(port or DEFAULT_PORT)) for host, port in found]
 
 
 def _plain(document: Any) -> dict[str, Any]:
