@@ -131,7 +131,7 @@ async def test_a_renewal_that_an_own_takeover_overtook_is_no_loss() -> None:
         renewed.set()
         return answer
 
-    store.renew = renew  # type: ignore[assignment,method-assign]  # between question and answer
+    store.renew = renew  # type: ignore[method-assign]  # between question and answer
     await asyncio.wait_for(renewed.wait(), 5)
     await asyncio.wait([renewing], timeout=0.05)
     assert not renewing.done()
