@@ -137,7 +137,8 @@ async def stored(spine: Spine) -> Stored:
         sender = await spine.platform(roles=["aggregator"])
     with logged() as log:
         async with spine.running() as workers:
-            workers.relay.stop()
+            # It runs, and nothing is its to send: what is committed waits.
+            workers.relay.partitions = dict
             marks = await publish_everything(sender)
             await eventually(lambda: _all_there(spine))
             before = await dumps(spine)
