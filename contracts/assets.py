@@ -239,6 +239,8 @@ class AssetRegistered(Event, type="asset.registered.v1"):
     lifecycle: Lifecycle
     by: AnyUserId
     """Who registered it."""
+    area: str | None = None
+    """GSP group, as far as it is known."""
 
 
 class AssetUpdated(Event, type="asset.updated.v1"):
@@ -249,4 +251,7 @@ class AssetUpdated(Event, type="asset.updated.v1"):
     status: AssetStatus
     by: AnyUserId
     changed: tuple[str, ...]
-    """Names of the changed fields, such as `connection.mpan_export`."""
+    """Names of the changed fields, such as `connection.mpan_export`; on a personal event those of
+    groups that the recipient may read."""
+    area: str | None = None
+    """GSP group, as far as it is known."""

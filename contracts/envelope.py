@@ -41,6 +41,11 @@ class Header(Contract):
     expirytime: Timestamp | None = None
     """After this moment the command is not to be decided any more."""
     sequence: str | None = Field(default=None, max_length=30)
+    """On a personal event: its number in the order of all that its recipient is told, without
+    gaps; a recipient that misses one asks for it with `event.replay.v1`."""
+    replayed: Literal["true"] | None = None
+    """On a personal event that was asked for again: it has the id, the time and the sequence that
+    it had at first."""
     onbehalfof: str | None = Field(default=None, min_length=1, max_length=200)
     """For whom the sender acts: a registered user's id or, at registration, the sender's own
     reference of that party."""
@@ -112,7 +117,8 @@ def compose(
     subject: str | None = None,
     correlationid: str | None = None,
     causationid: str | None = None,
-    onbehalfof: str | None = None,
+    sequence: int | None = None,
+    replayed: bool = False,
 ) -> bytes:
     """The bytes of a message that the backbone sends: UTF-8 JSON, absent attributes left out."""
     envelope: dict[str, Any] = {
@@ -125,7 +131,8 @@ def compose(
         "datacontenttype": "application/json",
         "correlationid": correlationid,
         "causationid": causationid,
-        "onbehalfof": onbehalfof,
+        "sequence": None if sequence is None else str(sequence),
+        "replayed": "true" if replayed else None,
         "data": data.model_dump(mode="json", exclude_none=True),
     }
     return to_json({name: value for name, value in envelope.items() if value is not None})

@@ -1,6 +1,7 @@
 """The kinds of message: what a command, a query and an event are before they say anything."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -90,6 +91,16 @@ class Query(Request):
 class Event(Message):
     """A fact about one entity; thin: the change's names, not its values."""
 
+    parties: Mapping[str, str] | None = None
+    """Whom the entity itself named at that moment, by relation; never on a personal event."""
+    is_apart: ClassVar[bool] = False
+    """Whether its consequences need not wait for those of other facts about the same entity."""
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, *, apart: bool = False, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        cls.is_apart = apart
+
 
 def split_type(message_type: str) -> tuple[str, str, int]:
     """Split `asset.register.v1` into register, verb and major: `("asset", "register", 1)`.
@@ -105,9 +116,19 @@ def split_type(message_type: str) -> tuple[str, str, int]:
     return register, verb, int(match["major"])
 
 
+BELONGS: Final[Mapping[str, str]] = {
+    "account": "users",
+    "mandate": "users",
+    "channel": "notices",
+    "event": "notices",
+    "subscription": "notices",
+}
+"""Prefixes of types that are no register of their own -> the register that decides them."""
+
+
 def register_of(prefix: str) -> str:
     """The register's plural name from a type's prefix: `asset` -> `assets`."""
-    return f"{prefix}s"
+    return BELONGS.get(prefix) or f"{prefix}s"
 
 
 def reply_type(request_type: str, outcome: Outcome) -> str:

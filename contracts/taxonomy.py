@@ -38,6 +38,8 @@ OPERATOR: Final = "operator"
 FRONT_DESK: Final = "front-desk"
 RESERVED_USERS: Final = frozenset({OPERATOR, FRONT_DESK})
 """Users that every register knows without a document."""
+BACKBONE: Final = "flex-relay"
+"""The account under which the backbone itself sends; the broker vouches for it as for any other."""
 
 GSP_GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -23,7 +23,8 @@ from contracts.findings import (
     unstorable,
     unstorable_findings,
 )
-from contracts.messages import Request
+from contracts.messages import Event, Message, Request
+from contracts.taxonomy import BACKBONE
 from contracts.trace import Trace, trace_of
 from contracts.values import CommandId
 
@@ -69,6 +70,8 @@ class Delivery:
     redelivered: bool = False
     """Whether somebody may have had it before."""
     ticket: Ticket | None = None
+    cursor: str | None = None
+    """Of a fact whose consequences come in portions: where the next one begins."""
 
     @property
     def trace(self) -> Trace:
@@ -90,10 +93,15 @@ class Arrival:
     type: str
     digest: bytes
     delivery: Delivery
-    message: Request | None
+    message: Request | Event | None
     """The parsed data; None where `findings` say why not."""
     header: Header | None
     findings: tuple[Finding, ...] = ()
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether the backbone itself says it: nobody is answered, and nobody's rights count."""
+        return self.user == BACKBONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +124,29 @@ class Refusal:
         return self.held_id or self.delivery.message_id
 
 
+def admit_fact(delivery: Delivery, facts: Mapping[str, type[Event]]) -> Arrival | Refusal:
+    """Say what a domain event is, which has the backbone's own account to vouch for it.
+
+    One that no contract fits is a dead letter: a release has forgotten what another one says.
+    """
+    contract = facts.get(delivery.type)
+    if contract is None:
+        return _refuse(delivery, "undecodable", "an event that this release knows", delivery.type)
+    try:
+        envelope = _adapter(contract).validate_json(delivery.body)
+    except (ValidationError, RecursionError):
+        return _refuse(delivery, "undecodable", f"an event of type {delivery.type}", "")
+    return Arrival(
+        user=BACKBONE,
+        id=envelope.id,
+        type=delivery.type,
+        digest=sha256(delivery.body).digest(),
+        delivery=delivery,
+        message=envelope.data,
+        header=envelope,
+    )
+
+
 def admit(
     delivery: Delivery, contracts: Mapping[str, type[Request]], limits: Limits
 ) -> Arrival | Refusal:
@@ -135,7 +166,7 @@ def admit(
 
 
 @lru_cache(maxsize=1024)
-def _adapter(contract: type[Request]) -> TypeAdapter[Envelope[Any]]:
+def _adapter(contract: type[Message]) -> TypeAdapter[Envelope[Any]]:
     return TypeAdapter(Envelope[contract])  # type: ignore[valid-type]  # a class of this moment
 
 
@@ -266,5 +297,5 @@ def _refuse(delivery: Delivery, reason: _Reason, expected: str, got: Any) -> Ref
             advice=_ADVICE[reason],
         ),
         dead=reason in {"identity", "undecodable", "source"},
-        tell=None if reason == "identity" else delivery.user,
+        tell=None if reason == "identity" or delivery.account == BACKBONE else delivery.user,
     )

@@ -25,6 +25,13 @@ def device_claim(document: Mapping[str, Any]) -> tuple[str, str] | None:
     return device_key(identity.get("make"), identity.get("serial"))
 
 
+def area_of(document: Mapping[str, Any]) -> str | None:
+    """The GSP group in which the asset lies, as far as its connection says."""
+    connection = document.get("connection") or {}
+    mpan = connection.get("mpan_import") or connection.get("mpan_export")
+    return connection.get("gsp_group") or (gsp_group(mpan) if mpan is not None else None)
+
+
 @lru_cache(maxsize=4096)
 def device_key(make: str | None, serial: str | None) -> tuple[str, str] | None:
     """The claim of a make and a serial; asked several times of each, so the answer is kept.

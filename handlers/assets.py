@@ -1,6 +1,6 @@
 """The asset register: what becomes an asset, how its data changes, and who may read it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from contracts.assets import (
@@ -13,11 +13,13 @@ from contracts.assets import (
     RegisterAsset,
     UpdateAsset,
 )
+from contracts.envelope import Finding
 from contracts.messages import Contract
 from handlers.asset_rules import (
     ASSET_RULES,
     CLAIM_RULES,
     REGISTRATION_RULES,
+    area_of,
     device_claim,
     device_key,
 )
@@ -36,7 +38,7 @@ from handlers.decision import (
 from handlers.documents import changed_fields, history_id, merged, plain
 from handlers.rules import candidate_ids, check, claim, finding, holder_of, issue_id, reject
 from handlers.signature import reads
-from handlers.visibility import groups_for, may_see
+from handlers.visibility import Standing, named, seen, standing_reads
 
 PERSONAL: Final = frozenset({"name", "connection", "location"})
 """Groups that are personal data where a person owns the asset."""
@@ -79,7 +81,14 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
         keyed_to=command.owner or context.sender.user,
         reply=state,
         writes=(Put("assets", _kept(document, personal=_is_persons(command, view))), *claims),
-        events=(AssetRegistered(**dict(state), by=context.sender.user),),
+        events=(
+            AssetRegistered(
+                **dict(state),
+                by=context.sender.user,
+                parties=named(document),
+                area=area_of(document),
+            ),
+        ),
     )
 
 
@@ -124,7 +133,7 @@ def _state(document: Document) -> AssetState:
 
 
 def _update_reads(command: UpdateAsset, context: Context) -> Reads:
-    yield "assets", command.id
+    yield from standing_reads("assets", command.id, context.sender.user)
     yield from _device_reads(command.identity, context)
 
 
@@ -132,17 +141,20 @@ def _update_reads(command: UpdateAsset, context: Context) -> Reads:
 def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
     """Merge the given fields; tell which changed; nothing changed makes no event.
 
-    Rejects: asset.not-found, asset.stale, and what register_asset rejects but for the owner,
+    Rejects: asset.not-found, asset.not-yours, asset.stale, and what register_asset rejects but for the owner,
         who is not changed by an update
     Source: A4, A7, assumption 11.
     """
-    stored = view.get("assets", command.id)
-    if stored is None or not may_see(context.sender, stored):
+    found = seen("assets", command.id, view, context)
+    if found is None:
         return _not_found(command.id)
-    if command.expected_revision not in {None, stored["revision"]}:
-        return _stale(command, stored, view)
-    was = _opened(stored)
+    stored, standing = found
     patch = command.model_dump(exclude_unset=True, exclude={"id", "expected_revision"})
+    if denied := tuple(_not_yours(patch, standing)):
+        return reject(*denied)
+    if command.expected_revision not in {None, stored["revision"]}:
+        return _stale(command, stored, standing, view)
+    was = _opened(stored)
     document = merged(was, patch)
     for rules in (ASSET_RULES, CLAIM_RULES):
         if (rejected := check(rules, document, view, context)) is not None:
@@ -158,6 +170,8 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         revision=document["revision"],
         status=document["status"],
         by=context.sender.user,
+        parties=named(was),
+        area=area_of(document),
         changed=changed,
     )
     return Accepted(
@@ -199,7 +213,19 @@ def _not_found(asset: str) -> Rejected:
     )
 
 
-def _stale(command: UpdateAsset, was: Document, view: View) -> Rejected:
+def _not_yours(patch: Mapping[str, Any], standing: Standing) -> Iterator[Finding]:
+    """Each group has its writers; whoever may not write one is told so by the group's name."""
+    for group in sorted(patch):
+        if not standing.may("write", group):
+            yield finding(
+                "asset.not-yours",
+                group,
+                expected="a group that your relation to the asset may write",
+                advice="Leave the group out, or ask the asset's owner to change it.",
+            )
+
+
+def _stale(command: UpdateAsset, was: Document, standing: Standing, view: View) -> Rejected:
     seen = command.expected_revision or 0
     first = max(seen + 1, was["revision"] - STALE_REVISIONS_MAX + 1)
     changed: set[str] = set()
@@ -207,7 +233,8 @@ def _stale(command: UpdateAsset, was: Document, view: View) -> Rejected:
         row = view.get("history", history_id(was["_id"], revision))
         if row is not None:
             changed.update(row["values"], row["removed"])
-    what = f" (changed since yours: {', '.join(sorted(changed))})" if changed else ""
+    told = standing.names(sorted(changed))
+    what = f" (changed since yours: {', '.join(told)})" if told else ""
     return reject(
         finding(
             "asset.stale",
@@ -220,7 +247,7 @@ def _stale(command: UpdateAsset, was: Document, view: View) -> Rejected:
 
 
 def _get_reads(query: GetAsset, context: Context) -> Reads:
-    yield "assets", query.id
+    yield from standing_reads("assets", query.id, context.sender.user)
 
 
 @reads(_get_reads)
@@ -230,11 +257,12 @@ def get_asset(query: GetAsset, view: View, context: Context) -> Contract | Rejec
     Rejects: asset.not-found
     Source: A6.
     """
-    document = view.get("assets", query.id)
-    if document is None or not may_see(context.sender, document):
+    found = seen("assets", query.id, view, context)
+    if found is None:
         return _not_found(query.id)
+    document, standing = found
     return AssetView(
         **dict(_state(document)),
         asset_type=document["asset_type"],
-        **groups_for(context.sender, "assets", document),
+        **standing.shown(document),
     )

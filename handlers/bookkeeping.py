@@ -39,6 +39,12 @@ def inbox_put(arrival: Arrival, reply: Letter, now: datetime) -> Put:
     )
 
 
+def inbox_fact(arrival: Arrival, now: datetime) -> Put:
+    """That a fact was dealt with: nobody was answered, and nothing follows from it again."""
+    name = {"user": arrival.user, "id": arrival.id}
+    return Put("inbox", {"_id": name, "digest": arrival.digest, "type": arrival.type, "at": now})
+
+
 def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterator[Put]:
     """Who changed what, when: new values of changed top-level fields, and removed names."""
     for write in decision.writes:

@@ -12,8 +12,10 @@ from handlers.parking import Parking
 from handlers.signature import Handler
 
 Kind = Literal[
-    "accepted", "rejected", "duplicate", "reused", "refused", "poisoned", "deferred", "exhausted"
+    "accepted", "rejected", "duplicate", "reused", "refused", "poisoned", "deferred", "exhausted",
+    "handled", "continued", "idle",
 ]
+"""`handled`, `continued` and `idle` are of facts: all of it, a portion of it, nothing to do."""
 Asked = dict[int, tuple[tuple[str, Any], ...]]
 """What each delivery is known to look at, so that a second round need not find it out again."""
 
@@ -30,8 +32,17 @@ class Rulebook:
     ) -> Context:
         """The context of one decision."""
         known = sender or Sender(arrival.user, frozenset(), "unknown")
-        on_behalf_of = arrival.header.onbehalfof if arrival.header else None
-        return Context(now, known, arrival.id, self.identity, on_behalf_of, dry_run)
+        header = arrival.header
+        return Context(
+            now=now,
+            sender=known,
+            command_id=arrival.id,
+            identity=self.identity,
+            on_behalf_of=header.onbehalfof if header else None,
+            at=header.time if header else None,
+            cursor=arrival.delivery.cursor,
+            dry_run=dry_run,
+        )
 
     def reads(self, arrival: Arrival, now: datetime) -> Iterator[tuple[str, Any]]:
         """What a request is known to look at: its sender, and what its handler names."""

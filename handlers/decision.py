@@ -1,23 +1,40 @@
 """What a decision is made of: what it may see, and what it may say."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Final, Protocol
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from contracts.envelope import Finding
 from contracts.messages import Contract, Event
-from contracts.taxonomy import FRONT_DESK, OPERATOR
+from contracts.taxonomy import BACKBONE, FRONT_DESK, OPERATOR
+
+if TYPE_CHECKING:
+    from handlers.visibility import Visible
 
 Document = Mapping[str, Any]
 Reads = Iterable[tuple[str, Any]]
-"""(collection, id) of the documents that a decision will look at."""
+"""(collection, id) of the documents that a decision will look at; a Span in place of an id is a
+page of them."""
+PAGE: Final = 200
+"""How many documents a page has at most."""
 
 RESERVED: Final[Mapping[str, frozenset[str]]] = {
     OPERATOR: frozenset({OPERATOR}),
     FRONT_DESK: frozenset({FRONT_DESK}),
+    BACKBONE: frozenset(),
 }
 """Identities that a fresh register knows, with their roles; they have no document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A page of the documents whose indexed `field` holds `value`, in the order of their ids."""
+
+    field: str
+    value: str
+    after: str = ""
+    """The id behind which the page begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +78,23 @@ class Guard:
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A personal event: what one user is told, fit for its eyes, at its place in that user's order.
+
+    `id` is the same however often it is told; a replayed one keeps id, time and sequence.
+    """
+
+    id: str
+    visible: "Visible"
+    type: str
+    sequence: int
+    at: datetime
+    subject: str | None = None
+    causation: str | None = None
+    is_replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """The command takes effect.
 
@@ -73,6 +107,28 @@ class Accepted:
     writes: tuple[Put | Drop, ...] = ()
     events: tuple[Event, ...] = ()
     guards: tuple[Guard, ...] = ()
+    told: tuple[Told, ...] = ()
+    """Personal events; only the lane of the notices issues them, since it counts them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """What follows from a fact of the backbone itself; nobody is answered.
+
+    With a `cursor` it is not all: the fact comes back with it in a later batch, not before `pause`
+    is over, and whatever touches the same waits behind it.
+    """
+
+    keyed_to: str
+    writes: tuple[Put | Drop, ...] = ()
+    told: tuple[Told, ...] = ()
+    cursor: str | None = None
+    pause: timedelta = timedelta(0)
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether nothing follows from it, so that not even it need be remembered."""
+        return not (self.writes or self.told or self.cursor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +137,8 @@ class Rejected:
 
     message: str
     findings: tuple[Finding, ...]
+    events: tuple[Event, ...] = ()
+    """What the attempt is to others, such as an attempted duplicate."""
 
     @property
     def code(self) -> str:
@@ -103,8 +161,9 @@ class NotLoadedError(LookupError):
 class View:
     """The documents as they stand for the next command: what was loaded, under what was decided."""
 
-    loaded: Mapping[str, Mapping[Any, Document | Exception | None]]
-    """An exception stands for a document that cannot be read: whoever asks for it fails."""
+    loaded: Mapping[str, Mapping[Any, Any]]
+    """By collection: documents by id, and ids by Span.
+    An exception stands for a document that cannot be read: whoever asks for it fails."""
     changed: dict[tuple[str, Any], Document | None] = field(default_factory=dict)
     may_ask: bool = True
     """Whether documents that nobody read can still be had."""
@@ -125,6 +184,27 @@ class View:
         if isinstance(found, Exception):
             raise found
         return found
+
+    def page(self, collection: str, span: Span) -> tuple[Sequence[Document], str]:
+        """A page's documents in the order of their ids, and behind which id the next one begins.
+
+        That is empty where this page is the last one. Raises NotLoadedError if nobody looked.
+        """
+        try:
+            stored: Sequence[str] = self.loaded[collection][span]
+        except KeyError:
+            raise self._missing([(collection, span)]) from None
+        upto = stored[-1] if len(stored) >= PAGE else ""
+        ids = set(stored)
+        for (name, key), document in self.changed.items():
+            if name != collection or not isinstance(key, str) or key <= span.after:
+                continue
+            if document is None or document.get(span.field) != span.value:
+                ids.discard(key)
+            elif not upto or key <= upto:
+                ids.add(key)
+        found = (self.get(collection, key) for key in sorted(ids))
+        return [document for document in found if document is not None], upto
 
     def require(self, keys: Reads) -> None:
         """Raise NotLoadedError with all of `keys` that nobody read: one round reads them."""
@@ -189,5 +269,9 @@ class Context:
     command_id: str
     identity: Issuer
     on_behalf_of: str | None = None
+    at: datetime | None = None
+    """When the message says that it was made: of a fact, when it happened."""
+    cursor: str | None = None
+    """Of a fact whose consequences come in portions: where this one begins."""
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""

@@ -2,36 +2,64 @@
 
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final, Literal
 
 from contracts.envelope import Finding
 from handlers import letters
 from handlers.admission import Arrival, Refusal
-from handlers.bookkeeping import dead_letter_put, inbox_put, unattributed
-from handlers.case import Case, Outcome
-from handlers.decision import Put, Rejected
+from handlers.bookkeeping import dead_letter_put, inbox_fact, inbox_put, unattributed
+from handlers.case import Case, Kind, Outcome
+from handlers.decision import Context, Handled, Put, Rejected
+from handlers.entry import sender_of
 from handlers.letters import Letter
 from handlers.parking import LADDER, Contended, touched
 from handlers.rules import reject
 
 STACK_CHARACTERS_MAX: Final = 4096
+_HANDLED: Final[Kind] = "handled"
+_CONTINUED: Final[Kind] = "continued"
 AT_ONCE: Final = timedelta(0)
 """No delay but that of whom one waits for."""
 
 
-def rejected(case: Case, arrival: Arrival, decision: Rejected) -> Outcome:
+def rejected(
+    case: Case, arrival: Arrival, decision: Rejected, context: Context | None = None
+) -> Outcome:
     """Tell the sender every reason, and remember that answer."""
-    context = case.rulebook.context(arrival, None, case.now)
+    context = context or case.rulebook.context(arrival, None, case.now)
     reply = letters.rejected(arrival, decision, context)
+    facts = [Letter.domain(e, n, arrival, context) for n, e in enumerate(decision.events)]
     return Outcome(
         index=case.index,
         arrival=arrival,
         kind="rejected",
         keyed_to=unattributed(case.now),
-        letters=(reply,),
+        letters=(*facts, reply),
         writes=(inbox_put(arrival, reply, case.now),),
     )
+
+
+def known(case: Case, arrival: Arrival) -> Outcome:
+    """A fact that the broker delivers again: what follows from it is there."""
+    return Outcome(case.index, arrival, "duplicate", unattributed(case.now))
+
+
+def handled(case: Case, arrival: Arrival) -> Outcome:
+    """Do what follows from a fact, or a portion of it; of what nothing follows nothing is kept."""
+    handler = case.rulebook.handlers[arrival.type]
+    context = case.rulebook.context(arrival, sender_of(arrival.user, case.view), case.now)
+    done: Handled = handler.function(arrival.message, case.view, context)
+    if done.is_nothing:
+        return Outcome(case.index, arrival, "idle", unattributed(case.now))
+    told = tuple(Letter.personal(one, arrival.delivery.trace) for one in done.told)
+    if done.cursor is None:
+        last, kind = inbox_fact(arrival, case.now), _HANDLED
+    else:
+        keys, going = touched((), arrival), replace(arrival.delivery, cursor=done.cursor)
+        last, kind = case.parking.go_on(case.index, going, keys, case.now, done.pause), _CONTINUED
+    return Outcome(case.index, arrival, kind, done.keyed_to, told, (*done.writes, last))
 
 
 def repeated(case: Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Outcome:
@@ -122,10 +150,10 @@ def poisoned(case: Case, error: Exception, kind: Literal["poisoned", "exhausted"
     fault = {"type": type(error).__qualname__, "message": message, "stack": stack}
     storable = {name: text.encode(errors="replace").decode() for name, text in fault.items()}
     told: tuple[Letter, ...] = ()
-    if isinstance(case.arrival, Arrival):
+    if isinstance(case.arrival, Arrival) and not case.arrival.is_fact:
         context = case.rulebook.context(case.arrival, None, case.now)
         told = (letters.held(case.arrival, context),)
-    elif case.fault is not None:
+    elif isinstance(case.arrival, Refusal) and case.fault is not None:
         # It could be told: what failed is that it be kept as it was.
         told = tuple(filter(None, [Letter.refusal(case.arrival, case.rulebook.identity, case.now)]))
     put = dead_letter_put(case.arrival, kind, storable, case.view, case.now)

@@ -11,7 +11,16 @@ from handlers.admission import Arrival, Refusal
 from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Asked, Case, Outcome, Rulebook
 from handlers.decision import Decision, Drop, NotLoadedError, Rejected, View
-from handlers.endings import behind, deferred, poisoned, refused, rejected, repeated
+from handlers.endings import (
+    behind,
+    deferred,
+    handled,
+    known,
+    poisoned,
+    refused,
+    rejected,
+    repeated,
+)
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.parking import COLLECTION, Contended, Parking, Waiting, row_of, touched
@@ -85,6 +94,8 @@ def _guarded(case: Case, rows: Callable[[Outcome], RowsT]) -> tuple[Outcome, Row
         except UnstorableError as error:
             if isinstance(case.arrival, Refusal):
                 raise
+            if case.arrival.is_fact:
+                raise
             outcome = rejected(case, case.arrival, reject(*error.findings))
             return _closed(case, outcome, rows)
     except NotLoadedError:
@@ -98,7 +109,7 @@ def _closed(
 ) -> tuple[Outcome, RowsT]:
     """The outcome with its rows; a command that had waited gives up its place with it."""
     ticket = case.arrival.delivery.ticket
-    if ticket is not None and outcome.kind != "deferred":
+    if ticket is not None and outcome.kind not in {"deferred", "continued"}:
         left = Drop(COLLECTION, row_of(ticket))
         outcome = replace(outcome, writes=(*outcome.writes, left))
     return outcome, rows(outcome)
@@ -123,6 +134,8 @@ def _outcome(case: Case) -> Outcome:
         if case.parking.blocks(keys, arrival.delivery.ticket):
             return behind(case, arrival, keys)
     remembered = case.view.get(*inbox)
+    if arrival.is_fact:
+        return known(case, arrival) if remembered is not None else handled(case, arrival)
     if remembered is not None:
         return repeated(case, arrival, remembered)
     sender = sender_of(arrival.user, case.view)
@@ -131,16 +144,17 @@ def _outcome(case: Case) -> Outcome:
         arrival.message, case.view, context
     )
     if isinstance(decision, Rejected):
-        return rejected(case, arrival, decision)
+        return rejected(case, arrival, decision, context)
     visible = reply_to_sender(arrival.user, decision.reply)
     reply = Letter.answer(arrival, "accepted", visible, context)
+    trace = arrival.delivery.trace
     events = [Letter.domain(e, n, arrival, context) for n, e in enumerate(decision.events)]
     return Outcome(
         index=case.index,
         arrival=arrival,
         kind="accepted",
         keyed_to=decision.keyed_to,
-        letters=(*events, reply),
+        letters=(*events, *(Letter.personal(one, trace) for one in decision.told), reply),
         writes=(
             *decision.writes,
             *history_puts(decision, arrival, case.now),

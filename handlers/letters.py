@@ -11,7 +11,7 @@ from contracts.envelope import HeldData, RejectedData, compose
 from contracts.messages import Contract, Event, Outcome, reply_type
 from contracts.trace import Trace
 from handlers.admission import REPLY_DIRECT, Arrival, Refusal
-from handlers.decision import Context, Issuer, Rejected
+from handlers.decision import Context, Issuer, Rejected, Told
 from handlers.visibility import Visible, reply_to_sender
 
 KEY_BYTES_MAX: Final = 255
@@ -36,7 +36,7 @@ class Letter:
     `reply_to` is the sender's own queue where one was named, else None.
     """
 
-    kind: Literal["reply", "domain"]
+    kind: Literal["reply", "domain", "personal"]
     entity: str
     type: str
     body: bytes
@@ -125,6 +125,30 @@ class Letter:
         )
         trace = arrival.delivery.trace
         return cls(kind="domain", entity=entity, type=kind, body=body, trace=trace)
+
+
+    @classmethod
+    def personal(cls, told: Told, trace: Trace = ()) -> Self:
+        """What one user is told; a user's events leave in the order of their sequence."""
+        recipient = told.visible.recipient
+        body = compose(
+            id=told.id,
+            type=told.type,
+            time=told.at,
+            data=told.visible.data,
+            subject=told.subject,
+            causationid=told.causation,
+            sequence=told.sequence,
+            replayed=told.is_replayed,
+        )
+        return cls(
+            kind="personal",
+            entity=recipient,
+            type=told.type,
+            body=body,
+            recipient=recipient,
+            trace=trace,
+        )
 
 
 def _refusal_type(given: str, outcome: Outcome) -> str:

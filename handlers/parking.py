@@ -118,14 +118,32 @@ class Parking:
         self, index: int, arrival: Arrival, keys: frozenset[str], now: datetime, delay: timedelta
     ) -> Put:
         """Let a command wait: for a delay on its ladder, or (no delay) for those before it."""
-        delivery = arrival.delivery
+        ticket = arrival.delivery.ticket
+        attempt = (ticket.attempt if ticket else 0) + bool(delay)
+        return self._row(index, arrival.delivery, keys, now, delay, attempt)
+
+    def go_on(
+        self, index: int, delivery: Delivery, keys: frozenset[str], now: datetime, pause: timedelta
+    ) -> Put:
+        """Let a fact come back with its cursor; whatever comes of it is no further attempt."""
+        return self._row(index, delivery, keys, now, pause, 0)
+
+    def _row(
+        self,
+        index: int,
+        delivery: Delivery,
+        keys: frozenset[str],
+        now: datetime,
+        delay: timedelta,
+        attempt: int,
+    ) -> Put:
         ticket = delivery.ticket
         document = {
             "_id": ticket.id if ticket else f"{self.place}/{index:05d}",
             "revision": ticket.revision + 1 if ticket else 1,
             "keys": sorted(keys),
             "due": now + delay,
-            "attempt": (ticket.attempt if ticket else 0) + bool(delay),
+            "attempt": attempt,
             "type": delivery.type,
             "account": delivery.account,
             "delivery": Secret(_kept(delivery)),
@@ -148,7 +166,12 @@ def touched(reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str
 
     What is looked at in other registers is left out, so that an owner's assets do not wait for each
     other; and so is the first read, which is the sender's and says what it may do.
+    A fact touches what it is about.
     """
+    if arrival.is_fact:
+        subject = arrival.header.subject if arrival.header else None
+        apart = f"{arrival.type}/" if getattr(arrival.message, "is_apart", False) else ""
+        return frozenset({f"fact/{apart}{subject}", f"{_INBOX}{arrival.user}/{arrival.id}"})
     own = {register_of(arrival.type.partition(".")[0]), "claims"}
     listed = list(reads)
     if listed[:1] == [("users", arrival.user)]:
@@ -166,6 +189,7 @@ def _kept(delivery: Delivery) -> dict[str, Any]:
         "message_id": delivery.message_id,
         "reply_to": delivery.reply_to,
         "headers": dict(delivery.trace),
+        "cursor": delivery.cursor,
     }
 
 

@@ -21,7 +21,7 @@ from handlers.decision import (
 from handlers.documents import plain
 from handlers.rules import Rule, candidate_ids, check, claim, finding, holder_of, issue_id, reject
 from handlers.signature import reads
-from handlers.visibility import groups_for, knows, may_see
+from handlers.visibility import knows, seen, standing_reads
 
 PERSONAL: Final = ("name", "address", "claims")
 """Groups that are personal data where the user is a person; contacts and bank always are secret."""
@@ -202,7 +202,7 @@ CLAIM_RULES: Final[tuple[Rule[RegisterUser], ...]] = (_claims_what_is_free,)
 
 
 def _get_reads(query: GetUser, context: Context) -> Reads:
-    yield "users", query.id
+    yield from standing_reads("users", query.id, context.sender.user)
 
 
 @reads(_get_reads)
@@ -212,8 +212,8 @@ def get_user(query: GetUser, view: View, context: Context) -> Contract | Rejecte
     Rejects: user.not-found
     Source: U8.
     """
-    document = view.get("users", query.id)
-    if document is None or not may_see(context.sender, document):
+    found = seen("users", query.id, view, context)
+    if found is None:
         return reject(
             finding(
                 "user.not-found",
@@ -223,7 +223,7 @@ def get_user(query: GetUser, view: View, context: Context) -> Contract | Rejecte
                 advice="Check the id; ask its platform or an operator for access.",
             )
         )
-    shown = groups_for(context.sender, "users", document)
+    document, standing = found
     return UserView(
         id=document["_id"],
         status=document["status"],
@@ -231,5 +231,5 @@ def get_user(query: GetUser, view: View, context: Context) -> Contract | Rejecte
         kind=document["kind"],
         roles=document["roles"],
         roles_requested=document["roles_requested"],
-        **shown,
+        **standing.shown(document),
     )

@@ -1,44 +1,23 @@
-"""Who may see which group of what: two tables, and the filter that everything outgoing passes."""
+"""The filter: what a user is to a document, and what of it may reach that user's eyes.
 
-from collections.abc import Mapping
+Every way out has this one door: replies, findings, answers to queries, personal events.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Any, Final
 
-from contracts.messages import Contract
+from contracts.messages import Contract, Event
 from contracts.taxonomy import FRONT_DESK
-from handlers.decision import RESERVED, Document, Secret, Sender
+from handlers.decision import RESERVED, Context, Document, Secret, Sender, View
+from handlers.rights import GROUPS, RIGHTS, Relation, Right, strongest
 
-Right = Literal["read", "masked"]
-Relation = Literal["self", "registrant", "owner", "operator"]
-
-USER_GROUPS: Final[Mapping[str, Mapping[Relation, Right]]] = {
-    "name": {"self": "read", "registrant": "read", "operator": "read"},
-    "registrant": {"self": "read", "registrant": "read", "operator": "read"},
-    "claims": {"self": "read", "registrant": "read", "operator": "read"},
-    "address": {"self": "read", "registrant": "read", "operator": "read"},
-    "contacts": {"self": "read", "registrant": "read", "operator": "read"},
-    "bank": {"self": "read", "registrant": "masked", "operator": "masked"},
-}
-"""Field group of a user x relation; an absent cell means none. Bank details only to their owner."""
-
-_ASSET_READ: Final[Mapping[Relation, Right]] = {
-    "registrant": "read", "owner": "read", "operator": "read",
-}  # fmt: skip
-ASSET_GROUPS: Final[Mapping[str, Mapping[Relation, Right]]] = {
-    "registrant": _ASSET_READ,
-    "owner": _ASSET_READ,
-    "name": _ASSET_READ,
-    "expected_on": _ASSET_READ,
-    "commissioned_on": _ASSET_READ,
-    "identity": _ASSET_READ,
-    "connection": _ASSET_READ,
-    "location": _ASSET_READ,
-    "capability": _ASSET_READ,
-    "technologies": _ASSET_READ,
-}
-"""Field group of an asset x relation."""
-
-GROUPS: Final = {"users": USER_GROUPS, "assets": ASSET_GROUPS}
+RELATIONS: Final = "relations"
+"""Collection of the recorded relations: one document for an entity and a party."""
+UNOWNED: Final = "nobody"
+"""In place of an owner that there is not: whoever may not see a thing must not learn by the time
+which an answer takes whether it exists, so that as much is read for it."""
 _SEAL: Final = object()
 _MASK_KEPT: Final = 3
 
@@ -56,33 +35,119 @@ class Visible:
 
     def __post_init__(self) -> None:
         if self.seal is not _SEAL:
-            raise TypeError("expected what reply_to_sender makes, got a value of somebody's own")
+            raise TypeError("expected what this module makes, got a value of somebody's own")
 
 
-def relations(viewer: Sender, document: Document) -> frozenset[Relation]:
-    """What the viewer is to a user or an asset."""
-    found: set[Relation] = set()
-    if document["_id"] == viewer.user:
-        found.add("self")
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a user is to one document at one moment, and by that what it may see and write."""
+
+    collection: str
+    held: frozenset[Relation]
+
+    @property
+    def may_see(self) -> bool:
+        """Whether the user may know that the document exists; default is no."""
+        return bool(self.held)
+
+    def right(self, group: str) -> Right:
+        """The most that the user may do with a group; of what no table names, nothing."""
+        return strongest(GROUPS[self.collection].get(group, {}), self.held)
+
+    def may(self, right: Right, group: str) -> bool:
+        """Whether the user may do at least this with a group."""
+        return RIGHTS.index(self.right(group)) >= RIGHTS.index(right)
+
+    def shown(self, document: Document) -> dict[str, Any]:
+        """The document's groups as the user may see them, with the names of the masked ones."""
+        shown: dict[str, Any] = {}
+        masked: list[str] = []
+        for group in GROUPS[self.collection]:
+            value = document.get(group)
+            plain = value.value if isinstance(value, Secret) else value
+            # A secret whose key was destroyed is not there any more.
+            if plain is None or not self.may("masked", group):
+                continue
+            if self.may("read", group):
+                shown[group] = plain
+            else:
+                shown[group] = mask(plain)
+                masked.append(group)
+        return shown | ({"masked": masked} if masked else {})
+
+    def names(self, changed: Iterable[str]) -> tuple[str, ...]:
+        """Of the names of changed fields, those of groups that the user may read."""
+        return tuple(name for name in changed if self.may("read", name.partition(".")[0]))
+
+
+def edge(entity: str, party: str) -> str:
+    """Id of the document that records what a party is to an entity."""
+    return f"{entity}/{party}"
+
+
+def standing_reads(collection: str, key: str, viewer: str) -> Iterator[tuple[str, Any]]:
+    """What `seen` looks at first."""
+    yield collection, key
+    yield RELATIONS, edge(key, viewer)
+
+
+def seen(collection: str, key: str, view: View, context: Context) -> tuple[Document, Standing] | None:
+    """A document that the sender may know of, and what the sender is to it; else None.
+
+    As much is read for what is missing as for what is hidden.
+    """
+    document = view.get(collection, key)
+    standing = standing_to(collection, key, document, context.sender, view, context.now)
+    return None if document is None or not standing.may_see else (document, standing)
+
+
+def standing_to(
+    collection: str, key: str, document: Document | None, viewer: Sender, view: View, at: datetime
+) -> Standing:
+    """What a viewer is to a document at a moment, by the document and by recorded relations."""
+    own = view.get(RELATIONS, edge(key, viewer.user))
+    owner = (document or {}).get("owner") or UNOWNED
+    mandate = view.get(RELATIONS, edge(owner, viewer.user))
+    held = {*_by_document(viewer, document or {}), *ties(own, at)}
+    if "delegate" in ties(mandate, at):
+        held.add("delegate")
+    return Standing(collection, frozenset(held))
+
+
+def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
+    if document.get("_id") == viewer.user:
+        yield "self"
     # Everybody may use the front desk: what was registered there is not its next visitor's.
     if document.get("registrant") == viewer.user and FRONT_DESK not in viewer.roles:
-        found.add("registrant")
+        yield "registrant"
     if document.get("owner") == viewer.user:
-        found.add("owner")
+        yield "owner"
     if viewer.is_operator:
-        found.add("operator")
-    return frozenset(found)
+        yield "operator"
 
 
-def may_see(viewer: Sender, document: Document | None) -> bool:
-    """Whether the viewer may know that the document exists; default is no."""
-    return document is not None and bool(relations(viewer, document))
+def ties(recorded: Document | None, at: datetime) -> frozenset[Relation]:
+    """The recorded relations that hold at a moment: from its beginning on, until its end."""
+    found = (recorded or {}).get("ties", ())
+    return frozenset(tie["as"] for tie in found if holds(tie, at))
+
+
+def holds(tie: Mapping[str, Any], at: datetime) -> bool:
+    """Whether a tie holds at a moment; its time is half-open."""
+    until = tie.get("until")
+    return tie["from"] <= at and (until is None or at < until)
+
+
+def named(document: Document) -> dict[Relation, str]:
+    """The users whom a document itself names, by what they are to it; events carry them along."""
+    by_name: tuple[Relation, ...] = ("registrant", "owner")
+    found = ((name, document.get(name)) for name in by_name)
+    return {name: user for name, user in found if user is not None and user not in RESERVED}
 
 
 def parties(document: Document) -> list[str]:
     """The users who may know of a document, for its claims to carry along."""
-    known = (document["_id"], document.get("registrant"), document.get("owner"))
-    return sorted({user for user in known if user is not None and user not in RESERVED})
+    return sorted({document["_id"], *named(document).values()} - RESERVED.keys())
 
 
 def knows(viewer: Sender, claim: Document) -> bool:
@@ -91,26 +156,6 @@ def knows(viewer: Sender, claim: Document) -> bool:
     Reading the holder only where the claim is held would tell strangers by the time it takes.
     """
     return viewer.is_operator or viewer.user in claim["parties"]
-
-
-def groups_for(viewer: Sender, collection: str, document: Document) -> dict[str, Any]:
-    """The document's groups as the viewer may see them, with the names of the masked ones."""
-    held = relations(viewer, document)
-    shown: dict[str, Any] = {}
-    masked: list[str] = []
-    for group, cells in GROUPS[collection].items():
-        rights = {cells[relation] for relation in held if relation in cells}
-        value = document.get(group)
-        plain = value.value if isinstance(value, Secret) else value
-        # A secret whose key was destroyed is not there any more.
-        if plain is None or not rights:
-            continue
-        if "read" in rights:
-            shown[group] = plain
-        else:
-            shown[group] = mask(plain)
-            masked.append(group)
-    return shown | ({"masked": masked} if masked else {})
 
 
 def mask(value: Any) -> Any:
@@ -124,10 +169,43 @@ def mask(value: Any) -> Any:
     return "*" * (len(text) - len(kept)) + kept
 
 
+def event_for(recipient: str, standing: Standing, fact: Event, hidden: Iterable[str]) -> Visible | None:
+    """A fact as one party of its entity may know it; None where it may know nothing of it.
+
+    Facts are thin: what is filtered is names of changed fields, and attributes that `hidden` names.
+    """
+    if not standing.may_see:
+        return None
+    changes: dict[str, Any] = dict.fromkeys(("parties", *hidden))
+    changed = getattr(fact, "changed", None)
+    if changed is not None:
+        changes["changed"] = standing.names(changed)
+        if not changes["changed"]:
+            return None
+    return Visible(recipient, fact.model_copy(update=changes), _SEAL)
+
+
+def own(recipient: str, data: Contract) -> Visible:
+    """What is about the recipient itself and holds nothing of others but their ids."""
+    return Visible(recipient, data, _SEAL)
+
+
+def again(recipient: str, standing: Standing, data: Mapping[str, Any]) -> Visible | None:
+    """An event that was told before, as the recipient may know it now."""
+    if not standing.may_see:
+        return None
+    kept = dict(data)
+    if kept.get("changed") is not None:
+        kept["changed"] = list(standing.names(kept["changed"]))
+        if not kept["changed"]:
+            return None
+    return Visible(recipient, Again(**kept), _SEAL)
+
+
 def reply_to_sender(sender: str, data: Contract) -> Visible:
     """What a decision tells its own sender.
 
-    Stored values come out of `groups_for` alone; all the rest is ids that the sender may use and
-    findings on what it sent itself, whose `got` repeats its own words.
+    Stored values come out of `Standing.shown` alone; all the rest is ids that the sender may use
+    and findings on what it sent itself, whose `got` repeats its own words.
     """
     return Visible(sender, data, _SEAL)

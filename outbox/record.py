@@ -87,7 +87,7 @@ def _address(letter: Letter) -> tuple[str, str, str | None]:
     if letter.kind == "domain":
         return names.DOMAIN, letter.type, None
     personal = names.personal_key(str(letter.recipient), letter.type)
-    if letter.reply_to is not None:
+    if letter.kind == "reply" and letter.reply_to is not None:
         return names.DEFAULT_EXCHANGE, letter.reply_to, personal
     return names.EVENTS, personal, None
 

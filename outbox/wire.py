@@ -32,9 +32,15 @@ class Wire:
     reader finds whose confirm, return or refusal it has read, and a broken channel fails them all.
     """
 
-    def __init__(self, channel: AbstractChannel, content_type: str, timeout_s: float) -> None:
-        """Take the channel over; its confirms come within `timeout_s` or are given up."""
+    def __init__(
+        self, channel: AbstractChannel, account: str, content_type: str, timeout_s: float
+    ) -> None:
+        """Take the channel over; its confirms come within `timeout_s` or are given up.
+
+        The broker vouches to every receiver that `account` has sent it.
+        """
         self._channel: Any = channel
+        self._account = account
         self._content_type = content_type
         self._timeout_s = timeout_s
         self._loop = asyncio.get_running_loop()
@@ -90,6 +96,7 @@ class Wire:
             delivery_mode=PERSISTENT,
             message_id=message_id,
             message_type=kind,
+            user_id=self._account,
             headers=dict(headers) or None,
         )
         number = self._channel.number

@@ -32,7 +32,7 @@ OPERATOR: Final = taxonomy.OPERATOR
 FRONT_DESK: Final = taxonomy.FRONT_DESK
 RECONCILER_ACCOUNT: Final = "flex-accounts"
 WORKER_ACCOUNT: Final = "flex-worker"
-RELAY_ACCOUNT: Final = "flex-relay"
+RELAY_ACCOUNT: Final = taxonomy.BACKBONE
 
 
 KEPT_PATTERN: Final = rf"^(dead\..*|{UNROUTED_QUEUE})$"

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
-from contracts.messages import Request
 from handlers.admission import Arrival, Delivery, Limits, Refusal
 from handlers.case import Outcome, Rulebook
 from handlers.parking import Contended, Waiting
@@ -23,7 +22,7 @@ DUE_BYTES_MAX: Final = 2_000_000
 CONFLICTS_MAX: Final = 5
 """How often a batch is folded again because another commit was first."""
 
-Admit = Callable[[Delivery, Mapping[str, type[Request]], Limits], Arrival | Refusal]
+Admit = Callable[[Delivery, Mapping[str, type[Any]], Limits], Arrival | Refusal]
 """What says what a delivery is: admission for a mailbox, collection for a dead-letter queue."""
 
 
@@ -44,7 +43,9 @@ class Engine:
     version: str
     offer: Callable[[int, Sequence[OutboxRecord]], None] = lambda _epoch, _records: None
     """Takes what a commit has put into the outbox, with the epoch of the lane."""
-    _contracts: Mapping[str, type[Request]] = field(init=False)
+    settled: int = 0
+    """How many batches it has got done, those that wrote nothing included."""
+    _contracts: Mapping[str, type[Any]] = field(init=False)
     _waiting: Waiting | None = None
 
     def __post_init__(self) -> None:
@@ -103,6 +104,10 @@ class Engine:
                 parts = max(folded.decided, 1)
                 return await self._each((arrivals[:parts], arrivals[parts:]), faults)
             commit = make_commit(self.lease, maker, folded.outcomes, self.version)
+            outcomes = [outcome for outcome, _ in folded.outcomes]
+            if commit.is_empty:
+                self.settled += 1
+                return outcomes
             try:
                 await self.store.commit(commit)
             except Conflict:
@@ -110,7 +115,7 @@ class Engine:
             except Refused as error:
                 return await self._bisect(arrivals, faults, error)
             self.lease = replace(self.lease, batch=commit.batch)
-            outcomes = [outcome for outcome, _ in folded.outcomes]
+            self.settled += 1
             self.offer(commit.epoch, [r for _, rows in folded.outcomes for r in rows.records])
             (await self._known()).apply(w for outcome in outcomes for w in outcome.writes)
             return outcomes

@@ -1,11 +1,11 @@
 """What a decision has read so far: documents with their secrets open, and their data keys."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from handlers.decision import Document, Secret
+from handlers.decision import PAGE, Document, Secret, Span
 from handlers.parking import COLLECTION, Parked, Waiting
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
@@ -13,12 +13,16 @@ from workers.store.protocol import InboxKey, Key, StateStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault
 
 
+PAGES_ROWS_MAX: Final = 2000
+"""How many rows are read at once for several pages, besides one whole page."""
+
+
 @dataclass(slots=True)
 class Loaded:
     """Documents by collection and key, None for what was looked for and is not there."""
 
-    documents: dict[str, dict[Key, Document | Exception | None]] = field(default_factory=dict)
-    """An exception stands for what does not open: it is the fault of whoever asks for it."""
+    documents: dict[str, dict[Any, Any]] = field(default_factory=dict)
+    """Ids by Span, too. An exception stands for what does not open: it is the fault of whoever asks for it."""
     keyring: Keyring = field(default_factory=Keyring)
     absent: set[str] = field(default_factory=set)
     """Subjects without a data key."""
@@ -51,13 +55,24 @@ class Loader:
     async def read(self, missing: Iterable[tuple[str, Any]], loaded: Loaded) -> None:
         """Add documents to what is loaded; keys of the users among them come in the same round."""
         wanted: dict[str, set[Key]] = {}
+        spans: dict[str, set[Span]] = {}
         for collection, key in missing:
+            if isinstance(key, Span):
+                spans.setdefault(collection, set()).add(key)
+                continue
             stored = InboxKey(*key) if isinstance(key, tuple) else key
             wanted.setdefault(collection, set()).add(stored)
         wanted.setdefault("keys", set()).update(
             user for user in wanted.get("users", ()) if not loaded.knows_key(str(user))
         )
         found = await self.store.load({name: keys for name, keys in wanted.items() if keys})
+        found = {name: dict(rows) for name, rows in found.items()}
+        for collection, asked in spans.items():
+            for span, rows in (await self._pages(collection, asked)).items():
+                ids = [row["_id"] for row in rows]
+                loaded.documents.setdefault(collection, {})[span] = ids
+                found.setdefault(collection, {}).update(zip(ids, rows, strict=True))
+                wanted.setdefault(collection, set()).update(ids)
         self._take_keys(wanted["keys"], found.get("keys", {}), loaded)
         needed = {s for d in found.values() for document in d.values() for s in subjects(document)}
         # A key that was looked for beside its document may have been made between the queries.
@@ -71,6 +86,46 @@ class Loader:
                     documents[key] = self._opened(collection, key, raw, loaded) if raw else None
                 except Undecipherable as error:
                     documents[key] = error
+
+    async def _pages(
+        self, collection: str, spans: Iterable[Span]
+    ) -> Mapping[Span, Sequence[Document]]:
+        """The documents of every page; those that begin at the beginning come together."""
+        found: dict[Span, Sequence[Document]] = {}
+        first: dict[str, dict[str, Span]] = {}
+        for span in spans:
+            if span.after:
+                found[span] = await self.store.holding(
+                    collection, span.field, [span.value], PAGE, span.after
+                )
+            else:
+                first.setdefault(span.field, {})[span.value] = span
+        for field_name, by_value in first.items():
+            found |= await self._first_pages(collection, field_name, by_value)
+        return found
+
+    async def _first_pages(
+        self, collection: str, field_name: str, by_value: Mapping[str, Span]
+    ) -> Mapping[Span, Sequence[Document]]:
+        """Ask for all at once, and for the rest again where one has more than fits."""
+        pages: dict[Span, list[Document]] = {span: [] for span in by_value.values()}
+        left = sorted(by_value)
+        while left:
+            limit = PAGE + PAGES_ROWS_MAX
+            rows = await self.store.holding(collection, field_name, left, limit)
+            for row in rows:
+                page = pages[by_value[row[field_name]]]
+                if len(page) < PAGE:
+                    page.append(row)
+            if len(rows) < limit:
+                break
+            # Sorted by value: all before the last one is complete, and that one has a full page.
+            last = rows[-1][field_name]
+            full = len(pages[by_value[last]]) == PAGE
+            left = [value for value in left if value > last or (value == last and not full)]
+            if not full:
+                pages[by_value[last]].clear()
+        return pages
 
     async def waiting(self, lane: str) -> Waiting:
         """The commands that wait in a lane."""

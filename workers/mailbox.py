@@ -88,8 +88,8 @@ class Mailbox:
 
     @property
     def progress(self) -> int:
-        """The number of the last batch that this process has committed to it."""
-        return self._engine.lease.batch if self._engine is not None else 0
+        """How many batches this process has got done since it owns it."""
+        return self._engine.settled if self._engine is not None else 0
 
     @property
     def is_busy(self) -> bool:

@@ -26,7 +26,7 @@ class Watched(Protocol):
 
     @property
     def progress(self) -> int:
-        """The number of its last batch, higher with each commit."""
+        """How many batches it has got done, higher with each."""
         ...
 
     @property

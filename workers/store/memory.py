@@ -58,6 +58,14 @@ class MemoryStore:
         stored = self._documents.get(collection, {})
         return sorted(key for key in stored if isinstance(key, str) and key.startswith(prefix))
 
+    async def holding(
+        self, collection: str, field: str, values: Collection[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Find documents whose `field` holds one of the values, by value and then by id."""
+        stored = map(decode, self._documents.get(collection, {}).values())
+        found = [d for d in stored if d.get(field) in values and str(d["_id"]) > after]
+        return sorted(found, key=lambda d: (str(d[field]), str(d["_id"])))[:limit]
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced or Refused."""
         lane = self._fence(commit)

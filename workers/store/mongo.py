@@ -104,6 +104,18 @@ class MongoStore:
             found = self._database[collection].find(within, {"_id": 1}, sort=[("_id", 1)])
             return [str(row["_id"]) for row in await found.to_list(None)]
 
+    async def holding(
+        self, collection: str, field: str, values: Collection[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Find documents whose indexed `field` holds one of the values, by value and then by id."""
+        asked: dict[str, Any] = {field: {"$in": list(values)}}
+        if after:
+            asked["_id"] = {"$gt": after}
+        with _in_words():
+            found = self._database[collection].find(asked, sort=[(field, 1), ("_id", 1)])
+            documents = await found.limit(limit).to_list(None)
+        return [_keyed(bytes(document.raw))[1] for document in documents]
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused.
 

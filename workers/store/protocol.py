@@ -80,6 +80,11 @@ class Commit:
     drops: Mapping[str, Sequence[Drop]] = field(default_factory=dict)
     guards: Mapping[str, Sequence[Guard]] = field(default_factory=dict)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it would move the fence and nothing else."""
+        return not any((self.inserts, self.replaces, self.drops, self.guards))
+
     def collections(self) -> tuple[str, ...]:
         """Every collection that the commit touches, once, in the order of the fields."""
         return tuple(dict.fromkeys((*self.inserts, *self.replaces, *self.guards, *self.drops)))
@@ -106,6 +111,15 @@ class StateStore(Protocol):
 
     async def listed(self, collection: str, prefix: str) -> Sequence[str]:
         """Ids that begin with `prefix`, in their order: the rows that belong to one lane."""
+        ...
+
+    async def holding(
+        self, collection: str, field: str, values: Collection[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Find documents whose indexed `field` holds one of the values, by value and then by id.
+
+        At most `limit`, and only those whose id is behind `after`.
+        """
         ...
 
     async def commit(self, commit: Commit) -> None:
