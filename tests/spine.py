@@ -21,9 +21,11 @@ import httpx
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractExchange
 from aio_pika.abc import AbstractIncomingMessage as Incoming
+from aiormq.exceptions import ProbableAuthenticationError
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.database import AsyncDatabase
+from yarl import URL
 
 from contracts.envelope import user_urn
 from handlers import assets, users
@@ -254,6 +256,22 @@ class Inspector:
 
     async def close(self) -> None:
         await self._client.aclose()
+
+
+async def is_refused(url: str) -> bool:
+    """Whether the broker lets nobody in at this address.
+
+    The connection is closed here: one that failed would close itself when it is collected, which
+    may be where no event loop runs.
+    """
+    connection = aio_pika.Connection(URL(url))
+    try:
+        await connection.connect()
+    except ProbableAuthenticationError:
+        return True
+    finally:
+        await connection.close()
+    return False
 
 
 @dataclass
