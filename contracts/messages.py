@@ -96,6 +96,11 @@ class Event(Message):
     is_apart: ClassVar[bool] = False
     """Whether its consequences need not wait for those of other facts about the same entity."""
 
+    @property
+    def entity(self) -> str:
+        """Id of what it is about."""
+        return str(self.id)  # type: ignore[attr-defined]  # every event is about one entity
+
     @classmethod
     def __pydantic_init_subclass__(cls, *, apart: bool = False, **kwargs: Any) -> None:
         super().__pydantic_init_subclass__(**kwargs)

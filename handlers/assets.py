@@ -141,8 +141,8 @@ def _update_reads(command: UpdateAsset, context: Context) -> Reads:
 def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
     """Merge the given fields; tell which changed; nothing changed makes no event.
 
-    Rejects: asset.not-found, asset.not-yours, asset.stale, and what register_asset rejects but for the owner,
-        who is not changed by an update
+    Rejects: asset.not-found, asset.not-yours, asset.stale, and what register_asset rejects but
+        for the owner, who is not changed by an update
     Source: A4, A7, assumption 11.
     """
     found = seen("assets", command.id, view, context)

@@ -12,8 +12,17 @@ from handlers.parking import Parking
 from handlers.signature import Handler
 
 Kind = Literal[
-    "accepted", "rejected", "duplicate", "reused", "refused", "poisoned", "deferred", "exhausted",
-    "handled", "continued", "idle",
+    "accepted",
+    "rejected",
+    "duplicate",
+    "reused",
+    "refused",
+    "poisoned",
+    "deferred",
+    "exhausted",
+    "handled",
+    "continued",
+    "idle",
 ]
 """`handled`, `continued` and `idle` are of facts: all of it, a portion of it, nothing to do."""
 Asked = dict[int, tuple[tuple[str, Any], ...]]

@@ -183,7 +183,8 @@ class View:
             raise (NotLoadedError(missing) if always else self._missing(missing)) from None
         if isinstance(found, Exception):
             raise found
-        return found
+        document: Document | None = found
+        return document
 
     def page(self, collection: str, span: Span) -> tuple[Sequence[Document], str]:
         """A page's documents in the order of their ids, and behind which id the next one begins.

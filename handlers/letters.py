@@ -113,7 +113,7 @@ class Letter:
     @classmethod
     def domain(cls, event: Event, number: int, arrival: Arrival, context: Context) -> Self:
         """A fact for the backbone's own workers and its operators: names of fields, no values."""
-        entity: str = event.id  # type: ignore[attr-defined]  # every event is about one entity
+        entity = event.entity
         kind = event.message_type
         body = compose(
             id=message_id(context.identity, arrival.user, arrival.id, f"{kind}/{number}"),
@@ -125,7 +125,6 @@ class Letter:
         )
         trace = arrival.delivery.trace
         return cls(kind="domain", entity=entity, type=kind, body=body, trace=trace)
-
 
     @classmethod
     def personal(cls, told: Told, trace: Trace = ()) -> Self:

@@ -120,21 +120,22 @@ class Parking:
         """Let a command wait: for a delay on its ladder, or (no delay) for those before it."""
         ticket = arrival.delivery.ticket
         attempt = (ticket.attempt if ticket else 0) + bool(delay)
-        return self._row(index, arrival.delivery, keys, now, delay, attempt)
+        return self._row(index, arrival.delivery, keys, due=now + delay, now=now, attempt=attempt)
 
     def go_on(
         self, index: int, delivery: Delivery, keys: frozenset[str], now: datetime, pause: timedelta
     ) -> Put:
         """Let a fact come back with its cursor; whatever comes of it is no further attempt."""
-        return self._row(index, delivery, keys, now, pause, 0)
+        return self._row(index, delivery, keys, due=now + pause, now=now, attempt=0)
 
     def _row(
         self,
         index: int,
         delivery: Delivery,
         keys: frozenset[str],
+        *,
+        due: datetime,
         now: datetime,
-        delay: timedelta,
         attempt: int,
     ) -> Put:
         ticket = delivery.ticket
@@ -142,7 +143,7 @@ class Parking:
             "_id": ticket.id if ticket else f"{self.place}/{index:05d}",
             "revision": ticket.revision + 1 if ticket else 1,
             "keys": sorted(keys),
-            "due": now + delay,
+            "due": due,
             "attempt": attempt,
             "type": delivery.type,
             "account": delivery.account,

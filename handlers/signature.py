@@ -23,7 +23,8 @@ Answer = Callable[[Any, View, Context], Contract | Rejected]
 class Handler:
     """One function of a register: what it takes, what it reads and what it says."""
 
-    contract: type[Request]
+    contract: type[Any]
+    """The model of the request, or of the event, that it takes."""
     function: Callable[[Any, View, Context], Any]
     reads: Callable[[Any, Context], Reads]
 

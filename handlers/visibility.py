@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from contracts.messages import Contract, Event
+from contracts.notices import Again
 from contracts.taxonomy import FRONT_DESK
 from handlers.decision import RESERVED, Context, Document, Secret, Sender, View
 from handlers.rights import GROUPS, RIGHTS, Relation, Right, strongest
@@ -91,27 +92,36 @@ def standing_reads(collection: str, key: str, viewer: str) -> Iterator[tuple[str
     yield RELATIONS, edge(key, viewer)
 
 
-def seen(collection: str, key: str, view: View, context: Context) -> tuple[Document, Standing] | None:
+def mandate_read(document: Document | None, viewer: str) -> tuple[str, str]:
+    """What `standing_to` looks at next: whether the viewer has a mandate of the owner."""
+    return RELATIONS, edge((document or {}).get("owner") or UNOWNED, viewer)
+
+
+def seen(
+    collection: str, key: str, view: View, context: Context
+) -> tuple[Document, Standing] | None:
     """A document that the sender may know of, and what the sender is to it; else None.
 
     As much is read for what is missing as for what is hidden.
     """
     document = view.get(collection, key)
-    standing = standing_to(collection, key, document, context.sender, view, context.now)
+    standing = standing_to((collection, key), document, context.sender, view, context.now)
     return None if document is None or not standing.may_see else (document, standing)
 
 
 def standing_to(
-    collection: str, key: str, document: Document | None, viewer: Sender, view: View, at: datetime
+    key: tuple[str, str], document: Document | None, viewer: Sender, view: View, at: datetime
 ) -> Standing:
-    """What a viewer is to a document at a moment, by the document and by recorded relations."""
-    own = view.get(RELATIONS, edge(key, viewer.user))
-    owner = (document or {}).get("owner") or UNOWNED
-    mandate = view.get(RELATIONS, edge(owner, viewer.user))
-    held = {*_by_document(viewer, document or {}), *ties(own, at)}
+    """What a viewer is to a document at a moment, by the document and by recorded relations.
+
+    `key` is its collection and id.
+    """
+    recorded = view.get(RELATIONS, edge(key[1], viewer.user))
+    mandate = view.get(*mandate_read(document, viewer.user))
+    held = {*_by_document(viewer, document or {}), *ties(recorded, at)}
     if "delegate" in ties(mandate, at):
         held.add("delegate")
-    return Standing(collection, frozenset(held))
+    return Standing(key[0], frozenset(held))
 
 
 def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
@@ -169,7 +179,9 @@ def mask(value: Any) -> Any:
     return "*" * (len(text) - len(kept)) + kept
 
 
-def event_for(recipient: str, standing: Standing, fact: Event, hidden: Iterable[str]) -> Visible | None:
+def event_for(
+    recipient: str, standing: Standing, fact: Event, hidden: Iterable[str]
+) -> Visible | None:
     """A fact as one party of its entity may know it; None where it may know nothing of it.
 
     Facts are thin: what is filtered is names of changed fields, and attributes that `hidden` names.
@@ -190,12 +202,15 @@ def own(recipient: str, data: Contract) -> Visible:
     return Visible(recipient, data, _SEAL)
 
 
-def again(recipient: str, standing: Standing, data: Mapping[str, Any]) -> Visible | None:
-    """An event that was told before, as the recipient may know it now."""
-    if not standing.may_see:
+def again(recipient: str, standing: Standing | None, data: Mapping[str, Any]) -> Visible | None:
+    """An event that was told before, as the recipient may know it now.
+
+    Without a standing it is about the recipient itself.
+    """
+    if standing is not None and not standing.may_see:
         return None
     kept = dict(data)
-    if kept.get("changed") is not None:
+    if standing is not None and kept.get("changed") is not None:
         kept["changed"] = list(standing.names(kept["changed"]))
         if not kept["changed"]:
             return None

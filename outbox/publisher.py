@@ -110,9 +110,7 @@ class Publisher:
             """Publish on this channel, and on what takes its place after a disconnect."""
             if self._channel is channel:
                 underlay = await channel.get_underlay_channel()
-                self._wire = Wire(
-                    underlay, names.RELAY_ACCOUNT, CONTENT_TYPE, self._timeout_s
-                )
+                self._wire = Wire(underlay, names.RELAY_ACCOUNT, CONTENT_TYPE, self._timeout_s)
 
         channel.reopen_callbacks.add(wire)
         await wire()

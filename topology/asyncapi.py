@@ -10,9 +10,9 @@ from contracts.envelope import CONTENT_TYPE
 from contracts.messages import reply_type
 from handlers.letters import UNREAD_HELD_TYPE, UNREAD_TYPE
 from topology import names
-from topology.catalog import Entry
+from topology.catalog import Entry, events
 from topology.payloads import BINDING, MESSAGES, about, components, doc, summary
-from topology.render import OUTCOMES, events
+from topology.render import OUTCOMES
 
 VERSION: Final = "3.0.0"
 COMMANDS, BULK, REPLIES, EVENTS, DOMAIN = "commands", "bulk", "replies", "events", "domain"

@@ -1,16 +1,21 @@
 """Which type is decided by which handler in which mailbox, and who may send it: derived."""
 
+import inspect
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
-from contracts.messages import Request, check_type, split_type
-from handlers import assets, users
+from contracts.messages import Event, Request, check_type, split_type
+from contracts.notices import NoticeDue, ReplayAsked
+from handlers import assets, notices, users
+from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
+from handlers.telling import due, due_reads, tell, tell_reads
 from topology import names
 
-REGISTER_MODULES: Final[Sequence[ModuleType]] = (users, assets)
+REGISTER_MODULES: Final[Sequence[ModuleType]] = (users, assets, notices)
 """The registers; a new one is a module here, a new command needs nothing."""
 
 
@@ -66,6 +71,29 @@ def _entries(handler: Handler) -> Iterator[Entry]:
 def served_by(entries: Mapping[str, Entry], queue: str) -> Mapping[str, Handler]:
     """The handlers of the types that one queue takes."""
     return {e.name: e.handler for e in entries.values() if e.queue == queue}
+
+
+def events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:
+    """The events of a register stand beside its requests, in the same module of contracts."""
+    for name in sorted({entry.contract.__module__ for entry in entries.values()}):
+        for _, found in inspect.getmembers(sys.modules[name], inspect.isclass):
+            if issubclass(found, Event) and found.message_type:
+                yield found
+
+
+REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
+    ReplayAsked: (replay, replay_reads),
+    NoticeDue: (due, due_reads),
+}
+"""Events with a consequence of their own; of all others whoever they concern is told."""
+
+
+def facts(entries: Mapping[str, Entry]) -> Mapping[str, Handler]:
+    """What the lane of the notices does with each type of domain event."""
+    return {
+        event.message_type: Handler(event, *REACTIONS.get(event, (tell, tell_reads)))
+        for event in events(entries)
+    }
 
 
 def registers(entries: Mapping[str, Entry]) -> tuple[str, ...]:

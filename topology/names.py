@@ -60,6 +60,10 @@ def mailbox(register_name: str, shard: int = 0) -> str:
     return f"mailbox.{register_name}.{shard}"
 
 
+NOTICES: Final = mailbox("notices")
+"""The mailbox whose lane also takes every domain event, and counts what each user is told."""
+
+
 def bulk_mailbox(queue: str) -> str:
     """The second queue of a mailbox, for bulk loads; the owner drains both."""
     return f"{queue}.bulk"

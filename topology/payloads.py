@@ -14,8 +14,8 @@ from contracts.trace import (
     TRACESTATE,
     TRACESTATE_LENGTH_MAX,
 )
-from topology.catalog import Entry
-from topology.render import events, written
+from topology.catalog import Entry, events
+from topology.render import written
 
 SCHEMAS: Final = "#/components/schemas/"
 MESSAGES: Final = "#/components/messages/"

@@ -110,6 +110,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
         Binding(names.UNROUTED, names.UNROUTED_QUEUE, ""),
         Binding(names.DOMAIN, names.ACCOUNTS_QUEUE, UserRegistered.message_type),
         Binding(names.DOMAIN, names.domain_queue(names.OPERATOR), "#"),
+        *(Binding(names.DOMAIN, names.NOTICES, "#") for m in mailboxes if m == names.NOTICES),
         *operator.bindings,
     ]
     return Plan(

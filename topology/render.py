@@ -1,16 +1,14 @@
 """The map as others read it, derived: a table for people, JSON Schemas for programs."""
 
-import inspect
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, get_args
 
 from pydantic import BaseModel
 
 from contracts.envelope import CheckPassed, Header, HeldData, RejectedData
-from contracts.messages import Event, Outcome, reply_type
+from contracts.messages import Outcome, reply_type
 from handlers.letters import UNREAD_HELD_TYPE, UNREAD_TYPE
-from topology.catalog import Entry
+from topology.catalog import Entry, events
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 URN: Final = "urn:flexspine:schema:"
@@ -58,14 +56,6 @@ def written(entries: Mapping[str, Entry]) -> Iterator[tuple[str, type[BaseModel]
         yield reply_type(entry.name, "accepted"), accepted
         yield reply_type(entry.name, "rejected"), RejectedData
         yield reply_type(entry.name, "held"), HeldData
-
-
-def events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:
-    """The events of a register stand beside its requests, in the same module of contracts."""
-    for name in sorted({entry.contract.__module__ for entry in entries.values()}):
-        for _, found in inspect.getmembers(sys.modules[name], inspect.isclass):
-            if issubclass(found, Event) and found.message_type:
-                yield found
 
 
 def _schema(message_type: str, model: type[BaseModel], mode: Any) -> dict[str, Any]:

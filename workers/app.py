@@ -3,10 +3,10 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
@@ -19,6 +19,7 @@ from tenacity import (
     wait_random_exponential,
 )
 
+from handlers.admission import Arrival, Delivery, Limits, Refusal, admit_fact
 from handlers.collection import collect, unrouted
 from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
@@ -263,13 +264,30 @@ def _lanes(backbone: Backbone) -> list[_Lane]:
     def quota() -> Quota:
         return Quota(backbone.settings.quota_per_minute, backbone.clock)
 
+    def admit_for(queue: str) -> Admit:
+        own = quota().admit
+        return attend(own) if queue == names.NOTICES else own
+
     mailboxes = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
     dead = [names.dead_queue(register) for register in catalog.registers(entries)]
     return [
-        *(_Lane(queue, names.bulk_mailbox(queue), quota().admit) for queue in mailboxes),
+        *(_Lane(queue, names.bulk_mailbox(queue), admit_for(queue)) for queue in mailboxes),
         *(_Lane(q, None, lambda delivery, _contracts, _limits: collect(delivery)) for q in dead),
         _Lane(names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)),
     ]
+
+
+def attend(requests: Admit) -> Admit:
+    """Admit what the backbone itself says as a fact, and all else as `requests` does."""
+
+    def admit(
+        delivery: Delivery, contracts: Mapping[str, type[Any]], limits: Limits
+    ) -> Arrival | Refusal:
+        if delivery.account == names.RELAY_ACCOUNT:
+            return admit_fact(delivery, contracts)
+        return requests(delivery, contracts, limits)
+
+    return admit
 
 
 async def work(

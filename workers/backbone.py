@@ -67,7 +67,7 @@ class Backbone:
 
     def rulebook(self, queue: str) -> Rulebook:
         """What a queue's types are decided by."""
-        return Rulebook(catalog.served_by(self.entries, queue), self.vault)
+        return rulebook(self.entries, queue, self.vault)
 
     def broker(self, account: str = names.WORKER_ACCOUNT) -> RabbitBroker:
         """A FastStream broker on a connection of its own; the hot path logs for itself."""
@@ -81,6 +81,12 @@ class Backbone:
             on_close=[lambda _connection, error: connection_lost(account, error)],
             on_reconnected=[lambda _connection: connection_back(account)],
         )
+
+
+def rulebook(entries: Mapping[str, Entry], queue: str, vault: Vault) -> Rulebook:
+    """What a queue's types are decided by; the notices' one takes the domain events besides."""
+    facts = catalog.facts(entries) if queue == names.NOTICES else {}
+    return Rulebook({**catalog.served_by(entries, queue), **facts}, vault)
 
 
 @asynccontextmanager

@@ -12,7 +12,6 @@ from workers.store.codec import secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, StateStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault
 
-
 PAGES_ROWS_MAX: Final = 2000
 """How many rows are read at once for several pages, besides one whole page."""
 
@@ -22,7 +21,8 @@ class Loaded:
     """Documents by collection and key, None for what was looked for and is not there."""
 
     documents: dict[str, dict[Any, Any]] = field(default_factory=dict)
-    """Ids by Span, too. An exception stands for what does not open: it is the fault of whoever asks for it."""
+    """Ids by Span, too.
+    An exception stands for what does not open: it is the fault of whoever asks for it."""
     keyring: Keyring = field(default_factory=Keyring)
     absent: set[str] = field(default_factory=set)
     """Subjects without a data key."""
@@ -65,14 +65,15 @@ class Loader:
         wanted.setdefault("keys", set()).update(
             user for user in wanted.get("users", ()) if not loaded.knows_key(str(user))
         )
-        found = await self.store.load({name: keys for name, keys in wanted.items() if keys})
-        found = {name: dict(rows) for name, rows in found.items()}
+        asked_for = {name: keys for name, keys in wanted.items() if keys}
+        stored = await self.store.load(asked_for)
+        found = {name: dict(rows) for name, rows in stored.items()}
         for collection, asked in spans.items():
             for span, rows in (await self._pages(collection, asked)).items():
-                ids = [row["_id"] for row in rows]
-                loaded.documents.setdefault(collection, {})[span] = ids
-                found.setdefault(collection, {}).update(zip(ids, rows, strict=True))
-                wanted.setdefault(collection, set()).update(ids)
+                by_id = {row["_id"]: row for row in rows}
+                loaded.documents.setdefault(collection, {})[span] = list(by_id)
+                found.setdefault(collection, {}).update(by_id)
+                wanted.setdefault(collection, set()).update(by_id)
         self._take_keys(wanted["keys"], found.get("keys", {}), loaded)
         needed = {s for d in found.values() for document in d.values() for s in subjects(document)}
         # A key that was looked for beside its document may have been made between the queries.

@@ -34,6 +34,9 @@ class Contrary:
     async def listed(self, collection: str, prefix: str) -> Any:
         return await self._store.listed(collection, prefix)
 
+    async def holding(self, *asked: Any) -> Any:
+        return await self._store.holding(*asked)
+
     async def commit(self, commit: Commit) -> None:
         self.commits.append(commit)
         documents = b"".join(d for rows in commit.inserts.values() for d in rows)

@@ -150,6 +150,12 @@ class ModelStore(MemoryStore):
         await self.host.gate()
         return await super().listed(collection, prefix)
 
+    async def holding(
+        self, collection: str, field: str, values: Collection[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        await self.host.gate()
+        return await super().holding(collection, field, values, limit, after)
+
     async def attend(self, owner: str, ttl_s: float) -> int:
         await self.host.gate()
         return await self.shared.attend(owner, ttl_s)

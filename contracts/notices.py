@@ -1,0 +1,169 @@
+"""The notices' language: what a user is told of, what it was told before, and what waits for it."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
+
+from contracts.messages import Command, Contract, Event, Query
+from contracts.values import AssetId, GspGroup, Timestamp, UserId
+
+EVERYBODY = {"operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier"}
+Choice = Literal["now", "digest", "off"]
+"""How a user is told: at once, summed up from time to time, or not at all."""
+Sequence = Annotated[StrictInt, Field(ge=1, lt=2**53)]
+
+
+class SubscriptionState(Contract):
+    """What a user has chosen; what it has not chosen goes by the table of kinds."""
+
+    id: UserId
+    revision: int
+    kinds: dict[str, Choice]
+    assets: dict[str, Choice]
+    areas: dict[str, Choice]
+    digest_minutes: int
+    access: tuple[str, ...]
+    broadcasts: bool
+
+
+class SetSubscription(
+    Command, type="subscription.set.v1", senders=EVERYBODY, accepted=SubscriptionState
+):
+    """Choose what you are told and how; what is absent stays as it is.
+
+    An asset's choice goes before that of its area, and that before the kind's.
+    Kinds that are mandatory cannot be switched off; the page on notices lists them.
+    Errors: `notice.kind-unknown`, `notice.mandatory`, `subscription.too-many`.
+    Source: U5, A6a of the requirement.
+    """
+
+    kinds: dict[str, Choice] | None = Field(default=None, max_length=100)
+    """By type of event, such as `asset.updated.v1`."""
+    assets: dict[AssetId, Choice] | None = Field(default=None, max_length=1000)
+    """By asset or portfolio."""
+    areas: dict[GspGroup, Choice] | None = Field(default=None, max_length=20)
+    """By GSP group, such as `_A`."""
+    digest_minutes: Annotated[StrictInt, Field(ge=1, le=10_080)] | None = None
+    """How long a digest gathers, in minutes."""
+    access: tuple[AssetId, ...] | None = Field(default=None, max_length=1000)
+    """Assets of which you want to be told who reads them; always as a digest."""
+    broadcasts: StrictBool | None = None
+    """Whether broadcasts to an area may reach you."""
+
+
+class ReplayState(Contract):
+    """What will be told again."""
+
+    id: UserId
+    from_sequence: int
+    upto: int
+    """Sequence of the last event that comes again."""
+
+
+class ReplayEvents(Command, type="event.replay.v1", senders=EVERYBODY, accepted=ReplayState):
+    """Be told again what you were told before, filtered by what you may see now.
+
+    The events come to your queue marked `replayed`, with the id, time and sequence that they had;
+    those that you may not see any more are left out. One replay at a time.
+    Errors: `event.replay-running`, `event.replay-too-soon`, `event.replay-range`.
+    Source: the requirement's assumption that a participant may be offline.
+    """
+
+    from_sequence: Sequence | None = None
+    from_time: Timestamp | None = None
+    upto: Sequence | None = None
+    """The last one that you want; absent: all that there is."""
+
+    @model_validator(mode="after")
+    def _one_beginning(self) -> Self:
+        if (self.from_sequence is None) == (self.from_time is None):
+            raise ValueError("either from_sequence or from_time")
+        return self
+
+
+class ReplayAsked(Event, type="event.replay-asked.v1", apart=True):
+    """A user is to be told again; for the backbone itself."""
+
+    id: UserId
+    by: UserId
+    from_sequence: int
+    from_time: datetime | None = None
+    upto: int
+
+
+class NoticeDue(Event, type="notice.due.v1"):
+    """The time of something that waited has come; for the backbone itself."""
+
+    id: str
+    """Whose it is."""
+    timer: str
+
+
+class NoticeDigest(Event, type="notice.digest.v1"):
+    """What happened meanwhile, summed up."""
+
+    id: UserId
+    """The recipient."""
+    kinds: dict[str, int]
+    """Type of event -> how often."""
+    subjects: tuple[str, ...]
+    """The users and assets concerned, the first hundred."""
+    first_at: datetime
+    last_at: datetime
+
+
+class Notice(Contract):
+    """Something that waits for the recipient's action."""
+
+    id: str
+    type: str
+    subject: str
+    state: Literal["open", "closed"]
+    opened_at: datetime
+    closed_at: datetime | None = None
+    sequence: int
+    """Of the event with which it began."""
+
+
+class NoticePage(Contract):
+    """Notices in the order in which they came."""
+
+    notices: tuple[Notice, ...]
+    cursor: str | None = None
+    """Ask with it for the next page; absent on the last one."""
+
+
+class ListNotices(Query, type="notice.list.v1", senders=EVERYBODY, accepted=NoticePage):
+    """Read what waits for your action.
+
+    Errors: `cursor.foreign`.
+    Source: U7 of the requirement.
+    """
+
+    state: Literal["open", "closed", "all"] = "open"
+    cursor: Annotated[str, Field(max_length=400)] | None = None
+
+
+class NoticeState(Contract):
+    """What a notice is by now."""
+
+    id: str
+    state: Literal["open", "closed"]
+
+
+class CloseNotice(Command, type="notice.close.v1", senders=EVERYBODY, accepted=NoticeState):
+    """Say that a notice needs no action any more.
+
+    Closing what is closed is accepted and changes nothing.
+    Errors: `notice.not-found`.
+    Source: U7 of the requirement.
+    """
+
+    id: Annotated[str, Field(min_length=1, max_length=120)]
+
+
+class Again(Contract):
+    """The data of an event that is told again; its type says what shape it has."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")

@@ -1,0 +1,259 @@
+"""The notices' commands and queries: what a user chooses, is told again, and has to do."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from typing import Any, Final
+
+from contracts.envelope import Finding
+from contracts.messages import Contract
+from contracts.notices import (
+    CloseNotice,
+    ListNotices,
+    Notice,
+    NoticePage,
+    NoticeState,
+    ReplayAsked,
+    ReplayEvents,
+    ReplayState,
+    SetSubscription,
+    SubscriptionState,
+)
+from handlers.decision import (
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Put,
+    Reads,
+    Rejected,
+    Span,
+    View,
+)
+from handlers.kinds import KINDS
+from handlers.paging import after_of, cursor_of, foreign
+from handlers.rules import finding, reject
+from handlers.signature import reads
+from handlers.telling import DIGEST_MINUTES
+
+REPLAY_PAUSE: Final = timedelta(seconds=5)
+"""How long after the end of a replay its user may ask for the next one."""
+CHOICES_MAX: Final = 1000
+"""How many assets a user may choose for one by one."""
+BY_TYPE: Final = {kind.message_type: rule for kind, rule in KINDS.items()}
+
+
+def _subscription_reads(command: SetSubscription, context: Context) -> Reads:
+    yield "subscriptions", context.sender.user
+
+
+@reads(_subscription_reads)
+def set_subscription(command: SetSubscription, view: View, context: Context) -> Decision:
+    """Keep what the sender chooses, beside what it has chosen before.
+
+    Rejects: notice.kind-unknown, notice.mandatory, subscription.too-many
+    Source: U5, A6a.
+    """
+    findings = tuple(_unfit(command))
+    if findings:
+        return reject(*findings)
+    user = context.sender.user
+    was = view.get("subscriptions", user)
+    before = was or {}
+    chosen: dict[str, Any] = {
+        "kinds": {**before.get("kinds", {}), **(command.kinds or {})},
+        "assets": {**before.get("assets", {}), **(command.assets or {})},
+        "areas": {**before.get("areas", {}), **(command.areas or {})},
+        "digest_minutes": command.digest_minutes or before.get("digest_minutes", DIGEST_MINUTES),
+        "access": sorted(
+            set(before.get("access", ()) if command.access is None else command.access)
+        ),
+        "broadcasts": before.get("broadcasts", False)
+        if command.broadcasts is None
+        else command.broadcasts,
+    }
+    if len(chosen["assets"]) > CHOICES_MAX:
+        return reject(
+            finding(
+                "subscription.too-many",
+                "assets",
+                expected=f"at most {CHOICES_MAX} assets with a choice of their own",
+                got=len(chosen["assets"]),
+                advice="Choose by area or by kind instead.",
+            )
+        )
+    unchanged = was is not None and all(was.get(name) == value for name, value in chosen.items())
+    revision = before.get("revision", 0) + (not unchanged)
+    document = {"_id": user, "revision": revision, **chosen}
+    return Accepted(
+        subject=user,
+        keyed_to=user,
+        reply=SubscriptionState(id=user, revision=revision, **chosen),
+        writes=() if unchanged else (Put("subscriptions", document, was),),
+    )
+
+
+def _unfit(command: SetSubscription) -> Iterator[Finding]:
+    for name, choice in (command.kinds or {}).items():
+        kind = BY_TYPE.get(name)
+        if kind is None:
+            yield finding(
+                "notice.kind-unknown",
+                f"kinds.{name}",
+                expected=f"one of {', '.join(sorted(BY_TYPE))}",
+                got=name,
+                advice="Choose for types of event that the page on notices lists.",
+            )
+        elif kind.mandatory and choice != "now":
+            yield finding(
+                "notice.mandatory",
+                f"kinds.{name}",
+                expected="`now`, since it is mandatory",
+                got=choice,
+                advice="Leave it out; this one always comes.",
+            )
+
+
+def _replay_reads(command: ReplayEvents, context: Context) -> Reads:
+    yield "sequences", context.sender.user
+    yield "replays", context.sender.user
+
+
+@reads(_replay_reads)
+def replay_events(command: ReplayEvents, view: View, context: Context) -> Decision:
+    """Begin to tell the sender again what it was told before; one replay at a time.
+
+    Rejects: event.replay-running, event.replay-too-soon, event.replay-range
+    Source: the requirement's assumption that a participant may be offline.
+    """
+    user = context.sender.user
+    counter, was = view.get("sequences", user) or {}, view.get("replays", user)
+    last = counter.get("last", 0)
+    first, upto = _range(command, counter)
+    findings = (*_too_many(was, context), *_out_of_range(command, first, upto, last))
+    if findings:
+        return reject(*findings)
+    document = {
+        "_id": user,
+        "revision": was["revision"] + 1 if was else 1,
+        "state": "running",
+        "at": context.now,
+    }
+    asked = ReplayAsked(
+        id=user, by=user, from_sequence=first, from_time=command.from_time, upto=upto
+    )
+    return Accepted(
+        subject=user,
+        keyed_to=user,
+        reply=ReplayState(id=user, from_sequence=first, upto=upto),
+        writes=(Put("replays", document, was),),
+        events=(asked,),
+    )
+
+
+def _range(command: ReplayEvents, known: Document) -> tuple[int, int]:
+    last: int = known.get("last", 0)
+    upto = min(command.upto or last, last)
+    if command.from_sequence is not None:
+        return command.from_sequence, upto
+    day = f"{command.from_time:%Y-%m-%d}"
+    # The first event of the last day that begins no later; what is older on it is passed over.
+    firsts = [first for known_day, first in known.get("days", {}).items() if known_day <= day]
+    return max(firsts, default=1), upto
+
+
+def _too_many(was: Document | None, context: Context) -> Iterator[Finding]:
+    if was is None:
+        return
+    if was["state"] == "running":
+        yield finding(
+            "event.replay-running",
+            "",
+            expected="no other replay of yours under way",
+            advice="Wait until the events up to its `upto` have come.",
+        )
+    elif context.now < was["at"] + REPLAY_PAUSE:
+        yield finding(
+            "event.replay-too-soon",
+            "",
+            expected=f"{REPLAY_PAUSE.seconds} s since the end of your last replay",
+            advice="Wait a little and ask again, under a new id.",
+        )
+
+
+def _out_of_range(command: ReplayEvents, first: int, upto: int, last: int) -> Iterator[Finding]:
+    if first > upto:
+        yield finding(
+            "event.replay-range",
+            "from_sequence" if command.from_sequence is not None else "from_time",
+            expected=f"events up to {last}, the last one that you were told",
+            got=first,
+            advice="There is nothing to be told again from there on.",
+        )
+
+
+def _list_reads(query: ListNotices, context: Context) -> Reads:
+    yield "notices", _page(query, context)
+
+
+def _question(query: ListNotices) -> str:
+    return f"notice.list/{query.state}"
+
+
+def _page(query: ListNotices, context: Context) -> Span:
+    return Span("recipient", context.sender.user, after_of(query.cursor, _question(query), context))
+
+
+@reads(_list_reads)
+def list_notices(query: ListNotices, view: View, context: Context) -> Contract | Rejected:
+    """Answer with the asker's own notices, a page at a time.
+
+    Rejects: cursor.foreign
+    Source: U7.
+    """
+    question = _question(query)
+    if findings := tuple(foreign(query.cursor, question, context)):
+        return reject(*findings)
+    rows, further = view.page("notices", _page(query, context))
+    wanted = {"open", "closed"} if query.state == "all" else {query.state}
+    return NoticePage(
+        notices=tuple(
+            Notice(
+                id=row["_id"],
+                **{name: row.get(name) for name in Notice.model_fields if name != "id"},
+            )
+            for row in rows
+            if row["state"] in wanted
+        ),
+        cursor=cursor_of(further, question, context) if further else None,
+    )
+
+
+def _close_reads(command: CloseNotice, context: Context) -> Reads:
+    yield "notices", command.id
+
+
+@reads(_close_reads)
+def close_notice(command: CloseNotice, view: View, context: Context) -> Decision:
+    """Close one of the sender's notices.
+
+    Rejects: notice.not-found
+    Source: U7.
+    """
+    was = view.get("notices", command.id)
+    if was is None or was["recipient"] != context.sender.user:
+        return reject(
+            finding(
+                "notice.not-found",
+                "id",
+                expected="the id of a notice of yours",
+                got=command.id,
+                advice="Take it from the answer to `notice.list.v1`.",
+            )
+        )
+    closed = {"state": "closed", "closed_at": context.now, "revision": was["revision"] + 1}
+    return Accepted(
+        subject=command.id,
+        keyed_to=context.sender.user,
+        reply=NoticeState(id=command.id, state="closed"),
+        writes=(Put("notices", {**was, **closed}, was),) if was["state"] == "open" else (),
+    )
