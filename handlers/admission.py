@@ -124,29 +124,6 @@ class Refusal:
         return self.held_id or self.delivery.message_id
 
 
-def admit_fact(delivery: Delivery, facts: Mapping[str, type[Event]]) -> Arrival | Refusal:
-    """Say what a domain event is, which has the backbone's own account to vouch for it.
-
-    One that no contract fits is a dead letter: a release has forgotten what another one says.
-    """
-    contract = facts.get(delivery.type)
-    if contract is None:
-        return _refuse(delivery, "undecodable", "an event that this release knows", delivery.type)
-    try:
-        envelope = _adapter(contract).validate_json(delivery.body)
-    except (ValidationError, RecursionError):
-        return _refuse(delivery, "undecodable", f"an event of type {delivery.type}", "")
-    return Arrival(
-        user=BACKBONE,
-        id=envelope.id,
-        type=delivery.type,
-        digest=sha256(delivery.body).digest(),
-        delivery=delivery,
-        message=envelope.data,
-        header=envelope,
-    )
-
-
 def admit(
     delivery: Delivery, contracts: Mapping[str, type[Request]], limits: Limits
 ) -> Arrival | Refusal:
@@ -155,48 +132,47 @@ def admit(
         return refusal
     contract = contracts.get(delivery.type)
     if contract is None:
-        return _refuse(delivery, "unknown-type", "a type that this mailbox serves", delivery.type)
+        return refuse(delivery, "unknown-type", "a type that this mailbox serves", delivery.type)
     try:
-        envelope = _adapter(contract).validate_json(delivery.body)
+        envelope = adapter(contract).validate_json(delivery.body)
     except ValidationError as error:
         return _admit_broken(delivery, error)
     except RecursionError:
-        return _refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
+        return refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
     return _admit_read(delivery, envelope)
 
 
 @lru_cache(maxsize=1024)
-def _adapter(contract: type[Message]) -> TypeAdapter[Envelope[Any]]:
+def adapter(contract: type[Message]) -> TypeAdapter[Envelope[Any]]:
+    """What reads a message whose data is of this model; made once."""
     return TypeAdapter(Envelope[contract])  # type: ignore[valid-type]  # a class of this moment
 
 
 def _refuse_unread(delivery: Delivery, limits: Limits) -> Refusal | None:
     headers = delivery.headers or {}
     if not delivery.user:
-        return _refuse(
-            delivery, "identity", "the property `user_id`, set to the account's name", ""
-        )
+        return refuse(delivery, "identity", "the property `user_id`, set to the account's name", "")
     if copied := [name for name in headers if name.upper() in {"CC", "BCC"}]:
-        return _refuse(delivery, "identity", "no CC or BCC headers", ", ".join(copied))
+        return refuse(delivery, "identity", "no CC or BCC headers", ", ".join(copied))
     if UNREADABLE_HEADERS in headers:
-        return _refuse(delivery, "undecodable", "headers of known types, named in UTF-8", "")
+        return refuse(delivery, "undecodable", "headers of known types, named in UTF-8", "")
     size = len(delivery.body)
     if size > limits.body_bytes_max:
-        return _refuse(delivery, "oversized", f"at most {limits.body_bytes_max} bytes", f"{size}")
+        return refuse(delivery, "oversized", f"at most {limits.body_bytes_max} bytes", f"{size}")
     header_size = sum(len(str(name)) + len(str(value)) for name, value in headers.items())
     if header_size > limits.header_bytes_max:
         expected = f"headers of at most {limits.header_bytes_max} bytes"
-        return _refuse(delivery, "oversized", expected, f"{header_size}")
+        return refuse(delivery, "oversized", expected, f"{header_size}")
     if delivery.content_encoding not in {None, "", "utf-8", "identity"}:
         expected = "a body without content encoding"
-        return _refuse(delivery, "undecodable", expected, str(delivery.content_encoding))
+        return refuse(delivery, "undecodable", expected, str(delivery.content_encoding))
     return None
 
 
 def _admit_read(delivery: Delivery, envelope: Envelope[Request]) -> Arrival | Refusal:
     user = str(delivery.user)
     if envelope.source != user_urn(user):
-        return _refuse(delivery, "source", user_urn(user), envelope.source)
+        return refuse(delivery, "source", user_urn(user), envelope.source)
     return Arrival(
         user=user,
         id=envelope.id,
@@ -215,24 +191,24 @@ def _admit_broken(delivery: Delivery, error: ValidationError) -> Arrival | Refus
         # As text, since bytes would be taken for UTF-16 or UTF-32 where they look like it.
         raw = json.loads(delivery.body.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError):
-        return _refuse(delivery, "undecodable", "a JSON object in UTF-8", delivery.body[:60])
+        return refuse(delivery, "undecodable", "a JSON object in UTF-8", delivery.body[:60])
     if not isinstance(raw, dict):
-        return _refuse(delivery, "undecodable", "a JSON object in UTF-8", delivery.body[:60])
+        return refuse(delivery, "undecodable", "a JSON object in UTF-8", delivery.body[:60])
     user = str(delivery.user)
     try:
         command_id = _COMMAND_ID.validate_python(raw.get("id"))
     except ValidationError:
-        return _refuse(delivery, "undecodable", "an envelope with a readable `id`", raw.get("id"))
+        return refuse(delivery, "undecodable", "an envelope with a readable `id`", raw.get("id"))
     source = raw.get("source")
     if isinstance(source, str) and source != user_urn(user):
-        return _refuse(delivery, "source", user_urn(user), source)
+        return refuse(delivery, "source", user_urn(user), source)
     try:
         unstorables = list(islice(unstorable(raw), FINDINGS_MAX))
     except RecursionError:
-        return _refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
+        return refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
     findings = _all_findings(unstorables, error)
     if not findings:
-        return _refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
+        return refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
     return Arrival(
         user=user,
         id=command_id,
@@ -284,7 +260,8 @@ _ADVICE: Final = {
 }
 
 
-def _refuse(delivery: Delivery, reason: _Reason, expected: str, got: Any) -> Refusal:
+def refuse(delivery: Delivery, reason: _Reason, expected: str, got: Any) -> Refusal:
+    """Say why a message is not read, and who is told."""
     fields = {"source": "source", "unknown-type": "type"}
     return Refusal(
         delivery=delivery,

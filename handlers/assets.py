@@ -85,7 +85,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
             AssetRegistered(
                 **dict(state),
                 by=context.sender.user,
-                parties=named(document),
+                parties=named(document) or None,
                 area=area_of(document),
             ),
         ),
@@ -170,7 +170,7 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         revision=document["revision"],
         status=document["status"],
         by=context.sender.user,
-        parties=named(was),
+        parties=named(was) or None,
         area=area_of(document),
         changed=changed,
     )

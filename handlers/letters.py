@@ -127,6 +127,13 @@ class Letter:
         return cls(kind="domain", entity=entity, type=kind, body=body, trace=trace)
 
     @classmethod
+    def fact(cls, event: Event, id: str, time: datetime) -> Self:  # noqa: A002  the attribute's name
+        """A fact that no command led to, such as that a time has come; `id` says it once."""
+        kind = event.message_type
+        body = compose(id=id, type=kind, time=time, data=event, subject=event.entity)
+        return cls(kind="domain", entity=event.entity, type=kind, body=body)
+
+    @classmethod
     def personal(cls, told: Told, trace: Trace = ()) -> Self:
         """What one user is told; a user's events leave in the order of their sequence."""
         recipient = told.visible.recipient

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from contracts.messages import Event
 from contracts.notices import Choice, NoticeDigest, NoticeDue
-from contracts.taxonomy import USER_PREFIX
+from contracts.taxonomy import FRONT_DESK, USER_PREFIX
 from handlers.bookkeeping import unattributed
 from handlers.decision import (
     RESERVED,
@@ -139,11 +139,9 @@ def _audience(
         if user in first or user not in named
     }
     actor = getattr(fact, "by", None)
-    return {
-        user: held
-        for user, held in found.items()
-        if held and user != actor and user not in RESERVED
-    }
+    # At the front desk nobody but the user itself can have been the actor.
+    actors = {fact.entity if actor == FRONT_DESK else actor, *RESERVED}
+    return {user: held for user, held in found.items() if held and user not in actors}
 
 
 def _reads_of(recipient: str) -> Iterator[tuple[str, Any]]:
@@ -158,7 +156,7 @@ def event_row(recipient: str, sequence: int) -> str:
 
 @dataclass(slots=True)
 class Post:
-    """What one decision tells: each recipient's events are counted and kept; the rest is gathered."""
+    """What one decision tells: each recipient's events are counted and kept, the rest gathered."""
 
     view: View
     context: Context

@@ -21,7 +21,7 @@ from handlers.decision import (
 from handlers.documents import plain
 from handlers.rules import Rule, candidate_ids, check, claim, finding, holder_of, issue_id, reject
 from handlers.signature import reads
-from handlers.visibility import knows, seen, standing_reads
+from handlers.visibility import RELATIONS, knows, named, recorded, seen, standing_reads
 
 PERSONAL: Final = ("name", "address", "claims")
 """Groups that are personal data where the user is a person; contacts and bank always are secret."""
@@ -54,6 +54,8 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     document = _document(user, command, context)
     writes = [Put("users", document)]
     writes += [claim(scheme, value, document, context) for scheme, value in _claimed(command)]
+    if context.on_behalf_of is not None:
+        writes.append(Put(RELATIONS, _mandate(user, context)))
     if command.account_key_hash is not None:
         writes.append(Put("accounts", _account(user, command.account_key_hash)))
     return Accepted(
@@ -73,6 +75,7 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
                 revision=1,
                 status="provisional",
                 by=context.sender.user,
+                parties=named(document) or None,
                 roles=document["roles"],
                 account=command.account_key_hash is not None,
             ),
@@ -114,6 +117,12 @@ def _roles(command: RegisterUser, context: Context) -> tuple[list[Role], list[Ro
         return asked, []
     granted = [role for role in asked if role in SELF_ASSERTED]
     return granted, [role for role in asked if role not in SELF_ASSERTED]
+
+
+def _mandate(user: str, context: Context) -> Document:
+    """Who registers another acts for it, until the user itself confirms or ends that."""
+    tie = {"as": "delegate", "from": context.now, "until": None, "provisional": True}
+    return recorded(user, context.sender.user, [tie])
 
 
 def _account(user: str, key_hash: str) -> Document:

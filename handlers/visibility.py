@@ -3,7 +3,7 @@
 Every way out has this one door: replies, findings, answers to queries, personal events.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -86,6 +86,15 @@ def edge(entity: str, party: str) -> str:
     return f"{entity}/{party}"
 
 
+def recorded(
+    entity: str, party: str, held: Sequence[Mapping[str, Any]], was: Document | None = None
+) -> Document:
+    """What a party is to an entity, as it is kept: every tie with the time for which it holds."""
+    revision = was["revision"] + 1 if was is not None else 1
+    row = {"_id": edge(entity, party), "revision": revision, "entity": entity, "party": party}
+    return {**row, "ties": list(held)}
+
+
 def standing_reads(collection: str, key: str, viewer: str) -> Iterator[tuple[str, Any]]:
     """What `seen` looks at first."""
     yield collection, key
@@ -116,9 +125,9 @@ def standing_to(
 
     `key` is its collection and id.
     """
-    recorded = view.get(RELATIONS, edge(key[1], viewer.user))
+    own_ties = view.get(RELATIONS, edge(key[1], viewer.user))
     mandate = view.get(*mandate_read(document, viewer.user))
-    held = {*_by_document(viewer, document or {}), *ties(recorded, at)}
+    held = {*_by_document(viewer, document or {}), *ties(own_ties, at)}
     if "delegate" in ties(mandate, at):
         held.add("delegate")
     return Standing(key[0], frozenset(held))
@@ -136,9 +145,9 @@ def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
         yield "operator"
 
 
-def ties(recorded: Document | None, at: datetime) -> frozenset[Relation]:
+def ties(row: Document | None, at: datetime) -> frozenset[Relation]:
     """The recorded relations that hold at a moment: from its beginning on, until its end."""
-    found = (recorded or {}).get("ties", ())
+    found = (row or {}).get("ties", ())
     return frozenset(tie["as"] for tie in found if holds(tie, at))
 
 

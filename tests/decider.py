@@ -8,21 +8,36 @@ from types import ModuleType
 from typing import Any, Final
 
 from contracts.findings import unstorable_findings
+from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
 from handlers.case import Outcome, Rulebook
-from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, View, key_of
+from handlers.decision import (
+    PAGE,
+    Document,
+    Drop,
+    NotLoadedError,
+    Put,
+    Secret,
+    Span,
+    View,
+    key_of,
+)
+from handlers.facts import admit_fact
 from handlers.fold import UnstorableError, fold
 from handlers.letters import Letter
+from handlers.parking import Parked
 from tests import registers
 from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document
-from topology.catalog import REGISTER_MODULES, build, contracts_of
+from topology.catalog import REGISTER_MODULES, build, contracts_of, facts
 from workers.store.codec import Unencodable, encode, secret_bytes
 from workers.vault import Sealed, Vault
 
 MODULES: Final[Sequence[ModuleType]] = (*REGISTER_MODULES, registers)
 VAULT: Final = Vault(MASTER)
-RULEBOOK: Final = Rulebook({e.name: e.handler for e in build(MODULES).values()}, VAULT)
+ENTRIES: Final = build(MODULES)
+FACTS: Final = facts(ENTRIES)
+RULEBOOK: Final = Rulebook({e.name: e.handler for e in ENTRIES.values()} | dict(FACTS), VAULT)
 ROUNDS_MAX: Final = 6
 
 
@@ -57,8 +72,16 @@ class Decider:
     def fold(self, deliveries: Sequence[Delivery]) -> Sequence[tuple[Outcome, None]]:
         """Fold, reading what is missing, as the engine does."""
         contracts = contracts_of(RULEBOOK.handlers)
-        arrivals = [(n, admit(d, contracts, Limits())) for n, d in enumerate(deliveries)]
-        loaded: dict[str, dict[Any, Document | None]] = {}
+        arrivals = [
+            (
+                n,
+                admit_fact(d, contracts)
+                if d.account == BACKBONE
+                else admit(d, contracts, Limits()),
+            )
+            for n, d in enumerate(deliveries)
+        ]
+        loaded: dict[str, dict[Any, Any]] = {}
         for number in range(ROUNDS_MAX + 2):
             view = View(loaded, may_ask=number < ROUNDS_MAX)
             folded = fold(arrivals, view, RULEBOOK, self.now, _storable)
@@ -70,7 +93,7 @@ class Decider:
     def ask(self, delivery: Delivery) -> Letter | None:
         """Answer a query or a check on the documents as they are."""
         arrival = admit(delivery, contracts_of(RULEBOOK.handlers), Limits())
-        loaded: dict[str, dict[Any, Document | None]] = {}
+        loaded: dict[str, dict[Any, Any]] = {}
         for _ in range(ROUNDS_MAX):
             try:
                 return answer(arrival, View(loaded), RULEBOOK, self.now)
@@ -82,11 +105,37 @@ class Decider:
         """The collection's documents, in the order in which they came to be."""
         return [document for (name, _), document in self.documents.items() if name == collection]
 
-    def _load(
-        self, keys: frozenset[tuple[str, Any]], loaded: dict[str, dict[Any, Document | None]]
-    ) -> None:
+    def _load(self, keys: frozenset[tuple[str, Any]], loaded: dict[str, dict[Any, Any]]) -> None:
         for collection, key in keys:
+            if isinstance(key, Span):
+                loaded.setdefault(collection, {})[key] = self._page(collection, key, loaded)
+                continue
             loaded.setdefault(collection, {})[key] = self.documents.get((collection, key))
+
+    def _page(
+        self, collection: str, span: Span, loaded: dict[str, dict[Any, Any]]
+    ) -> Sequence[str]:
+        found = [d for d in self.of(collection) if d.get(span.field) == span.value]
+        rows = sorted((d for d in found if d["_id"] > span.after), key=lambda d: str(d["_id"]))
+        loaded.setdefault(collection, {}).update({row["_id"]: row for row in rows[:PAGE]})
+        return [row["_id"] for row in rows[:PAGE]]
+
+    def consequences(self, outcomes: Sequence[Outcome]) -> list[Letter]:
+        """What users are told of the facts among the outcomes, to the last page."""
+        told: list[Letter] = []
+        for fact in [o for outcome in outcomes for o in outcome.letters if o.kind == "domain"]:
+            waiting = [Delivery(body=fact.body, type=fact.type, account=BACKBONE)]
+            while waiting:
+                done = self.decide(*waiting)
+                told += [one for o in done for one in o.letters if one.kind == "personal"]
+                waiting = [self._again(o) for o in done if o.kind == "continued"]
+        return told
+
+    def _again(self, outcome: Outcome) -> Delivery:
+        """A fact that is not done, as its lane brings it in again."""
+        (row,) = [w for w in outcome.writes if w.collection == "parked"]
+        assert isinstance(row, Put)
+        return Parked.of(row.document).delivery
 
 
 def _storable(outcome: Outcome) -> None:

@@ -3,10 +3,9 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
@@ -19,8 +18,6 @@ from tenacity import (
     wait_random_exponential,
 )
 
-from handlers.admission import Arrival, Delivery, Limits, Refusal, admit_fact
-from handlers.collection import collect, unrouted
 from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
 from outbox.relay import Relay
@@ -30,17 +27,18 @@ from workers import __version__
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
 from workers.backbone import Backbone, StartError, open_backbone
-from workers.engine import Admit, Engine
+from workers.engine import Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
 from workers.loading import Loader
 from workers.mailbox import HELD, Mailbox, part, subscribe
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
-from workers.quota import Quota
+from workers.served import Served, lanes
 from workers.settings import Settings
 from workers.shares import Shares
 from workers.store.protocol import Lease
+from workers.timers import Timers
 from workers.watchdog import Watchdog
 
 log = structlog.get_logger()
@@ -49,17 +47,10 @@ START_S: Final = 30.0
 """How long a start waits for the broker."""
 GARBAGE_AT: Final = (20_000, 20, 20)
 """When the collector looks: a batch makes thousands of objects, and hardly any are in cycles."""
+TIMERS_PARTITION: Final = 0
+"""Whoever sends this partition of the outbox also looks after the timers."""
 LOGIN_REFUSED: Final = (AuthenticationError, ProbableAuthenticationError)
 BROKER_FAULTS: Final = (AMQPError, OSError)
-
-
-@dataclass(frozen=True, slots=True)
-class _Lane:
-    """The queues that one owner drains, and what says what a delivery of them is."""
-
-    queue: str
-    bulk: str | None
-    admit: Admit
 
 
 class Workers:
@@ -74,9 +65,9 @@ class Workers:
         )
         self._publisher = Publisher(url, settings.publish_timeout_s)
         pause = Pause(settings.backoff_max_s)
-        lanes = [names.relay_lane(n) for n in range(PARTITIONS)]
+        partitions = [names.relay_lane(n) for n in range(PARTITIONS)]
         self._leases = Leases(
-            backbone.store, lanes, backbone.owner, settings.lease_s, self._sharing
+            backbone.store, partitions, backbone.owner, settings.lease_s, self._sharing
         )
         self.relay = Relay(
             store=backbone.store,
@@ -89,7 +80,7 @@ class Workers:
             recovered=pause.reset,
             renew=self._publisher.renew,
         )
-        found = _lanes(backbone)
+        found = lanes(backbone)
         self._shares = Shares(
             backbone.store,
             backbone.owner,
@@ -99,10 +90,18 @@ class Workers:
             lambda: self._publisher.is_connected,
         )
         self.mailboxes = [self._mailbox(lane) for lane in found]
+        self._timers = Timers(
+            store=backbone.store,
+            publish=self._publisher.publish,
+            is_ours=lambda: TIMERS_PARTITION in self._leases.held(),
+            clock=backbone.clock,
+            poll_s=settings.timer_poll_ms / 1000,
+            backoff_max_s=settings.backoff_max_s,
+        )
         self._watchdog = Watchdog(self.mailboxes, backbone.store.ping, settings.watchdog_s)
         self._stopping = asyncio.Event()
 
-    def _mailbox(self, lane: _Lane) -> Mailbox:
+    def _mailbox(self, lane: Served) -> Mailbox:
         backbone, settings = self._backbone, self._backbone.settings
 
         def engine(lease: Lease) -> Engine:
@@ -157,7 +156,7 @@ class Workers:
 
     async def _work(self, brokers: Sequence[RabbitBroker], ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            lasting = (self._leases.run(), self._watchdog.run())
+            lasting = (self._leases.run(), self._watchdog.run(), self._timers.run())
             renewing = [tasks.create_task(work) for work in lasting]
             sharing = tasks.create_task(self._shares.run())
             relaying = tasks.create_task(self.relay.run())
@@ -255,39 +254,6 @@ class Workers:
 def _may_pass(error: BaseException) -> bool:
     """Whether to try again helps: neither a refused login nor a bug gets better."""
     return isinstance(error, BROKER_FAULTS) and not isinstance(error, LOGIN_REFUSED)
-
-
-def _lanes(backbone: Backbone) -> list[_Lane]:
-    """Every mailbox, and two kinds of queue that are served like one: dead letters, unrouted."""
-    entries = backbone.entries
-
-    def quota() -> Quota:
-        return Quota(backbone.settings.quota_per_minute, backbone.clock)
-
-    def admit_for(queue: str) -> Admit:
-        own = quota().admit
-        return attend(own) if queue == names.NOTICES else own
-
-    mailboxes = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
-    dead = [names.dead_queue(register) for register in catalog.registers(entries)]
-    return [
-        *(_Lane(queue, names.bulk_mailbox(queue), admit_for(queue)) for queue in mailboxes),
-        *(_Lane(q, None, lambda delivery, _contracts, _limits: collect(delivery)) for q in dead),
-        _Lane(names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)),
-    ]
-
-
-def attend(requests: Admit) -> Admit:
-    """Admit what the backbone itself says as a fact, and all else as `requests` does."""
-
-    def admit(
-        delivery: Delivery, contracts: Mapping[str, type[Any]], limits: Limits
-    ) -> Arrival | Refusal:
-        if delivery.account == names.RELAY_ACCOUNT:
-            return admit_fact(delivery, contracts)
-        return requests(delivery, contracts, limits)
-
-    return admit
 
 
 async def work(

@@ -8,13 +8,15 @@ from datetime import datetime
 from typing import Final
 
 from handlers.admission import Delivery, Limits, admit
-from handlers.case import Rulebook
 from handlers.letters import Letter
+from topology import names
 from topology.apply import SALT_BYTES, password_hash
-from topology.catalog import Entry, build, served_by
+from topology.catalog import Entry, build
+from workers.backbone import rulebook
 from workers.cli.lines import Answers, Line, Rendered, Unsendable, render
 from workers.engine import Engine
 from workers.queries import Desk
+from workers.served import attend
 from workers.store.memory import MemoryStore
 from workers.vault import KEY_BYTES, Vault
 
@@ -58,7 +60,8 @@ class LocalRegister:
         for letter in letters:
             if letter.kind == "reply":
                 self.answers.note(rendered.id, letter.body)
-        return [letter.body for letter in letters]
+        # Personal events are the recipients' to read; who plays sees what happened, and its answer.
+        return [letter.body for letter in letters if letter.kind != "personal"]
 
     async def deliver(self, delivery: Delivery) -> list[Letter]:
         """Hand a delivery to whoever its type belongs to, as the broker's bindings would."""
@@ -69,7 +72,20 @@ class LocalRegister:
         # What nobody serves is refused by name; any engine knows how.
         queue = entry.queue if entry is not None else next(iter(self.engines))
         outcomes = await self.engines[queue].run([delivery])
-        return [letter for outcome in outcomes for letter in outcome.letters]
+        letters = [letter for outcome in outcomes for letter in outcome.letters]
+        return letters + await self._consequences(letters)
+
+    async def _consequences(self, letters: Iterable[Letter]) -> list[Letter]:
+        """What follows from the facts among them, to the end."""
+        notices, told = self.engines[names.NOTICES], list[Letter]()
+        for letter in letters:
+            if letter.kind != "domain":
+                continue
+            outcomes = await notices.run([_fact(letter)])
+            while notices.due_in_s() == 0:
+                outcomes = [*outcomes, *await notices.run([])]
+            told += [one for outcome in outcomes for one in outcome.letters]
+        return told
 
     def _key_hash(self, sender: str, command_id: str) -> str:
         """Nobody logs in here, but the bytes must be the same for the same seed."""
@@ -86,9 +102,9 @@ async def open_register(seed: str | None, clock: Callable[[], datetime]) -> Loca
     for entry in entries.values():
         if entry.queue in engines or entry.queue in desks:
             continue
-        rulebook = Rulebook(served_by(entries, entry.queue), vault)
+        rules = rulebook(entries, entry.queue, vault)
         if entry.kind != "command":
-            desks[entry.queue] = Desk(store, vault, rulebook, Limits(), clock)
+            desks[entry.queue] = Desk(store, vault, rules, Limits(), clock)
             continue
         lease = await store.acquire(entry.queue, OWNER, FOREVER_S)
         if lease is None:
@@ -96,14 +112,18 @@ async def open_register(seed: str | None, clock: Callable[[], datetime]) -> Loca
         engines[entry.queue] = Engine(
             store=store,
             vault=vault,
-            rulebook=rulebook,
-            admit=admit,
+            rulebook=rules,
+            admit=attend(admit) if entry.queue == names.NOTICES else admit,
             limits=Limits(),
             clock=clock,
             lease=lease,
             version=VERSION,
         )
     return LocalRegister(vault, store, entries, engines, desks, clock)
+
+
+def _fact(letter: Letter) -> Delivery:
+    return Delivery(body=letter.body, type=letter.type, account=names.RELAY_ACCOUNT)
 
 
 def _delivery(rendered: Rendered) -> Delivery:

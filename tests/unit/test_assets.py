@@ -80,7 +80,9 @@ def test_registration_issues_an_id_of_the_type_and_is_provisional(decider: Decid
         "asset.register.accepted.v1",
         {"id": asset_id, "status": "provisional", "lifecycle": "operating", "revision": 1},
     )
-    assert events(outcome) == [("asset.registered.v1", {**state, "by": PLATFORM})]
+    named = {"registrant": PLATFORM, "owner": OWNER}
+    told = {**state, "by": PLATFORM, "parties": named}
+    assert events(outcome) == [("asset.registered.v1", told)]
     assert document(decider, asset_id) == {
         "_id": asset_id,
         "revision": 1,
@@ -323,6 +325,8 @@ def test_update_merges_groups_field_by_field_and_names_what_changed(decider: Dec
                 "status": "provisional",
                 "by": PLATFORM,
                 "changed": ["capability.power_kw", "connection"],
+                "parties": {"registrant": PLATFORM},
+                "area": "_H",
             },
         )
     ]

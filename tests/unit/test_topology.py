@@ -176,7 +176,7 @@ def test_a_new_register_needs_nothing_but_its_module() -> None:
     plan = build_plan(WITH_TRIALS)
     added = {queue.name for queue in plan.queues} - {queue.name for queue in PLAN.queues}
     assert added == {"mailbox.trials.0", "mailbox.trials.0.bulk", "query.trials", "dead.trials"}
-    assert registers_of(WITH_TRIALS) == ("assets", "trials", "users")
+    assert registers_of(WITH_TRIALS) == ("assets", "notices", "trials", "users")
     assert isinstance(WITH_TRIALS["trial.keep.v1"], Entry)
     assert WITH_TRIALS["trial.keep.v1"].handler.function is registers.keep_trial
 
@@ -337,7 +337,11 @@ def test_the_account_fixes_the_lane() -> None:
         assert not may_key(name, "write", own, "a" + ".b" * 50 + ".v1")
     commands = {e.name for e in ENTRIES.values() if e.kind == "command"}
     bulk = {b.key: b.queue for b in PLAN.bindings if b.exchange == names.BULK}
-    assert {bulk[name] for name in commands} == {"mailbox.assets.0.bulk", "mailbox.users.0.bulk"}
+    assert {bulk[name] for name in commands} == {
+        "mailbox.assets.0.bulk",
+        "mailbox.notices.0.bulk",
+        "mailbox.users.0.bulk",
+    }
     assert bulk.keys() == {b.key for b in PLAN.bindings if b.exchange == names.COMMANDS}
 
 

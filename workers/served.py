@@ -1,0 +1,57 @@
+"""What this release serves: every queue that is a lane, and what says what a delivery of it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from handlers.admission import Arrival, Delivery, Limits, Refusal
+from handlers.collection import collect, unrouted
+from handlers.facts import admit_fact
+from topology import catalog, names
+from workers.backbone import Backbone
+from workers.engine import Admit
+from workers.quota import Quota
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The queues that one owner drains, and what says what a delivery of them is."""
+
+    queue: str
+    bulk: str | None
+    admit: Admit
+
+
+def lanes(backbone: Backbone) -> list[Served]:
+    """Every mailbox, and two kinds of queue that are served like one: dead letters, unrouted."""
+    entries = backbone.entries
+
+    def quota() -> Quota:
+        return Quota(backbone.settings.quota_per_minute, backbone.clock)
+
+    def admit_for(queue: str) -> Admit:
+        own = quota().admit
+        return attend(own) if queue == names.NOTICES else own
+
+    mailboxes = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
+    dead = [names.dead_queue(register) for register in catalog.registers(entries)]
+    return [
+        *(Served(queue, names.bulk_mailbox(queue), admit_for(queue)) for queue in mailboxes),
+        *(Served(q, None, lambda delivery, _contracts, _limits: collect(delivery)) for q in dead),
+        Served(
+            names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)
+        ),
+    ]
+
+
+def attend(requests: Admit) -> Admit:
+    """Admit what the backbone itself says as a fact, and all else as `requests` does."""
+
+    def admit(
+        delivery: Delivery, contracts: Mapping[str, type[Any]], limits: Limits
+    ) -> Arrival | Refusal:
+        if delivery.account == names.RELAY_ACCOUNT:
+            return admit_fact(delivery, contracts)
+        return requests(delivery, contracts, limits)
+
+    return admit
