@@ -28,7 +28,6 @@ from pymongo.asynchronous.database import AsyncDatabase
 from yarl import URL
 
 from contracts.envelope import user_urn
-from handlers import assets, users
 from handlers.decision import View
 from tests.broker import registers
 from tests.servers import TestServers
@@ -48,7 +47,7 @@ MASTER: Final = bytes(range(32))
 LIMIT_S: Final = 20.0
 POLL_S: Final = 0.02
 DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
-ENTRIES: Final[Mapping[str, Entry]] = catalog.build((users, assets, registers))
+ENTRIES: Final[Mapping[str, Entry]] = catalog.build((*catalog.REGISTER_MODULES, registers))
 
 ROOT: Final = Path(__file__).parents[1]
 WORKER: Final = """
