@@ -456,6 +456,30 @@ class StoreSuite:
         assert await store.listed("assets", f"{name('lane')}/") == sorted(rows)
         assert await store.listed("assets", f"{name('nobody')}/") == []
 
+    async def test_documents_that_hold_a_value_come_by_value_and_then_by_id(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        first, second = sorted((name("a"), name("b")))
+        rows = {
+            f"{holder}/{number}": holder
+            for holder in (second, first, name("other"))
+            for number in (2, 1, 3)
+        }
+        inserts = [encoded(row, entity=holder) for row, holder in rows.items()]
+        await lane.commit(inserts={"relations": inserts})
+        ordered = sorted(row for row, holder in rows.items() if holder != name("other"))
+
+        async def found(limit: int, after: str = "") -> list[str]:
+            held = await store.holding("relations", "entity", [second, first], limit, after)
+            return [str(document["_id"]) for document in held]
+
+        assert await found(10) == ordered
+        assert await found(4) == ordered[:4]
+        assert await found(10, ordered[2]) == ordered[3:]
+        assert await store.holding("relations", "entity", [], 10) == []
+        (whole,) = await store.holding("relations", "entity", [first], 1)
+        assert whole == document(ordered[0], entity=first)
+
     # Outbox
 
     async def test_the_outbox_gives_its_partitions_in_order(
