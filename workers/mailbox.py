@@ -85,11 +85,14 @@ class Mailbox:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _lane: Lane | None = None
     _engine: Engine | None = None
+    _paused: int = 0
+    """How many attempts ended with an error: nothing is stuck then, and a new process would meet
+    the same."""
 
     @property
     def progress(self) -> int:
-        """The number of the last batch that this process has committed to it."""
-        return self._engine.lease.batch if self._engine is not None else 0
+        """Higher with each batch that this process commits, and with each attempt that fails."""
+        return self._paused + (self._engine.lease.batch if self._engine is not None else 0)
 
     @property
     def is_busy(self) -> bool:
@@ -165,6 +168,7 @@ class Mailbox:
                 outcomes = await engine.run(batch)
             except (Unavailable, Contended, Refused) as error:
                 log.warning("mailbox.paused", mailbox=self.name, error=str(error))
+                self._paused += 1
                 await self._acquire_again(engine, pause)
             else:
                 _log_batch(self.name, outcomes)
@@ -177,6 +181,7 @@ class Mailbox:
             try:
                 lease = await self.store.acquire(self.name, self.owner, HELD * self.lease_s)
             except Unavailable:
+                self._paused += 1
                 continue
             if lease is None:
                 raise Fenced(f"expected to own {self.name} still, found another owner")
