@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -170,6 +170,8 @@ class Mailbox:
                 log.warning("mailbox.paused", mailbox=self.name, error=str(error))
                 self._paused += 1
                 await self._acquire_again(engine, pause)
+                # Whoever sent them sent them once, and the quota counts what is sent.
+                batch = [replace(delivery, redelivered=True) for delivery in batch]
             else:
                 _log_batch(self.name, outcomes)
                 return

@@ -10,9 +10,12 @@ from contracts.taxonomy import FRONT_DESK
 from handlers.admission import Arrival, Delivery, Limits, Refusal, Ticket
 from tests.builders import NOW, PLATFORM, STRANGER, asset, command
 from tests.decider import RULEBOOK, rules
+from tests.memory.test_engine import Contrary
+from tests.memory.test_mailbox import made
 from tests.memory.workshop import open_workshop
 from topology.catalog import contracts_of
 from workers.quota import ACCOUNTS_MAX, Quota
+from workers.store.protocol import Unavailable
 
 CONTRACTS = contracts_of(RULEBOOK.handlers)
 
@@ -138,3 +141,16 @@ async def test_the_answer_is_remembered_like_any_other(clock: Clock) -> None:
     told = json.loads(outcomes[1].letters[0].body)["data"]
     assert rules(told) == [("message.quota", "")]
     assert "operator/bulk" in told["findings"][0]["advice"]
+
+
+async def test_a_batch_that_is_run_again_after_an_outage_is_counted_once(clock: Clock) -> None:
+    workshop = await open_workshop()
+    mailbox = await made(workshop.store)
+    workshop.engine.admit = Quota(2, clock).admit
+    workshop.engine.store = Contrary(workshop.store, [Unavailable("outage")] * 3)
+    batch = [
+        command("trial.keep.v1", {"id": name}, sender="operator", id=f"keep-{name}")
+        for name in "ab"
+    ]
+    await mailbox._decide(workshop.engine, batch)
+    assert {row["type"] for row in workshop.rows("inbox")} == {"trial.keep.accepted.v1"}
