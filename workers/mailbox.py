@@ -134,8 +134,9 @@ class Mailbox:
         engine = self._engine = self.make_engine(lease)
 
         async def decide(batch: Sequence[Delivery]) -> None:
-            await self._decide(engine, batch)
-            losses.reset()
+            # A new owner begins with nobody: what only shows that it may read resets no pause.
+            if await self._decide(engine, batch):
+                losses.reset()
 
         lane = self._lane = Lane(decide, self.limits, engine.due_in_s)
         broker = self.make_broker()
@@ -160,7 +161,7 @@ class Mailbox:
             await _leave(connection, broker)
             await self._release(engine.lease)
 
-    async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> None:
+    async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         """Commit a batch however long the outage lasts; its messages wait un-acked meanwhile."""
         pause = Pause(self.backoff_max_s)
         while True:
@@ -174,7 +175,7 @@ class Mailbox:
                 batch = [replace(delivery, redelivered=True) for delivery in batch]
             else:
                 _log_batch(self.name, outcomes)
-                return
+                return outcomes
 
     async def _acquire_again(self, engine: Engine, pause: Pause) -> None:
         """After an outage nobody knows which batch was the last: the lane says, when it can."""
