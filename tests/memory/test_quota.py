@@ -65,7 +65,8 @@ def test_the_next_minute_is_another_one(quota: Quota, clock: Clock) -> None:
 
 def test_what_is_delivered_again_is_not_counted_again(quota: Quota) -> None:
     over(quota, sent(1), sent(2))
-    again = [by(PLATFORM, 1, redelivered=True), by(PLATFORM, 2, ticket=Ticket("row", 1, 1))]
+    ticket = Ticket("row", 1, 1, frozenset())
+    again = [by(PLATFORM, 1, redelivered=True), by(PLATFORM, 2, ticket=ticket)]
     assert over(quota, *again) == 0
 
 
