@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from contracts.envelope import Finding
@@ -99,7 +100,8 @@ class Parking:
 
     def _first(self, key: str) -> str:
         """Who of those that touch the key came first and still waits."""
-        known = (*self.waiting.touching(key), *self._come.get(key, ()))
+        # Not a copy: behind a contested key whole batches wait, and each of them asks.
+        known = chain(self.waiting.touching(key), self._come.get(key, ()))
         return next((one for one in known if one not in self._gone), _LAST)
 
     def apply(self, writes: Iterable[Put | Drop]) -> None:
