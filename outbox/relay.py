@@ -106,16 +106,30 @@ class Relay:
 
     async def _send_offered(self) -> int:
         """Send a page of what was handed over; the scan looks after what is not confirmed."""
-        offered = self._handover.take(self.batch_max, self._partitions())
+        offered = self._offered()
         if not offered:
             return 0
-        sent = await self._send(map(Parcel.of_record, offered))
+        sent = await self._send(offered)
         if sent:
             self.recovered()
         if sent < len(offered):
             self._handover.give_up()
             self._scan_at = 0.0
         return sent
+
+    def _offered(self) -> list[Parcel]:
+        """A page of what was handed over, without who is left alone: the scan looks after them."""
+        mine = self._partitions()
+        while self._handover.is_ready:
+            parcels = list(map(Parcel.of_record, self._handover.take(self.batch_max, mine)))
+            alone = {parcel.entity for parcel in parcels if self._is_left_alone(parcel)}
+            self._handover.bar(alone)
+            if others := [parcel for parcel in parcels if parcel.entity not in alone]:
+                return others
+        return []
+
+    def _is_left_alone(self, parcel: Parcel) -> bool:
+        return self._quarantine.holds(parcel.id) or self._quarantine.holds(parcel.recipient)
 
     async def drain(self) -> int:
         """Send until a whole scan finds nothing to send; say how much was sent."""
@@ -149,15 +163,18 @@ class Relay:
     def _turn_page(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Go on with the next lane, or behind what a page of this one holds back."""
         # Where a page holds back an entity, what is behind it in the lane is not its fault.
-        last, held = str(rows[-1]["_id"]), any(r["entity"] in self._held for r in rows)
-        self._after = last if held else past_lane(last)
+        last = str(rows[-1]["_id"])
+        if any(row["entity"] in self._held for row in rows):
+            self._after = last
+            return
+        self._after = past_lane(last)
         self._handover.skipped(lane_of(last))
 
     def _end_scan(self, *, failing: bool) -> None:
-        if failing or self._held:
+        if failing:
             self._handover.give_up()
         else:
-            self._handover.end()
+            self._handover.end(self._held)
         self._held.clear()
 
     def _partitions(self) -> Mapping[int, int]:
@@ -173,7 +190,7 @@ class Relay:
     async def _send(self, parcels: Iterable[Parcel]) -> int:
         by_entity: dict[str, list[Parcel]] = {}
         for parcel in parcels:
-            if self._quarantine.holds(parcel.id) or self._quarantine.holds(parcel.recipient):
+            if self._is_left_alone(parcel):
                 self._held.add(parcel.entity)
             elif parcel.entity not in self._held:
                 by_entity.setdefault(parcel.entity, []).append(parcel)
