@@ -52,6 +52,8 @@ class Ticket:
     id: str
     revision: int
     attempt: int
+    keys: frozenset[str]
+    """What it was known to touch when it was put down: its place is held by these."""
 
 
 @dataclass(frozen=True, slots=True)

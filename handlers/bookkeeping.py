@@ -5,8 +5,9 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from handlers.admission import Arrival, Refusal
-from handlers.decision import Accepted, Document, Put, Secret, View
+from handlers.admission import Arrival
+from handlers.case import Case
+from handlers.decision import Accepted, Document, NotLoadedError, Put, Secret
 from handlers.documents import changed_fields, history_id
 from handlers.letters import Letter
 
@@ -70,14 +71,22 @@ def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterato
         )
 
 
-def dead_letter_put(
-    arrival: Arrival | Refusal, reason: str, fault: Document | None, view: View, now: datetime
-) -> Put:
-    """The message as it came, for an operator; the same one again is counted, not kept."""
-    delivery = arrival.delivery
+def dead_letter_put(case: Case, reason: str, fault: Document | None) -> Put:
+    """The message as it came, for an operator; the same one again is counted, not kept.
+
+    Where what is kept of it cannot be read, it is kept anew, under a key that nobody else has: to
+    fail here would end the process, at each delivery.
+    """
+    delivery, now = case.arrival.delivery, case.now
     origin = f"{delivery.account}\x1f{delivery.message_id}\x1f{delivery.type}\x1f{reason}\x1f"
     key = sha256(origin.encode(errors="surrogatepass") + delivery.body).hexdigest()
-    was = view.get("dead_letters", key, always=True)
+    try:
+        was = case.view.get("dead_letters", key, always=True)
+    except NotLoadedError:
+        raise
+    except Exception:  # noqa: BLE001  whatever it was, it is the fault of the older letter
+        was = None
+        key = sha256(f"{key}/{case.parking.place}/{case.index}".encode()).hexdigest()
     if was is not None:
         again = {"revision": was["revision"] + 1, "times": was["times"] + 1, "last_at": now}
         return Put("dead_letters", {**was, **again}, was)

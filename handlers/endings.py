@@ -114,7 +114,7 @@ def refused(case: Case, refusal: Refusal) -> Outcome:
     writes: tuple[Put, ...] = ()
     if refusal.dead:
         fault = refusal.finding.model_dump()
-        writes = (dead_letter_put(refusal, refusal.reason, fault, case.view, case.now),)
+        writes = (dead_letter_put(case, refusal.reason, fault),)
     told = (letter,) if letter is not None else ()
     return Outcome(case.index, refusal, "refused", unattributed(case.now), told, writes)
 
@@ -156,5 +156,5 @@ def poisoned(case: Case, error: Exception, kind: Literal["poisoned", "exhausted"
     elif isinstance(case.arrival, Refusal) and case.fault is not None:
         # It could be told: what failed is that it be kept as it was.
         told = tuple(filter(None, [Letter.refusal(case.arrival, case.rulebook.identity, case.now)]))
-    put = dead_letter_put(case.arrival, kind, storable, case.view, case.now)
+    put = dead_letter_put(case, kind, storable)
     return Outcome(case.index, case.arrival, kind, unattributed(case.now), told, (put,))

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any, Final
 
 from contracts.envelope import Finding
@@ -37,14 +38,14 @@ class Parked:
     @classmethod
     def of(cls, document: Document) -> "Parked":
         """Read it from its stored form."""
-        ticket = Ticket(document["_id"], document["revision"], document["attempt"])
+        ticket = _ticket(document)
         delivery = Delivery(**document["delivery"].value, ticket=ticket)
-        return cls(document["_id"], frozenset(document["keys"]), document["due"], delivery)
+        return cls(ticket.id, ticket.keys, document["due"], delivery)
 
     @classmethod
     def unreadable(cls, document: Document, box: bytes) -> "Parked":
         """One that does not open: its lane goes on, and an operator gets what there is."""
-        ticket = Ticket(document["_id"], document["revision"], document["attempt"])
+        ticket = _ticket(document)
         delivery = Delivery(box, document["type"], document["account"], ticket=ticket)
         ids = [key.rpartition("/")[2] for key in document["keys"] if key.startswith(_INBOX)]
         finding = Finding(
@@ -62,7 +63,7 @@ class Parked:
             tell=delivery.user,
             held_id=ids[0] if ids else None,
         )
-        return cls(document["_id"], frozenset(document["keys"]), document["due"], refusal)
+        return cls(ticket.id, ticket.keys, document["due"], refusal)
 
     @property
     def delivery(self) -> Delivery:
@@ -99,7 +100,8 @@ class Parking:
 
     def _first(self, key: str) -> str:
         """Who of those that touch the key came first and still waits."""
-        known = (*self.waiting.touching(key), *self._come.get(key, ()))
+        # Not a copy: behind a contested key whole batches wait, and each of them asks.
+        known = chain(self.waiting.touching(key), self._come.get(key, ()))
         return next((one for one in known if one not in self._gone), _LAST)
 
     def apply(self, writes: Iterable[Put | Drop]) -> None:
@@ -157,6 +159,11 @@ _LAST: Final = "~"
 """Behind every id of a row, which begin with the name of a lane."""
 
 
+def _ticket(document: Document) -> Ticket:
+    keys = frozenset(document["keys"])
+    return Ticket(document["_id"], document["revision"], document["attempt"], keys)
+
+
 def row_of(ticket: Ticket) -> Document:
     """What is known of the stored row of a command that comes from the parking."""
     return {"_id": ticket.id, "revision": ticket.revision}
@@ -168,7 +175,11 @@ def touched(reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str
     What is looked at in other registers is left out, so that an owner's assets do not wait for each
     other; and so is the first read, which is the sender's and says what it may do.
     A fact touches what it is about.
+    One that has waited keeps what it was put down with: that is what others wait by, and another
+    version of us may name other keys.
     """
+    if arrival.delivery.ticket is not None:
+        return arrival.delivery.ticket.keys
     if arrival.is_fact:
         subject = arrival.header.subject if arrival.header else None
         apart = f"{arrival.type}/" if getattr(arrival.message, "is_apart", False) else ""
@@ -220,13 +231,18 @@ class Waiting:
 
     def add(self, parked: Parked) -> None:
         """Let one more wait, or one go on waiting at its place."""
+        if (former := self._rows.get(parked.id)) is not None:
+            self._let_go(former.keys - parked.keys, parked.id)
         self._rows[parked.id] = parked
         for key in parked.keys:
             self._touching.setdefault(key, {})[parked.id] = None
 
     def remove(self, row: str) -> None:
         """Nobody waits at this place any more."""
-        for key in self._rows.pop(row).keys:
+        self._let_go(self._rows.pop(row).keys, row)
+
+    def _let_go(self, keys: Iterable[str], row: str) -> None:
+        for key in keys:
             held = self._touching[key]
             del held[row]
             if not held:

@@ -17,6 +17,8 @@ class _Lane:
     """The unbroken end of one lane: every record from the first one in hand to the last."""
 
     epoch: int
+    last: str
+    """The last id that was offered."""
     in_hand: dict[str, OutboxRecord] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     """Ids that the scan found before they were offered."""
@@ -36,9 +38,14 @@ class Handover:
     """Committed records by lane, given out only where nothing older can be waiting in the store.
 
     The store stays the truth: what is given up here is found there by the next scan.
+    An entity of which something waits in the store is barred, and nobody else is: its records are
+    left to the scan until one has gone from end to end and has found and left nothing of it.
     """
 
     _lanes: dict[str, _Lane] = field(default_factory=dict)
+    _barred: set[str] = field(default_factory=set)
+    _turned_away: set[str] = field(default_factory=set)
+    """Of the barred ones, those of which a record came since the scan began."""
     _bytes: int = 0
 
     def offer(self, epoch: int, records: Sequence[OutboxRecord], mine: Collection[int]) -> bool:
@@ -48,18 +55,20 @@ class Handover:
         """
         if not records:
             return True
-        name = lane_of(records[0].id)
+        name, last = lane_of(records[0].id), records[-1].id
         lane = self._lanes.get(name)
         if lane is None or lane.epoch != epoch:
             # These it may even have sent already: nobody has written down what it read of them.
-            self._lanes[name] = _Lane(epoch, is_broken=True)
+            self._lanes[name] = _Lane(epoch, last, is_broken=True)
             self._weigh()
             return False
         for record in records:
-            if record.partition in mine and record.id not in lane.read:
+            if record.entity in self._barred:
+                self._turned_away.add(record.entity)
+            elif record.partition in mine and record.id not in lane.read:
                 lane.in_hand[record.id] = record
                 self._bytes += len(record.body)
-        last = records[-1].id
+        lane.last = last
         lane.read = {found for found in lane.read if found > last}
         if self._bytes > BYTES_MAX or len(lane.in_hand) > RECORDS_MAX:
             lane.leave()
@@ -72,6 +81,7 @@ class Handover:
         self._lanes = {n: lane for n, lane in self._lanes.items() if len(lane.read) <= RECORDS_MAX}
         for lane in self._lanes.values():
             lane.is_broken = False
+        self._turned_away.clear()
 
     def found(self, ids: Sequence[str]) -> None:
         """The scan sends these, the next ones of their lanes; what was in hand of them is not."""
@@ -79,10 +89,10 @@ class Handover:
             lane = self._lanes.get(lane_of(found))
             if lane is None:
                 continue
-            if lane.in_hand.pop(found, None) is None:
-                lane.read.add(found)
-            else:
+            if lane.in_hand.pop(found, None) is not None:
                 lane.is_joined = True
+            elif found > lane.last:
+                lane.read.add(found)
         self._weigh()
 
     def skipped(self, name: str) -> None:
@@ -90,10 +100,26 @@ class Handover:
         if (lane := self._lanes.get(name)) is not None:
             lane.is_broken = True
 
-    def end(self) -> None:
-        """A scan has read every lane to its end and all of it is sent, but what was skipped."""
+    def end(self, held: Collection[str]) -> None:
+        """A scan has read every lane to its end; all is sent but what was skipped, or is held."""
+        waiting = {*held, *self._turned_away}
+        if any(lane.is_broken for lane in self._lanes.values()):
+            # What was skipped may be theirs.
+            waiting |= self._barred
+        self._barred.clear()
+        self.bar(waiting)
         for lane in self._lanes.values():
             lane.is_joined = lane.is_joined or not lane.is_broken
+
+    def bar(self, entities: Collection[str]) -> None:
+        """Leave entities to the scan, since something of them waits in the store."""
+        if not entities:
+            return
+        self._barred.update(entities)
+        self._turned_away.update(entities)
+        for lane in self._lanes.values():
+            lane.in_hand = {i: r for i, r in lane.in_hand.items() if r.entity not in self._barred}
+        self._weigh()
 
     def give_up(self) -> None:
         """Something was not sent, or the partitions are others: the next scan is to find out."""

@@ -4,29 +4,19 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any, Final
 
 import structlog
 
 from outbox.handover import Handover
-from outbox.publisher import Delivered, PublishBlockedError, PublishFailedError
-from outbox.quarantine import Quarantine, recipient_of
+from outbox.parcel import Page, Parcel
+from outbox.publisher import Delivered, PublishFailedError
+from outbox.quarantine import Quarantine
 from outbox.record import Cipher, OutboxRecord, OutboxStore, OutboxUnavailable, lane_of, past_lane
 
 log = structlog.get_logger()
 BUSY_SCAN_S: Final = 0.5
 """How often the store is looked at while this process's own commits are handed over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A record that waits; one that was read from the store is opened when its turn comes."""
-
-    id: str
-    entity: str
-    recipient: str
-    opened: Callable[[], OutboxRecord]
 
 
 @dataclass(slots=True)
@@ -74,7 +64,11 @@ class Relay:
 
     def offer(self, epoch: int, records: Sequence[OutboxRecord]) -> None:
         """Send what a commit of this process wrote, under that epoch of its lane."""
-        if self._handover.offer(epoch, records, self.partitions()):
+        mine = self.partitions()
+        # A lease may lapse and be renewed as the same: what is not taken until then is in the
+        # store only, so that the partition comes in as a new one.
+        self._scanned = {p: e for p, e in self._scanned.items() if mine.get(p) == e}
+        if self._handover.offer(epoch, records, mine):
             self._wake.set()
         else:
             self.wake()
@@ -112,16 +106,30 @@ class Relay:
 
     async def _send_offered(self) -> int:
         """Send a page of what was handed over; the scan looks after what is not confirmed."""
-        offered = self._handover.take(self.batch_max, self._partitions())
+        offered = self._offered()
         if not offered:
             return 0
-        sent = await self._send(map(_handed, offered))
+        sent = await self._send(offered)
         if sent:
             self.recovered()
         if sent < len(offered):
             self._handover.give_up()
             self._scan_at = 0.0
         return sent
+
+    def _offered(self) -> list[Parcel]:
+        """A page of what was handed over, without who is left alone: the scan looks after them."""
+        mine = self._partitions()
+        while self._handover.is_ready:
+            parcels = list(map(Parcel.of_record, self._handover.take(self.batch_max, mine)))
+            alone = {parcel.entity for parcel in parcels if self._is_left_alone(parcel)}
+            self._handover.bar(alone)
+            if others := [parcel for parcel in parcels if parcel.entity not in alone]:
+                return others
+        return []
+
+    def _is_left_alone(self, parcel: Parcel) -> bool:
+        return self._quarantine.holds(parcel.id) or self._quarantine.holds(parcel.recipient)
 
     async def drain(self) -> int:
         """Send until a whole scan finds nothing to send; say how much was sent."""
@@ -132,7 +140,7 @@ class Relay:
                 self._handover.begin()
             rows = await self.store.pending(mine, self.batch_max, self._after) if mine else ()
             self._handover.found([row["_id"] for row in rows])
-            sent = await self._send(map(self._read, rows))
+            sent = await self._send([Parcel.of_row(row, self.unseal) for row in rows])
             in_scan += sent
             if sent:
                 self.recovered()
@@ -155,15 +163,18 @@ class Relay:
     def _turn_page(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Go on with the next lane, or behind what a page of this one holds back."""
         # Where a page holds back an entity, what is behind it in the lane is not its fault.
-        last, held = str(rows[-1]["_id"]), any(r["entity"] in self._held for r in rows)
-        self._after = last if held else past_lane(last)
+        last = str(rows[-1]["_id"])
+        if any(row["entity"] in self._held for row in rows):
+            self._after = last
+            return
+        self._after = past_lane(last)
         self._handover.skipped(lane_of(last))
 
     def _end_scan(self, *, failing: bool) -> None:
-        if failing or self._held:
+        if failing:
             self._handover.give_up()
         else:
-            self._handover.end()
+            self._handover.end(self._held)
         self._held.clear()
 
     def _partitions(self) -> Mapping[int, int]:
@@ -176,19 +187,14 @@ class Relay:
         self._scanned = mine
         return mine
 
-    def _read(self, row: Mapping[str, Any]) -> Parcel:
-        recipient = recipient_of(row["exchange"], row["key"], row["entity"])
-        opened = partial(OutboxRecord.of_row, row, self.unseal)
-        return Parcel(row["_id"], row["entity"], recipient, opened)
-
     async def _send(self, parcels: Iterable[Parcel]) -> int:
         by_entity: dict[str, list[Parcel]] = {}
         for parcel in parcels:
-            if self._quarantine.holds(parcel.id) or self._quarantine.holds(parcel.recipient):
+            if self._is_left_alone(parcel):
                 self._held.add(parcel.entity)
             elif parcel.entity not in self._held:
                 by_entity.setdefault(parcel.entity, []).append(parcel)
-        page = _Page()
+        page = Page()
         if self._careful:
             await self._send_each(by_entity, page)
         else:
@@ -204,7 +210,7 @@ class Relay:
             await self._renew()
         return len(page.done)
 
-    async def _send_all(self, by_entity: Mapping[str, Sequence[Parcel]], page: "_Page") -> None:
+    async def _send_all(self, by_entity: Mapping[str, Sequence[Parcel]], page: Page) -> None:
         """Send the first of every entity together, then the next of those that go on."""
         turn = 0
         chains: Sequence[Sequence[Parcel]] = list(by_entity.values())
@@ -218,10 +224,10 @@ class Relay:
                     self._take_down(parcel, outcome, page)
             turn += 1
 
-    async def _send_each(self, by_entity: Mapping[str, Sequence[Parcel]], page: "_Page") -> None:
+    async def _send_each(self, by_entity: Mapping[str, Sequence[Parcel]], page: Page) -> None:
         """Send one entity's rows with nothing else on the channel: what blocks it is theirs."""
         for chain in by_entity.values():
-            alone = _Page(page.done)
+            alone = Page(page.done)
             await self._send_all({chain[0].entity: chain}, alone)
             page.failed.extend(alone.failed)
             if not alone.is_blocked:
@@ -242,7 +248,7 @@ class Relay:
             self._set_aside(parcel, error)
             return None
 
-    def _take_down(self, parcel: Parcel, outcome: asyncio.Future[Delivered], page: "_Page") -> None:
+    def _take_down(self, parcel: Parcel, outcome: asyncio.Future[Delivered], page: Page) -> None:
         """Write down what became of a parcel."""
         error = outcome.exception()
         if isinstance(error, PublishFailedError):
@@ -278,21 +284,3 @@ class Relay:
                 await self._wake.wait()
         except TimeoutError:
             pass
-
-
-@dataclass(frozen=True, slots=True)
-class _Page:
-    """What became of the rows that were on their way together."""
-
-    done: list[str] = field(default_factory=list)
-    failed: list[tuple[Parcel, PublishFailedError]] = field(default_factory=list)
-
-    @property
-    def is_blocked(self) -> bool:
-        """Whether the broker gave no answer at all to something."""
-        return any(isinstance(error, PublishBlockedError) for _, error in self.failed)
-
-
-def _handed(record: OutboxRecord) -> Parcel:
-    recipient = recipient_of(record.exchange, record.key, record.entity)
-    return Parcel(record.id, record.entity, recipient, lambda: record)

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
@@ -85,11 +85,14 @@ class Mailbox:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _lane: Lane | None = None
     _engine: Engine | None = None
+    _paused: int = 0
+    """How many attempts ended with an error: nothing is stuck then, and a new process would meet
+    the same."""
 
     @property
     def progress(self) -> int:
-        """How many batches this process has got done since it owns it."""
-        return self._engine.settled if self._engine is not None else 0
+        """Higher with each batch that this process gets done, and with each attempt that fails."""
+        return self._paused + (self._engine.settled if self._engine is not None else 0)
 
     @property
     def is_busy(self) -> bool:
@@ -131,8 +134,9 @@ class Mailbox:
         engine = self._engine = self.make_engine(lease)
 
         async def decide(batch: Sequence[Delivery]) -> None:
-            await self._decide(engine, batch)
-            losses.reset()
+            # A new owner begins with nobody: what only shows that it may read resets no pause.
+            if await self._decide(engine, batch):
+                losses.reset()
 
         lane = self._lane = Lane(decide, self.limits, engine.due_in_s)
         broker = self.make_broker()
@@ -157,7 +161,7 @@ class Mailbox:
             await _leave(connection, broker)
             await self._release(engine.lease)
 
-    async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> None:
+    async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         """Commit a batch however long the outage lasts; its messages wait un-acked meanwhile."""
         pause = Pause(self.backoff_max_s)
         while True:
@@ -165,10 +169,13 @@ class Mailbox:
                 outcomes = await engine.run(batch)
             except (Unavailable, Contended, Refused) as error:
                 log.warning("mailbox.paused", mailbox=self.name, error=str(error))
+                self._paused += 1
                 await self._acquire_again(engine, pause)
+                # Whoever sent them sent them once, and the quota counts what is sent.
+                batch = [replace(delivery, redelivered=True) for delivery in batch]
             else:
                 _log_batch(self.name, outcomes)
-                return
+                return outcomes
 
     async def _acquire_again(self, engine: Engine, pause: Pause) -> None:
         """After an outage nobody knows which batch was the last: the lane says, when it can."""
@@ -177,6 +184,7 @@ class Mailbox:
             try:
                 lease = await self.store.acquire(self.name, self.owner, HELD * self.lease_s)
             except Unavailable:
+                self._paused += 1
                 continue
             if lease is None:
                 raise Fenced(f"expected to own {self.name} still, found another owner")

@@ -77,8 +77,8 @@ class Settings(BaseSettings):
     """How long a stop waits for the batches that are being decided."""
 
     watchdog_s: Annotated[float, Field(ge=1, le=3600)] = 60
-    """How long a mailbox may hold messages without a commit, although MongoDB answers, and the
-    event loop may not turn, before the process ends itself."""
+    """How long a mailbox may hold messages without a commit or an error, although MongoDB
+    answers, and the event loop may not turn, before the process ends itself."""
 
     @field_validator("master_key")
     @classmethod

@@ -26,7 +26,7 @@ class Watched(Protocol):
 
     @property
     def progress(self) -> int:
-        """How many batches it has got done, higher with each."""
+        """Higher with each batch that it gets done, and with each attempt at one that failed."""
         ...
 
     @property
@@ -45,7 +45,8 @@ def end(reason: str, **named: str | float) -> None:
 class Watchdog:
     """Two looks: at each mailbox from the event loop, at the event loop from a thread.
 
-    An outage of the database is no reason, since a new process would wait for it as well.
+    An outage of the database is no reason, since a new process would wait for it as well: neither
+    of all of it, nor of commits alone. What ends the process is that nothing comes back at all.
     """
 
     mailboxes: Sequence[Watched]
@@ -79,7 +80,7 @@ class Watchdog:
             await asyncio.sleep(self.limit_s / LOOKS)
 
     async def look(self) -> None:
-        """End the process if a mailbox has been busy for too long without a commit."""
+        """End the process if a mailbox is busy and no attempt at a commit ends for too long."""
         try:
             await self.ping()
         except Unavailable:

@@ -15,7 +15,7 @@ from workers.loading import Loaded, Loader
 from workers.store.codec import encode_row
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Commit, Conflict, Fenced, Refused
-from workers.vault import Vault
+from workers.vault import Sealed, Vault
 
 
 class Contrary:
@@ -201,3 +201,15 @@ async def test_key_that_was_made_between_two_queries_is_looked_for_again(
     (found,) = loaded.documents["inbox"].values()
     assert isinstance(found, dict)
     assert found["reply"].value is not None
+
+
+async def test_a_dead_letter_that_does_not_open_is_in_nobody_s_way(workshop: Workshop) -> None:
+    """The same message again is kept beside it, and the rest of its batch is decided."""
+    crash = command("trial.crash.v1", {"words": "boom"}, sender="operator", id="crash")
+    await workshop.run(crash)
+    (first,) = workshop.rows("dead_letters")
+    spoilt = Sealed(first["body"].key, first["body"].box[:-1] + b"?")
+    workshop.store._documents["dead_letters"][first["_id"]] = encode_row({**first, "body": spoilt})
+    assert kinds(await workshop.run(keep("a"), crash)) == ["accepted", "poisoned"]
+    assert kinds(await workshop.run(crash)) == ["poisoned"]
+    assert [row["times"] for row in workshop.rows("dead_letters")] == [1, 1, 1]

@@ -1,7 +1,7 @@
 """What is handed over: sent without being read again, in the same order, and never instead of."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from outbox import handover
 from outbox.publisher import Delivered, PublishFailedError
+from outbox.quarantine import Quarantine
 from outbox.record import OutboxRecord
 from outbox.relay import Relay
 from tests.memory.broker import until
@@ -49,6 +50,10 @@ class Office:
     leases: dict[str, Lease] = field(default_factory=dict)
     numbers: dict[str, int] = field(default_factory=dict)
     batches: dict[str, int] = field(default_factory=dict)
+    meanwhile: list[tuple[str, str]] = field(default_factory=list)
+    """What is committed and handed over while something is on its way."""
+    before: Callable[[], None] = lambda: None
+    """What comes before such a commit."""
     relay: Relay = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,7 +62,7 @@ class Office:
 
         self.relay = Relay(
             store=self.store,
-            publish=self.wire.publish,
+            publish=self.publish,
             unseal=as_it_is,
             partitions=lambda: dict(self.mine),
             batch_max=self.batch_max,
@@ -65,7 +70,15 @@ class Office:
             backoff=lambda: 0.0,
             recovered=lambda: None,
             renew=renew,
+            _quarantine=Quarantine(clock=lambda: 0.0),
         )
+
+    async def publish(self, record: OutboxRecord) -> Delivered:
+        """Give it to the broker, and commit meanwhile."""
+        if self.meanwhile:
+            self.before()
+            await self.hand_over(*self.meanwhile.pop(0))
+        return await self.wire.publish(record)
 
     async def own(self, lane: str) -> None:
         """Own the lane under a new epoch."""
@@ -113,10 +126,18 @@ class Play:
 
     office: Office
     late: list[tuple[int, list[OutboxRecord]]] = field(default_factory=list)
+    lapsed: dict[int, int] = field(default_factory=dict)
+    """Partitions that are not ours, with the epochs under which they were."""
     steps: int = 0
+
+    def __post_init__(self) -> None:
+        self.office.before = self.offer_late
 
     async def step(self, step: str, lane: str, entities: str) -> None:
         self.steps += 1
+        if step == "meanwhile":
+            self.office.meanwhile.append((lane, entities))
+            return
         if lane:
             self.offer_late()
             records = await self.office.commit(lane, entities)
@@ -138,9 +159,17 @@ class Play:
         partition = OutboxRecord.of(_letter(entity), "x/1/1/1").partition
         last = f"{entity}{self.office.numbers.get(entity, 0):04d}"
         if step == "lose":
-            self.office.mine.pop(partition, None)
+            if partition in self.office.mine:
+                self.lapsed[partition] = self.office.mine.pop(partition)
+        elif step == "come back":
+            self.office.mine |= {p: e for p, e in self.lapsed.items() if p == partition}
+        elif step in {"leave alone", "answer"}:
+            quarantine = self.office.relay._quarantine
+            change = quarantine.strike if step == "leave alone" else quarantine.release
+            change(entity)
+            change(entity.upper())
         elif step == "gain":
-            self.office.mine[partition] = self.steps + 1
+            self.office.mine[partition] = self.lapsed[partition] = self.steps + 1
         elif last not in self.office.wire.sent:
             self.office.wire.failing[last] = 1
 
@@ -224,6 +253,101 @@ async def test_partition_that_comes_in_is_scanned_first() -> None:
     assert office.of("b") == office.expected("b")
 
 
+async def test_partition_whose_lease_lapsed_for_a_moment_is_scanned_first() -> None:
+    """It is renewed under its former epoch; what was committed meanwhile is in nobody's hand."""
+    office = await joined()
+    partition = OutboxRecord.of(_letter("a"), "x/1/1/1").partition
+    epoch = office.mine.pop(partition)
+    await office.hand_over("lane-1", "a")
+    office.mine[partition] = epoch
+    await office.hand_over("lane-1", "a")
+    await office.all_sent()
+    assert office.of("a") == office.expected("a")
+
+
+async def test_who_is_left_alone_holds_up_nobody_else() -> None:
+    """Others are sent from memory, and what waits is not read again for each of them."""
+    office = await joined()
+    office.relay._quarantine.strike("x")
+    await office.hand_over("lane-1", "xa")
+    assert await office.relay._send_offered() == 1
+    await office.relay.drain()
+    read, office.relay._scan_at = office.store.rows_read, 1.0
+    for _ in range(3):
+        await office.hand_over("lane-1", "ax")
+        assert await office.relay._send_offered() == 1
+    assert office.relay._scan_at == 1.0
+    assert (office.of("a"), office.of("x")) == (office.expected("a"), [])
+    assert office.store.rows_read == read
+
+
+async def test_who_was_left_alone_is_sent_in_order_when_it_answers() -> None:
+    office = await joined()
+    office.relay._quarantine.strike("x")
+    await office.hand_over("lane-1", "xa")
+    await office.relay.drain()
+    office.relay._quarantine.release("x")
+    await office.hand_over("lane-1", "x")
+    assert await office.relay._send_offered() == 0
+    await office.hand_over("lane-1", "xa")
+    await office.all_sent()
+    assert office.of("x") == office.expected("x")
+    # By then nothing of it waits, and it is sent from memory like the others.
+    await office.relay.drain()
+    read = office.store.rows_read
+    await office.hand_over("lane-1", "x")
+    assert await office.relay._send_offered() == 1
+    assert office.store.rows_read == read
+
+
+async def test_who_is_found_to_wait_is_taken_out_of_the_hand() -> None:
+    """What came while the scan went on is newer than what the scan has held back."""
+    office = await joined()
+    office.relay._quarantine.strike("x")
+    await office.commit("lane-1", "xa")
+    office.meanwhile = [("lane-1", "x")]
+    await office.relay.drain()
+    office.relay._quarantine.release("x")
+    assert await office.relay._send_offered() == 0
+    await office.all_sent()
+    assert office.of("x") == office.expected("x")
+
+
+async def test_who_came_while_it_was_barred_stays_barred() -> None:
+    """The scan that finds nothing of it held has passed what came behind."""
+    office = await joined()
+    office.relay._quarantine.strike("x")
+    await office.hand_over("lane-1", "xa")
+    await office.relay.drain()
+    office.relay._quarantine.release("x")
+    office.meanwhile = [("lane-1", "xa")]
+    office.relay.batch_max = 2
+    await office.relay.drain()
+    await office.hand_over("lane-1", "x")
+    await office.relay._send_offered()
+    await office.all_sent()
+    assert office.of("x") == office.expected("x")
+
+
+async def test_who_may_be_in_what_the_scan_has_skipped_stays_barred() -> None:
+    office = await joined()
+    office.relay._quarantine.strike("x")
+    await office.relay.drain()
+    await office.hand_over("lane-1", "x")
+    await office.relay._send_offered()
+    for _ in range(3):
+        await office.hand_over("lane-1", "x")
+    await office.relay.drain()
+    office.relay._quarantine.release("x")
+    await office.hand_over("lane-1", "a")
+    office.relay.batch_max = 2
+    await office.relay.drain()
+    await office.hand_over("lane-1", "x")
+    await office.relay._send_offered()
+    await office.all_sent()
+    assert office.of("x") == office.expected("x")
+
+
 async def test_what_is_too_much_to_hold_is_left_to_the_scan(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -239,12 +363,16 @@ async def test_what_is_too_much_to_hold_is_left_to_the_scan(
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("hand over"), st.sampled_from(LANES), st.text("abcd", min_size=1)),
+        st.tuples(st.just("meanwhile"), st.sampled_from(LANES), st.text("abcd", min_size=1)),
         st.tuples(st.just("offer late"), st.sampled_from(LANES), st.text("abcd", min_size=1)),
         st.tuples(st.just("crash"), st.sampled_from(LANES), st.text("abcd", min_size=1)),
         st.tuples(st.just("send"), st.just(""), st.just("")),
         st.tuples(st.just("scan"), st.just(""), st.just("")),
         st.tuples(st.just("fail"), st.just(""), st.sampled_from("abcd")),
         st.tuples(st.just("lose"), st.just(""), st.sampled_from("abcd")),
+        st.tuples(st.just("come back"), st.just(""), st.sampled_from("abcd")),
+        st.tuples(st.just("leave alone"), st.just(""), st.sampled_from("abcd")),
+        st.tuples(st.just("answer"), st.just(""), st.sampled_from("abcd")),
         st.tuples(st.just("gain"), st.just(""), st.sampled_from("abcd")),
     ),
     max_size=25,
@@ -263,6 +391,7 @@ async def test_order_is_kept_and_nothing_is_lost_or_repeated(
         await play.step(step, lane, entities.upper() if lane == "lane-2" else entities)
     office = play.office
     office.mine = dict.fromkeys(ALL, 1_000)
+    office.relay._quarantine._until.clear()
     await office.all_sent()
     play.offer_late()
     await office.all_sent()

@@ -8,6 +8,9 @@ import pytest
 from aiormq.exceptions import AMQPConnectionError, ChannelInvalidStateError
 from faststream.rabbit import RabbitBroker
 
+from tests.builders import command
+from tests.memory.broker import until
+from tests.memory.test_engine import Contrary
 from tests.memory.workshop import open_workshop
 from workers.engine import Engine
 from workers.lane import LaneLimits
@@ -136,3 +139,37 @@ async def test_a_renewal_that_an_own_takeover_overtook_is_no_loss() -> None:
     await asyncio.wait([renewing], timeout=0.05)
     assert not renewing.done()
     renewing.cancel()
+
+
+async def test_a_commit_that_is_refused_with_an_answer_is_no_standstill() -> None:
+    """The watchdog would end the process each minute, and with it count the deliveries up."""
+    workshop = await open_workshop()
+    mailbox = await made(workshop.store)
+    workshop.engine.store = Contrary(workshop.store, [Unavailable("no primary")] * 3)
+    before = mailbox.progress
+    keep = command("trial.keep.v1", {"id": "a"}, sender="operator")
+    await mailbox._decide(workshop.engine, [keep])
+    assert mailbox.progress == before + 3
+
+
+async def test_an_acquisition_that_fails_with_an_answer_is_no_standstill() -> None:
+    store = Away()
+    mailbox = await made(store)
+    store.outages = 3
+    await mailbox._acquire_again((await open_workshop()).engine, Pause(0.001))
+    assert mailbox.progress == 3
+
+
+async def test_a_lane_that_decides_nothing_resets_no_pause() -> None:
+    """Each new owner first asks who waits; what has lost it the lane before may come again."""
+    mailbox = await made(MemoryStore())
+    mailbox.make_broker = lambda: cast("RabbitBroker", Broker([], lambda: None))
+    lease = await mailbox.store.acquire(NAME, "tests", 60)
+    assert lease is not None
+    engine, losses = mailbox.make_engine(lease), Pause(60)
+    longest = max(losses.next_s() for _ in range(8))
+    owning = asyncio.create_task(mailbox._own(lease, losses))
+    await until(lambda: engine.due_in_s() is None)
+    await asyncio.wait([owning], timeout=0.01)
+    owning.cancel()
+    assert losses.next_s() >= longest

@@ -10,7 +10,7 @@ import pytest
 
 from handlers.admission import Arrival, Delivery, Limits, Ticket, admit
 from handlers.case import Outcome
-from handlers.parking import LADDER, Contended, Parked, touched
+from handlers.parking import LADDER, Contended, Parked, Waiting, touched
 from tests.builders import NOW, OWNER, PLATFORM, command
 from tests.decider import RULEBOOK, VAULT, reply
 from tests.memory.test_engine import Contrary
@@ -61,6 +61,15 @@ class Place:
     async def later(self, delay: timedelta) -> Sequence[Outcome]:
         self.now += delay
         return await self.run()
+
+    async def rekey(self, place: int, *keys: str) -> None:
+        """Put one who waits down as a former version of us has: with other keys."""
+        row = self.workshop.rows("parked")[place]
+        changed = encode_row({**row, "keys": list(keys)})
+        self.workshop.store._documents["parked"][row["_id"]] = changed
+        lease = await self.workshop.store.acquire(LANE, "tests", 60)
+        assert lease is not None
+        self.workshop.engine.resume(lease)
 
     def parked(self) -> list[tuple[str, int]]:
         return [(row["_id"], row["attempt"]) for row in self.workshop.rows("parked")]
@@ -228,8 +237,9 @@ async def test_what_is_brought_in_at_once_is_bounded_by_its_bytes(place: Place) 
     await place.run(keep("a"))
     waiting = await place.workshop.engine._known()
     for number, delivery in enumerate(noise):
-        given = replace(delivery, ticket=Ticket(f"{LANE}/9/{number:05d}", 1, 1))
-        waiting.add(Parked(f"{LANE}/9/{number:05d}", frozenset({f"x/{number}"}), NOW, given))
+        row, keys = f"{LANE}/9/{number:05d}", frozenset({f"x/{number}"})
+        given = replace(delivery, ticket=Ticket(row, 1, 1, keys))
+        waiting.add(Parked(row, keys, NOW, given))
     taken = waiting.due(NOW, 200, 2_000_000)
     assert 1 <= len(taken) <= 8
     assert len(waiting.due(NOW, 3, 2_000_000)) == 3
@@ -260,6 +270,39 @@ async def test_who_would_be_too_many_is_held(place: Place, monkeypatch: pytest.M
     monkeypatch.setattr("handlers.parking.WAITING_MAX", 3)
     await place.run(*(keep("a", number) for number in range(5)))
     assert sorted(place.kinds[0]) == ["deferred"] * 3 + ["exhausted"] * 2
+
+
+async def test_it_waits_by_the_keys_it_was_put_down_with(place: Place) -> None:
+    """Nothing is left of it when it is decided, whatever is known to be touched by now."""
+    await place.run(keep("a"))
+    await place.rekey(0, "trials/of-old")
+    await place.later(LADDER[0])
+    (row,) = place.workshop.rows("parked")
+    assert row["keys"] == ["trials/of-old"]
+    place.rival.contested = None
+    await place.later(LADDER[1])
+    waiting = await place.workshop.engine._known()
+    assert (place.kinds[-1], waiting._touching) == (["accepted"], {})
+
+
+async def test_one_that_is_due_is_not_held_up_by_keys_that_it_has_by_now(place: Place) -> None:
+    """Due by its old keys and blocked by new ones, it would be brought in without end."""
+    await place.run(keep("a", 1), keep("a", 2))
+    await place.rekey(1, "trials/of-old")
+    await place.run()
+    assert place.workshop.engine.due_in_s() == LADDER[0].total_seconds()
+
+
+def test_a_row_that_goes_on_waiting_leaves_no_key_behind() -> None:
+    def parked(*keys: str) -> Parked:
+        ticket = Ticket("lane/1/00000", 1, 1, frozenset(keys))
+        return Parked(ticket.id, ticket.keys, NOW, replace(keep("a"), ticket=ticket))
+
+    waiting = Waiting.of([parked("x", "y")])
+    waiting.add(parked("y", "z"))
+    assert [len(list(waiting.touching(key))) for key in "xyz"] == [0, 1, 1]
+    waiting.remove("lane/1/00000")
+    assert waiting._touching == {}
 
 
 def test_a_change_of_oneself_is_not_overtaken() -> None:

@@ -10,9 +10,12 @@ from contracts.taxonomy import FRONT_DESK
 from handlers.admission import Arrival, Delivery, Limits, Refusal, Ticket
 from tests.builders import NOW, PLATFORM, STRANGER, asset, command
 from tests.decider import RULEBOOK, rules
+from tests.memory.test_engine import Contrary
+from tests.memory.test_mailbox import made
 from tests.memory.workshop import open_workshop
 from topology.catalog import contracts_of
 from workers.quota import ACCOUNTS_MAX, Quota
+from workers.store.protocol import Unavailable
 
 CONTRACTS = contracts_of(RULEBOOK.handlers)
 
@@ -62,7 +65,8 @@ def test_the_next_minute_is_another_one(quota: Quota, clock: Clock) -> None:
 
 def test_what_is_delivered_again_is_not_counted_again(quota: Quota) -> None:
     over(quota, sent(1), sent(2))
-    again = [by(PLATFORM, 1, redelivered=True), by(PLATFORM, 2, ticket=Ticket("row", 1, 1))]
+    ticket = Ticket("row", 1, 1, frozenset())
+    again = [by(PLATFORM, 1, redelivered=True), by(PLATFORM, 2, ticket=ticket)]
     assert over(quota, *again) == 0
 
 
@@ -138,3 +142,16 @@ async def test_the_answer_is_remembered_like_any_other(clock: Clock) -> None:
     told = json.loads(outcomes[1].letters[0].body)["data"]
     assert rules(told) == [("message.quota", "")]
     assert "operator/bulk" in told["findings"][0]["advice"]
+
+
+async def test_a_batch_that_is_run_again_after_an_outage_is_counted_once(clock: Clock) -> None:
+    workshop = await open_workshop()
+    mailbox = await made(workshop.store)
+    workshop.engine.admit = Quota(2, clock).admit
+    workshop.engine.store = Contrary(workshop.store, [Unavailable("outage")] * 3)
+    batch = [
+        command("trial.keep.v1", {"id": name}, sender="operator", id=f"keep-{name}")
+        for name in "ab"
+    ]
+    await mailbox._decide(workshop.engine, batch)
+    assert {row["type"] for row in workshop.rows("inbox")} == {"trial.keep.accepted.v1"}

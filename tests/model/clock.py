@@ -4,7 +4,7 @@ import asyncio
 import selectors
 from collections.abc import Coroutine
 from datetime import datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from unittest.mock import patch
 
 from tests.builders import NOW
@@ -16,6 +16,14 @@ class Stalled(Exception):
     """Nobody can go on: all wait for something that no timer brings."""
 
 
+TICK_S: Final = 1e-7
+"""What passes at least, where nothing can go on.
+
+The loop runs a timer that is due within its clock's resolution, and would ask for no time at all
+for one that is due a little later: a clock that stands there stands for ever.
+"""
+
+
 class _Timers(selectors.SelectSelector):
     """Waits for nothing from outside: to wait is to let the time pass."""
 
@@ -24,7 +32,7 @@ class _Timers(selectors.SelectSelector):
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise Stalled("expected a timer or a task that can go on, found all of them waiting")
-        self.now += max(timeout, 0.0)
+        self.now += max(timeout, TICK_S)
         return []
 
 

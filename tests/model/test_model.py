@@ -1,11 +1,13 @@
 """The model of the broker does what a quorum queue does, as far as the promises rest on it."""
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
 from aiormq.exceptions import ChannelInvalidStateError
 
 from handlers.admission import Delivery
+from tests.model import clock
 from tests.model.broker import DELIVERIES_MAX, Channel, Consumer, Incoming, Queue
 
 
@@ -101,3 +103,21 @@ def test_what_comes_back_too_often_is_given_up() -> None:
         one.on(queue)
         one.channel.close()
     assert [delivery.body for delivery in queue.dead] == [b"0"]
+
+
+def test_timers_that_fire_a_little_early_do_not_stop_the_time() -> None:
+    """The loop runs what is due within a nanosecond; of two who wait on, one is always ready."""
+
+    async def wait(moment: float, steps: int) -> int:
+        loop, turns = asyncio.get_running_loop(), 0
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        while loop.time() < moment and turns < 1_000:
+            turns += 1
+            await asyncio.sleep(moment - loop.time())
+        return turns
+
+    async def main() -> list[int]:
+        return await asyncio.gather(*(wait(5e-10, steps) for steps in range(3)))
+
+    assert max(clock.run(main())) < 10
