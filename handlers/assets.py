@@ -147,7 +147,7 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
     """
     found = seen("assets", command.id, view, context)
     if found is None:
-        return _not_found(command.id)
+        return asset_not_found(command.id)
     stored, standing = found
     patch = command.model_dump(exclude_unset=True, exclude={"id", "expected_revision"})
     if denied := tuple(_not_yours(patch, standing)):
@@ -201,7 +201,8 @@ def _claim_writes(
         yield claim(*new, document, context)
 
 
-def _not_found(asset: str) -> Rejected:
+def asset_not_found(asset: str) -> Rejected:
+    """The answer for an asset that the sender may not see, and for one that there is not."""
     return reject(
         finding(
             "asset.not-found",
@@ -259,7 +260,7 @@ def get_asset(query: GetAsset, view: View, context: Context) -> Contract | Rejec
     """
     found = seen("assets", query.id, view, context)
     if found is None:
-        return _not_found(query.id)
+        return asset_not_found(query.id)
     document, standing = found
     return AssetView(
         **dict(_state(document)),

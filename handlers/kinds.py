@@ -6,8 +6,10 @@ from datetime import timedelta
 from typing import Final
 
 from contracts.assets import AssetRegistered, AssetUpdated
+from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event
 from contracts.notices import Choice
+from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.users import UserRegistered
 
 
@@ -29,11 +31,21 @@ class Kind:
     """Types of open notices about the same entity that it resolves."""
     hidden: tuple[str, ...] = ()
     """Attributes that no recipient learns."""
+    names: str | None = None
+    """Attribute that names one user more: told whatever it is to the entity, before and after."""
 
 
 KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRegistered: Kind(is_first=True),
     AssetUpdated: Kind(),
     UserRegistered: Kind(is_first=True),
+    AssetRelated: Kind(mandatory=True, names="party"),
+    AssetUnrelated: Kind(mandatory=True, names="party"),
+    MandateGiven: Kind(mandatory=True, names="delegate"),
+    MandateEnded: Kind(mandatory=True, names="delegate"),
 }
 """Type of event -> how it is told; of a type that is not here nobody is told."""
+NAMES: Final[Mapping[str, str]] = {
+    event.message_type: kind.names for event, kind in KINDS.items() if kind.names is not None
+}
+"""Type of event -> the attribute that names one user more."""

@@ -8,6 +8,7 @@ from contracts.notices import ReplayAsked
 from contracts.taxonomy import USER_PREFIX
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Span, Told, View
+from handlers.kinds import NAMES
 from handlers.telling import event_row
 from handlers.visibility import again, mandate_read, standing_reads, standing_to
 
@@ -66,7 +67,8 @@ def _told(row: Document, fact: ReplayAsked, view: View, context: Context) -> Tol
     if data is None:
         return None
     subject, standing = str(row["subject"]), None
-    if subject != fact.id:
+    # What names its reader is about the reader, who may be nothing to the subject any more.
+    if subject != fact.id and data.get(NAMES.get(row["type"], "")) != fact.id:
         reader, register = Sender(fact.id, frozenset(), "confirmed"), _register(subject)
         document = view.get(register, subject)
         standing = standing_to((register, subject), document, reader, view, context.now)

@@ -34,8 +34,12 @@ USER_GROUPS: Final[Mapping[str, Cells]] = {
     "address": {"self": "write", "delegate": "write", "operator": "write"},
     "contacts": {"self": "write", "delegate": "write", "operator": "read"},
     "bank": {"self": "write", "delegate": "masked", "operator": "masked"},
+    "relations": {"self": "write"},
 }
-"""Field group of a user x relation. Bank details only to their owner."""
+"""Field group of a user x relation. Bank details only to their owner.
+
+`relations` are the mandates of the user: a delegate may give back its own, and knows of no other.
+"""
 
 ASSET_GROUPS: Final[Mapping[str, Cells]] = {
     "registrant": {
@@ -78,8 +82,14 @@ ASSET_GROUPS: Final[Mapping[str, Cells]] = {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
         "aggregator": "read", "fsp": "read", "so": "read", "mo": "read", "verifier": "read",
     },
+    "relations": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+    },
 }  # fmt: skip
-"""Field group of an asset x relation."""
+"""Field group of an asset x relation.
+
+`relations` is who is what to the asset: a party may end its own, and knows of no other.
+"""
 
 GROUPS: Final[Mapping[str, Mapping[str, Cells]]] = {"users": USER_GROUPS, "assets": ASSET_GROUPS}
 """Collection -> its table."""

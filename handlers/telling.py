@@ -22,9 +22,9 @@ from handlers.decision import (
     Told,
     View,
 )
-from handlers.kinds import KINDS, Kind
+from handlers.kinds import KINDS, NAMES, Kind
 from handlers.rights import Relation
-from handlers.visibility import RELATIONS, Standing, Visible, event_for, own, ties
+from handlers.visibility import RELATIONS, Standing, Visible, event_for, event_naming, own, ties
 
 EVENTS_DAYS: Final = 90
 """How long what was told can be told again."""
@@ -61,11 +61,21 @@ def tell(fact: Event, view: View, context: Context) -> Handled:
     view.require(("pots", pot) for pot in pots.values() if pot is not None)
     post = Post(view, context)
     for recipient, held in audience.items():
-        standing = Standing(_collection(fact), held)
-        visible = event_for(recipient, standing, fact, kind.hidden)
+        visible = _visible(recipient, held, fact, kind)
         if visible is not None and chosen[recipient] != "off":
             _deliver(post, fact, kind, visible, pots[recipient])
     return Handled(keyed_to, post.writes, tuple(post.told), further or None)
+
+
+def _visible(recipient: str, held: frozenset[Relation], fact: Event, kind: Kind) -> Visible | None:
+    if recipient == _also(fact):
+        return event_naming(recipient, fact, kind.hidden)
+    return event_for(recipient, Standing(_collection(fact), held), fact, kind.hidden)
+
+
+def _also(fact: Event) -> str | None:
+    """The user whom the fact names besides the parties of its entity."""
+    return getattr(fact, NAMES.get(fact.message_type, ""), None)
 
 
 def _pot(recipient: str, fact: Event, kind: Kind, way: Choice) -> str | None:
@@ -115,8 +125,13 @@ def _span(fact: Event, context: Context) -> Span:
 
 
 def _named(fact: Event) -> dict[str, set[Relation]]:
-    """Whom the fact itself names: the user that it is about, and the parties of that moment."""
+    """Whom the fact itself names: the user that it is about, and the parties of that moment.
+
+    One whom it names besides them need not be anything to the entity.
+    """
     found: dict[str, set[Relation]] = {}
+    if (also := _also(fact)) is not None:
+        found[also] = set()
     if _collection(fact) == "users":
         found.setdefault(fact.entity, set()).add("self")
     for relation, user in (fact.parties or {}).items():
@@ -141,7 +156,8 @@ def _audience(
     actor = getattr(fact, "by", None)
     # At the front desk nobody but the user itself can have been the actor.
     actors = {fact.entity if actor == FRONT_DESK else actor, *RESERVED}
-    return {user: held for user, held in found.items() if held and user not in actors}
+    also = _also(fact)
+    return {u: held for u, held in found.items() if (held or u == also) and u not in actors}
 
 
 def _reads_of(recipient: str) -> Iterator[tuple[str, Any]]:

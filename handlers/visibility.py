@@ -19,6 +19,8 @@ RELATIONS: Final = "relations"
 UNOWNED: Final = "nobody"
 """In place of an owner that there is not: whoever may not see a thing must not learn by the time
 which an answer takes whether it exists, so that as much is read for it."""
+VALUES_OF: Final[Mapping[str, str]] = {"area": "connection"}
+"""Attributes of a fact that tell a value of a group: for those alone who may read the group."""
 _SEAL: Final = object()
 _MASK_KEPT: Final = 3
 
@@ -197,13 +199,20 @@ def event_for(
     """
     if not standing.may_see:
         return None
-    changes: dict[str, Any] = dict.fromkeys(("parties", *hidden))
+    denied = [name for name, of in VALUES_OF.items() if not standing.may("read", of)]
+    told_not = {"parties", *hidden, *denied} & type(fact).model_fields.keys()
+    changes: dict[str, Any] = dict.fromkeys(told_not)
     changed = getattr(fact, "changed", None)
     if changed is not None:
         changes["changed"] = standing.names(changed)
         if not changes["changed"]:
             return None
     return Visible(recipient, fact.model_copy(update=changes), _SEAL)
+
+
+def event_naming(recipient: str, fact: Event, hidden: Iterable[str]) -> Visible:
+    """A fact that names its recipient, who is told of it whatever it is to the entity by then."""
+    return Visible(recipient, fact.model_copy(update=dict.fromkeys(("parties", *hidden))), _SEAL)
 
 
 def own(recipient: str, data: Contract) -> Visible:
@@ -218,7 +227,8 @@ def again(recipient: str, standing: Standing | None, data: Mapping[str, Any]) ->
     """
     if standing is not None and not standing.may_see:
         return None
-    kept = dict(data)
+    denied = {n for n, of in VALUES_OF.items() if standing and not standing.may("read", of)}
+    kept = {name: value for name, value in data.items() if name not in denied}
     if standing is not None and kept.get("changed") is not None:
         kept["changed"] = list(standing.names(kept["changed"]))
         if not kept["changed"]:
