@@ -10,9 +10,11 @@ from topology.catalog import build
 from topology.definitions import definitions
 from topology.plan import build as build_plan
 from topology.render import schemas, table
+from topology.rights import page
 from workers import __version__
 
 EXPECTED: Final = Path(__file__).with_name("expected")
+DOCS: Final = Path(__file__).parents[2] / "docs"
 
 
 def pages() -> Mapping[str, str]:
@@ -25,6 +27,11 @@ def pages() -> Mapping[str, str]:
         "asyncapi.json": _json(document(entries, __version__)),
         "definitions.json": _json(accounts),
     } | found
+
+
+def papers() -> Mapping[str, str]:
+    """Pages of `docs` that are made and not written -> what they must hold."""
+    return {"rights.md": page(build())}
 
 
 def _json(value: object) -> str:
@@ -49,6 +56,8 @@ def write() -> None:
         path = EXPECTED / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
+    for name, text in papers().items():
+        (DOCS / name).write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

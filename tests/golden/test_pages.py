@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 from contracts.messages import split_type
 from tests.builders import asset, user
-from tests.golden.pages import kept, pages
+from tests.golden.pages import DOCS, kept, pages, papers
 from topology.catalog import build
 from topology.render import DIALECT, ENVELOPE, schemas
 
@@ -23,6 +23,11 @@ def test_there_are_no_other_pages_than_those_that_are_published() -> None:
 @pytest.mark.parametrize("name", sorted(pages()))
 def test_page_is_as_it_was_reviewed(name: str) -> None:
     assert kept().get(name) == pages()[name], "run `make golden` and look at the difference"
+
+
+@pytest.mark.parametrize("name", sorted(papers()))
+def test_paper_is_as_it_was_reviewed(name: str) -> None:
+    assert (DOCS / name).read_text(encoding="utf-8") == papers()[name], "run `make golden`"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

@@ -1,0 +1,117 @@
+"""The rights as a page for people who read no code: who may send what, who may see and change what.
+
+Derived from the contracts' senders and the tables of the handlers; a test compares the page.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, get_args
+
+from contracts.messages import Role
+from handlers.rights import GROUPS, Relation
+from topology.catalog import Entry
+
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+RELATIONS: Final[tuple[Relation, ...]] = get_args(Relation)
+HEAD: Final = """\
+# Rights
+
+Who may send what, and who may see and change what.
+This page is made from the tables by which the backbone decides (`handlers/rights.py` and the contracts); `make golden` writes it, and a test compares it, cell by cell as well.
+
+What is not allowed here is forbidden: the default is no.
+
+## Two questions for every message
+
+1. **May this role send this type at all?**
+   A user has roles; the first table says which types each role may send.
+   The answer to others is `sender.role`.
+   The dry run of a command (`….check.v1`) may be sent by whoever may send the command.
+2. **What is this user to this one asset or user?**
+   That is its *relation*, and the tables after the first say what each relation may do with each group of fields.
+   A role alone opens nothing: an FSP that has nothing to do with an asset gets the answer for an id that does not exist.
+
+Whoever has several relations has the most that any of them allows.
+Both questions are asked anew for every message, at the moment at which it is decided.
+
+## The words of the cells
+
+| Word | Means |
+|---|---|
+| none | The group is not shown, its changes are not told, and an attempt to change it is rejected without saying what is in it. |
+| masked | That there is a value, and its last three characters if it has more than six; no names of changed fields. |
+| read | The values are shown, and one is told when they change. |
+| write | Read, and change by those commands that change this group. |
+
+Whoever has any relation may also see the id, the status and the revision of what it is related to, the type and the lifecycle of an asset, and the kind and the roles of a user.
+Who did something is told with it, by id, to whoever is told of it.
+
+## The rule of time
+
+`self`, `registrant`, `owner` and `operator` hold as long as the record says so.
+All other relations are *ties*, each with a beginning and perhaps an end: from the moment of the beginning on it holds, and from the moment of the end on it holds no more.
+A tie begins when it is recorded, or later: nobody gets a right for the past.
+Outside its time a tie gives nothing: no answer, no notice, and nothing that was told before is told again.
+The one exception is the notice that the tie itself was made or ended, which goes to whom it names.
+What is told of a change is told to those who were related when the change happened, as far as their relations went at that moment.
+What somebody has received while it was allowed stays with the one who has it.
+A tie is never deleted: when it is over it stays on record with its time, who made it and who ended it.
+
+## Who may send what
+
+"""  # noqa: E501  prose, a sentence per line
+MEANINGS: Final[Mapping[Relation, str]] = {
+    "self": "The user itself, to its own record.",
+    "registrant": "Who sent the registration. The front desk counts as nobody's.",
+    "delegate": "Who has a mandate of the user; of an asset, a mandate of its owner.",
+    "operator": "Who runs the backbone.",
+    "owner": "The user whom the asset names as its owner.",
+    "aggregator": "Recorded: an aggregator that works with the asset.",
+    "fsp": "Recorded: a flexibility service provider for the asset.",
+    "so": "Recorded: a system operator to whose network the asset matters.",
+    "mo": "Recorded: a market operator on whose market the asset is offered.",
+    "verifier": "Recorded: a trusted source that checks the asset's data.",
+}
+TITLES: Final[Mapping[str, str]] = {
+    "users": "What a relation to a user may do with the user's data",
+    "assets": "What a relation to an asset may do with the asset's data",
+}
+
+
+def page(entries: Mapping[str, Entry]) -> str:
+    """The whole page, as Markdown."""
+    return "".join((HEAD, *_roles(entries), *_relations(), *_groups()))
+
+
+def _roles(entries: Mapping[str, Entry]) -> Iterator[str]:
+    yield from _head(("Type", *(f"`{role}`" for role in ROLES)))
+    for entry in entries.values():
+        if entry.kind != "check":
+            cells = ("may" if role in entry.contract.senders else "–" for role in ROLES)
+            yield _line((f"`{entry.name}`", *cells))
+
+
+def _relations() -> Iterator[str]:
+    yield "\n## What one may be to a user or an asset\n\n"
+    yield from _head(("Relation", "Who"))
+    for relation in RELATIONS:
+        yield _line((f"`{relation}`", MEANINGS[relation]))
+
+
+def _groups() -> Iterator[str]:
+    for collection, table in GROUPS.items():
+        yield f"\n## {TITLES[collection]}\n\n"
+        held = [r for r in RELATIONS if any(r in cells for cells in table.values())]
+        yield from _head(("Group", *(f"`{relation}`" for relation in held), "others"))
+        for group, cells in table.items():
+            rights = (cells.get(relation, "none") for relation in held)
+            yield _line((f"`{group}`", *rights, "none"))
+
+
+def _head(cells: Iterable[str]) -> Iterator[str]:
+    names = tuple(cells)
+    yield _line(names)
+    yield f"|{'---|' * len(names)}\n"
+
+
+def _line(cells: Iterable[str]) -> str:
+    return f"| {' | '.join(cells)} |\n"
