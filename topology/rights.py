@@ -39,7 +39,7 @@ Both questions are asked anew for every message, at the moment at which it is de
 |---|---|
 | none | The group is not shown, its changes are not told, and an attempt to change it is rejected without saying what is in it. |
 | masked | That there is a value, and its last three characters if it has more than six; no names of changed fields. |
-| read | The values are shown, and one is told when they change. |
+| read | The values are shown to whoever asks, and those who are told of changes are told the names of the changed fields. |
 | write | Read, and change by those commands that change this group. |
 
 Whoever has any relation may also see the id, the status and the revision of what it is related to, the type and the lifecycle of an asset, and the kind and the roles of a user.
@@ -53,6 +53,7 @@ A tie begins when it is recorded, or later: nobody gets a right for the past.
 Outside its time a tie gives nothing: no answer, no notice, and nothing that was told before is told again.
 The one exception is the notice that the tie itself was made or ended, which goes to whom it names.
 What is told of a change is told to those who were related when the change happened, as far as their relations went at that moment.
+Told are the registrant, the owner and who has a tie to the asset or user itself; operators, and delegates with regard to the assets of their user, may ask and are not told.
 What somebody has received while it was allowed stays with the one who has it.
 A tie is never deleted: when it is over it stays on record with its time, who made it and who ended it.
 

@@ -1,0 +1,158 @@
+"""What each cell of the rights must be, written out by hand: nothing here is derived from a table.
+
+A new type or group gets its row here; `python -m tests.golden.coverage` says which is missing.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from tests.builders import OWNER, STRANGER, asset, issued, user
+
+THIRD: Final = issued("USR", 6000)
+"""Somebody else, who is registered and has every role of the market."""
+BATTERY: Final = issued("BAT", 4000)
+MPAN: Final = "2000000000015"
+
+ROLE_COLUMNS: Final = (
+    "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier", "operator",
+    "front-desk",
+)  # fmt: skip
+ROLE_ROWS: Final[Mapping[str, str]] = {
+    "asset.get.v1": "+++++++++-",
+    "asset.register.check.v1": "++++++--+-",
+    "asset.register.v1": "++++++--+-",
+    "asset.relate.check.v1": "++++++--+-",
+    "asset.relate.v1": "++++++--+-",
+    "asset.unrelate.check.v1": "++++++-++-",
+    "asset.unrelate.v1": "++++++-++-",
+    "asset.update.check.v1": "++++++--+-",
+    "asset.update.v1": "++++++--+-",
+    "event.replay.check.v1": "+++++++++-",
+    "event.replay.v1": "+++++++++-",
+    "mandate.end.check.v1": "++++++++--",
+    "mandate.end.v1": "++++++++--",
+    "mandate.give.check.v1": "++++++++--",
+    "mandate.give.v1": "++++++++--",
+    "notice.close.check.v1": "+++++++++-",
+    "notice.close.v1": "+++++++++-",
+    "notice.list.v1": "+++++++++-",
+    "subscription.set.check.v1": "+++++++++-",
+    "subscription.set.v1": "+++++++++-",
+    "user.get.v1": "+++++++++-",
+    "user.register.check.v1": "-+++++--++",
+    "user.register.v1": "-+++++--++",
+}
+"""Type -> for each role whether it may send it."""
+
+SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "asset.get": {"id": BATTERY},
+    "asset.register": asset(),
+    "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
+    "asset.unrelate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
+    "asset.update": {"id": BATTERY, "name": "Two"},
+    "event.replay": {"from_sequence": 1},
+    "mandate.end": {"delegate": THIRD},
+    "mandate.give": {"delegate": THIRD},
+    "notice.close": {"id": "any"},
+    "notice.list": {},
+    "subscription.set": {"broadcasts": True},
+    "user.get": {"id": OWNER},
+    "user.register": user(),
+}
+"""What is right of its kind to send, so that only who sends it can be wrong."""
+
+RIGHTS: Final[Mapping[str, str]] = {"n": "none", "m": "masked", "r": "read", "w": "write"}
+
+GROUP_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
+    "users": ("self", "registrant", "delegate", "operator", "others"),
+    "assets": (
+        "registrant", "owner", "delegate", "operator",
+        "aggregator", "fsp", "so", "mo", "verifier", "others",
+    ),
+}  # fmt: skip
+GROUP_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
+    "users": {
+        "name": "wrwwn",
+        "registrant": "rrrrn",
+        "claims": "wnwwn",
+        "address": "wnwwn",
+        "contacts": "wnwrn",
+        "bank": "wnmmn",
+        "relations": "wnnnn",
+    },
+    "assets": {
+        "registrant": "rrrrrrrrrn",
+        "owner": "rrrrrrnnrn",
+        "name": "wwwwrrrnrn",
+        "expected_on": "wwwwrrrrrn",
+        "commissioned_on": "wwwwrrrrrn",
+        "identity": "wwwwrrrnrn",
+        "connection": "wwwwrrwnrn",
+        "location": "wwwwrrrnrn",
+        "capability": "wwwwwwrrrn",
+        "technologies": "wwwwrrrrrn",
+        "relations": "wwwwnnnnnn",
+    },
+}
+"""Collection -> group -> for each relation what it may do with it."""
+
+STORED: Final[Mapping[str, Mapping[str, Any]]] = {
+    "users": {
+        "name": "Ada Example",
+        "registrant": STRANGER,
+        "claims": {"company_number": "01234567"},
+        "address": {"town": "Exampleton"},
+        "contacts": [{"name": "Bo Desk", "purpose": "general", "email": "bo@example.com"}],
+        "bank": {"account_name": "Ada Example", "account_number": "12345678"},
+    },
+    "assets": {
+        "registrant": STRANGER,
+        "owner": OWNER,
+        "name": "One",
+        "expected_on": "2030-01-01",
+        "commissioned_on": "2020-01-01",
+        "identity": {"make": "Acme", "serial": "SN-4711"},
+        "connection": {"mpan_import": MPAN},
+        "location": {"town": "Exampleton"},
+        "capability": {"power_kw": 5},
+        "technologies": [{"source": "sun"}],
+    },
+}
+"""Collection -> group -> what is stored of it."""
+CHANGED: Final[Mapping[str, Any]] = {
+    "name": "Two",
+    "expected_on": "2031-01-01",
+    "commissioned_on": "2021-01-01",
+    "identity": {"model": "Two"},
+    "connection": {"gsp": "Two"},
+    "location": {"county": "Two"},
+    "capability": {"power_kw": 6},
+    "technologies": [{"source": "wind"}],
+}
+"""Group of an asset -> an update of it."""
+AGAIN: Final[Mapping[str, Any]] = {
+    "name": "Three",
+    "expected_on": "2032-01-01",
+    "commissioned_on": "2022-01-01",
+    "identity": {"model": "Three"},
+    "connection": {"gsp": "Three"},
+    "location": {"county": "Three"},
+    "capability": {"power_kw": 7},
+    "technologies": [{"source": "coal"}],
+}
+"""The same, another one."""
+
+
+def role_cells() -> Iterator[tuple[str, str, str]]:
+    """Type, role, and `+` where the one may be sent by the other."""
+    for message_type, row in ROLE_ROWS.items():
+        for role, mark in zip(ROLE_COLUMNS, row, strict=True):
+            yield message_type, role, mark
+
+
+def group_cells() -> Iterator[tuple[str, str, str, str]]:
+    """Collection, group, relation, and what the last may do with the others."""
+    for collection, rows in GROUP_ROWS.items():
+        for group, row in rows.items():
+            for relation, letter in zip(GROUP_COLUMNS[collection], row, strict=True):
+                yield collection, group, relation, RIGHTS[letter]

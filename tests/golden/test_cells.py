@@ -1,0 +1,301 @@
+"""Each cell of the rights is what was written down by hand, tried from outside."""
+
+from collections.abc import Mapping
+from typing import Any, Final, cast
+from uuid import uuid4
+
+import pytest
+from pydantic import ValidationError
+
+from contracts.assets import UpdateAsset
+from contracts.messages import split_type
+from contracts.taxonomy import FRONT_DESK
+from handlers.decision import Document
+from handlers.rights import GROUPS, RIGHTS, USER_GROUPS
+from handlers.visibility import edge, recorded
+from tests import registers
+from tests.builders import NOW, OWNER, command, issued, user_document
+from tests.decider import ENTRIES, Decider, reply, rules, said
+from tests.golden.cells import (
+    AGAIN,
+    BATTERY,
+    CHANGED,
+    GROUP_ROWS,
+    ROLE_COLUMNS,
+    ROLE_ROWS,
+    SAMPLES,
+    STORED,
+    THIRD,
+    group_cells,
+    role_cells,
+)
+from tests.golden.coverage import Tables, cells, group_cell, role_cell
+from topology.catalog import REGISTER_MODULES, build
+
+VIEWER: Final = issued("USR", 7000)
+"""Whose rights are tried; it has the one relation of the cell and no other."""
+SUBJECT: Final = issued("USR", 8000)
+"""The user whose data is looked at."""
+NOT_FOUND: Final = {"users": "user.not-found", "assets": "asset.not-found"}
+ALL_ROLES: Final = ["aggregator", "fsp", "mo", "owner", "so", "verifier"]
+
+
+def decider(roles: list[str]) -> Decider:
+    found = Decider()
+    found.documents["users", VIEWER] = user_document(VIEWER, roles=roles)
+    found.documents["users", THIRD] = user_document(THIRD, roles=ALL_ROLES)
+    return found
+
+
+def ask(given: Decider, kind: str, data: Mapping[str, Any], sender: str = VIEWER) -> Any:
+    """Type and data of the answer, and what users are told."""
+    message = command(kind, data, sender=sender, id=str(uuid4()))
+    if ENTRIES[kind].kind != "command":
+        return *said(given.ask(message)), ()
+    (outcome,) = given.decide(message)
+    return *reply(outcome), given.consequences([outcome])
+
+
+def said_against(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    return rules(data) if "findings" in data else []
+
+
+@pytest.mark.parametrize(
+    ("message_type", "role", "mark"),
+    [pytest.param(*cell, id=role_cell(*cell[:2])) for cell in role_cells()],
+)
+def test_role(message_type: str, role: str, mark: str) -> None:
+    sender = FRONT_DESK if role == FRONT_DESK else VIEWER
+    register, verb, _ = split_type(message_type)
+    sample = SAMPLES[f"{register}.{verb.removesuffix('.check')}"]
+    _, data, _ = ask(decider([role]), message_type, sample, sender)
+    denied = ("sender.role", "type") in said_against(data)
+    assert denied is (mark == "-")
+    if denied:
+        assert said_against(data) == [("sender.role", "type")]
+
+
+def user_with(relation: str) -> tuple[Decider, str]:
+    """A register with a user to whom the viewer is this and nothing else, and that user."""
+    given = decider(["operator"] if relation == "operator" else ["fsp"])
+    subject = VIEWER if relation == "self" else SUBJECT
+    document = {**user_document(subject, roles=["owner", "fsp"]), **STORED["users"]}
+    if relation == "registrant":
+        document["registrant"] = VIEWER
+    given.documents["users", subject] = document
+    tie(given, subject, THIRD, "delegate")
+    if relation == "delegate":
+        tie(given, subject, VIEWER, "delegate")
+    return given, subject
+
+
+def asset_with(relation: str, group: str) -> tuple[Decider, str]:
+    """A register with an asset to which the viewer is this and nothing else, and that asset."""
+    given = decider(["operator"] if relation == "operator" else ["fsp"])
+    is_planned = group == "expected_on"
+    absent = "commissioned_on" if is_planned else "expected_on"
+    document: dict[str, Any] = {
+        "_id": BATTERY,
+        "revision": 1,
+        "status": "provisional",
+        "status_at": NOW,
+        "registered_at": NOW,
+        "asset_type": "BAT",
+        "lifecycle": "planned" if is_planned else "operating",
+        **{name: value for name, value in STORED["assets"].items() if name != absent},
+    }
+    if relation in {"registrant", "owner"}:
+        document[relation] = VIEWER
+    given.documents["assets", BATTERY] = document
+    if relation == "delegate":
+        tie(given, OWNER, VIEWER, "delegate")
+    elif relation in {"aggregator", "fsp", "so", "mo", "verifier"}:
+        tie(given, BATTERY, VIEWER, relation)
+    return given, BATTERY
+
+
+def tie(given: Decider, entity: str, party: str, relation: str) -> None:
+    row = recorded(entity, party, [{"as": relation, "from": NOW, "until": None}])
+    given.documents["relations", row["_id"]] = row
+
+
+def can(right: str, wanted: str) -> bool:
+    order = ("none", "masked", "read", "write")
+    return order.index(right) >= order.index(wanted)
+
+
+@pytest.mark.parametrize(
+    ("collection", "group", "relation", "right"),
+    [pytest.param(*cell, id=group_cell(*cell[:3])) for cell in group_cells()],
+)
+def test_group(collection: str, group: str, relation: str, right: str) -> None:
+    if group == "relations":
+        (mandates if collection == "users" else parties)(relation, right)
+        return
+    given, key = user_with(relation) if collection == "users" else asset_with(relation, group)
+    is_shown(given, (collection, key), group, relation, right)
+    if collection == "assets":
+        is_told(given, group, relation, right)
+        is_written(given, group, relation, right)
+
+
+def is_shown(given: Decider, key: tuple[str, str], group: str, relation: str, right: str) -> None:
+    """A question shows the group whole, masked or not at all."""
+    collection, name = key
+    kind, data, _ = ask(given, f"{collection[:-1]}.get.v1", {"id": name})
+    if relation == "others":
+        assert said_against(data) == [(NOT_FOUND[collection], "data.id")]
+        return
+    assert kind == f"{collection[:-1]}.get.accepted.v1"
+    stored: Document = given.documents[key]
+    assert (group in data.get("masked", ())) is (right == "masked")
+    if right == "none":
+        assert group not in data
+    elif right == "masked":
+        assert data.get(group) == {"account_name": "********ple", "account_number": "*****678"}
+    else:
+        assert data.get(group) == stored[group]
+
+
+def is_told(given: Decider, group: str, relation: str, right: str) -> None:
+    """An event names the changed group to whom may read it."""
+    if group not in CHANGED:
+        return
+    update = {"id": BATTERY, group: CHANGED[group]}
+    kind, _, letters = ask(given, "asset.update.v1", update, sender="operator")
+    assert kind == "asset.update.accepted.v1"
+    told = [said(one)[1]["changed"] for one in letters if one.recipient == VIEWER]
+    if relation in {"operator", "delegate", "others"}:
+        assert told == [], "who has no tie to the asset itself is told of nothing"
+        return
+    assert [bool(names) for names in told] == ([True] if can(right, "read") else [])
+    assert all(name.partition(".")[0] == group for names in told for name in names)
+
+
+def is_written(given: Decider, group: str, relation: str, right: str) -> None:
+    """An update writes the group, or is rejected and says which group it may not write."""
+    if group not in UpdateAsset.model_fields:
+        assert right != "write", "no update can name this group"
+        return
+    before = given.documents["assets", BATTERY]
+    wish = AGAIN[group]
+    kind, data, _ = ask(given, "asset.update.v1", {"id": BATTERY, group: wish})
+    after = given.documents["assets", BATTERY]
+    if right == "write":
+        assert kind == "asset.update.accepted.v1"
+        assert after[group] != before[group]
+    else:
+        denied = [("asset.not-yours", f"data.{group}")]
+        assert said_against(data) == (
+            denied if relation != "others" else [("asset.not-found", "data.id")]
+        )
+        assert after == before
+
+
+def parties(relation: str, right: str) -> None:
+    """Who is what to an asset: told to whom may read it, recorded by whom may write it."""
+    given, _ = asset_with(relation, "name")
+    wish = {"id": BATTERY, "party": THIRD, "relation": "fsp"}
+    _, _, letters = ask(given, "asset.relate.v1", {**wish, "service": "DC"}, sender="operator")
+    told = {one.recipient for one in letters}
+    assert THIRD in told
+    if relation in {"registrant", "owner"}:
+        assert VIEWER in told
+    elif not can(right, "read"):
+        assert VIEWER not in told
+    kind, data, _ = ask(given, "asset.relate.v1", wish)
+    if right == "write":
+        assert kind == "asset.relate.accepted.v1"
+    else:
+        hidden = [("asset.not-found", "data.id")]
+        denied = [("relation.not-yours", "data.party")]
+        assert said_against(data) == (hidden if relation == "others" else denied)
+
+
+def mandates(relation: str, right: str) -> None:
+    """Who acts for a user: told to whom may read it, ended by whom may write it."""
+    given, subject = user_with(relation)
+    row = edge(subject, THIRD)
+    before = given.documents["relations", row]
+    _, _, letters = ask(given, "mandate.end.v1", {"user": subject}, sender=THIRD)
+    assert (VIEWER in {one.recipient for one in letters}) is can(right, "read")
+    given.documents["relations", row] = before
+    ask(given, "mandate.end.v1", {"delegate": THIRD})
+    assert (given.documents["relations", row] != before) is (right == "write")
+
+
+def covered() -> set[str]:
+    roles = {role_cell(*cell[:2]) for cell in role_cells()}
+    return roles | {group_cell(*cell[:3]) for cell in group_cells()}
+
+
+def test_every_cell_has_its_test_and_every_test_its_cell() -> None:
+    wanted = set(cells(build(), GROUPS))
+    assert wanted - covered() == set(), "write their rows into tests/golden/cells.py"
+    assert covered() - wanted == set(), "no such cell any more: delete the row"
+
+
+def test_a_command_without_a_row_is_found_by_its_name() -> None:
+    more = build((*REGISTER_MODULES, registers))
+    missing = set(cells(more, GROUPS)) - covered()
+    trials = {name for name in more if name.startswith("trial.")}
+    assert missing == {role_cell(name, role) for name in trials for role in ROLE_COLUMNS}
+
+
+def test_a_group_and_a_relation_without_a_row_are_found_by_their_names() -> None:
+    tables: Tables = {"users": {**USER_GROUPS, "hobbies": {"self": "read", "verifier": "read"}}}
+    missing = set(cells({}, tables)) - covered()
+    relations = ("self", "registrant", "delegate", "operator", "verifier", "others")
+    assert missing == {
+        *(group_cell("users", "hobbies", relation) for relation in relations),
+        *(group_cell("users", group, "verifier") for group in USER_GROUPS),
+    }
+
+
+def test_a_changed_table_fails_the_test_of_the_changed_cell(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The expectations are not read from the table: every other right is put into every cell."""
+    missed: list[tuple[str, str]] = []
+    tried = 0
+    for collection, group, relation, right in group_cells():
+        is_seen = behaviour(collection, group, relation, right)
+        for other in RIGHTS if relation != "others" else ():
+            if behaviour(collection, group, relation, other) == is_seen:
+                continue
+            tried += 1
+            with monkeypatch.context() as patch:
+                patch.setitem(cells_of(collection, group), relation, other)
+                if not fails(collection, group, relation, right):
+                    missed.append((group_cell(collection, group, relation), other))
+    assert missed == []
+    assert tried > 300
+
+
+def cells_of(collection: str, group: str) -> dict[str, str]:
+    """A row of the tables, to be changed."""
+    return cast("dict[str, str]", GROUPS[collection][group])
+
+
+def fails(*cell: str) -> bool:
+    """Whether the test of a cell fails; a masked text may also not fit what is answered."""
+    try:
+        test_group(*cell)
+    except (AssertionError, ValidationError):
+        return True
+    return False
+
+
+def behaviour(collection: str, group: str, relation: str, right: str) -> object:
+    """What can be seen of a right from outside: no command writes a user's groups yet."""
+    if group == "relations":
+        has_ties = relation not in {"operator", "delegate"} or collection == "users"
+        is_told = has_ties and relation != "operator" and can(right, "read")
+        return is_told, collection == "assets" and right == "write"
+    is_updated = collection == "assets" and group in CHANGED
+    return "read" if right == "write" and not is_updated else right
+
+
+def test_all_rows_are_as_wide_as_their_heads() -> None:
+    assert {len(row) for row in ROLE_ROWS.values()} == {len(ROLE_COLUMNS)}
+    assert GROUP_ROWS.keys() == GROUPS.keys()
