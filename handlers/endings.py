@@ -12,12 +12,14 @@ from handlers.bookkeeping import dead_letter_put, inbox_put, unattributed
 from handlers.case import Case, Outcome
 from handlers.decision import Put, Rejected
 from handlers.letters import Letter
-from handlers.parking import LADDER, Contended, touched
+from handlers.parking import LADDER, WAITING_MAX, Contended, touched
 from handlers.rules import reject
 
 STACK_CHARACTERS_MAX: Final = 4096
 AT_ONCE: Final = timedelta(0)
 """No delay but that of whom one waits for."""
+
+TOO_MANY: Final = Contended(f"expected at most {WAITING_MAX} to wait in a lane")
 
 
 def rejected(case: Case, arrival: Arrival, decision: Rejected) -> Outcome:
@@ -95,7 +97,7 @@ def behind(case: Case, arrival: Arrival, keys: frozenset[str]) -> Outcome:
     """Wait for a command that came before and touches the same; who waits already stays."""
     place = case.parking
     if place.is_full and arrival.delivery.ticket is None:
-        return poisoned(case, Contended("expected fewer to wait in this lane"), "exhausted")
+        return poisoned(case, TOO_MANY, "exhausted")
     put = (
         ()
         if arrival.delivery.ticket
@@ -110,6 +112,8 @@ def deferred(case: Case, arrival: Arrival, error: Contended) -> Outcome:
     attempt = ticket.attempt if ticket else 0
     if attempt >= len(LADDER):
         return poisoned(case, error, "exhausted")
+    if ticket is None and case.parking.is_full:
+        return poisoned(case, TOO_MANY, "exhausted")
     keys = touched(case.reads(arrival), arrival)
     put = case.parking.put(case.index, arrival, keys, case.now, LADDER[attempt])
     return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), (put,))

@@ -305,6 +305,17 @@ def test_a_row_that_goes_on_waiting_leaves_no_key_behind() -> None:
     assert waiting._touching == {}
 
 
+async def test_the_parking_takes_nobody_more_when_it_is_full(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that lost itself; who waits already goes on waiting."""
+    monkeypatch.setattr("handlers.parking.WAITING_MAX", 1)
+    await place.run(keep("a", 1))
+    await place.run(command("trial.keep.v1", {"id": "a"}, sender=PLATFORM, id="another"))
+    await place.later(LADDER[0])
+    assert place.kinds == [["deferred"], ["exhausted"], ["deferred"]]
+
+
 def test_a_change_of_oneself_is_not_overtaken() -> None:
     arrival = admit(command("user.get.v1", {"id": PLATFORM}), CONTRACTS, Limits())
     assert isinstance(arrival, Arrival)
