@@ -101,8 +101,9 @@ class ReplayEnded(Event, type="event.replay-ended.v1"):
     id: UserId
     """The recipient."""
     from_sequence: int
+    """Sequence from which on it was told again; above `upto` where there was nothing."""
     upto: int
-    """Everything up to this sequence has come, unless it may not be seen any more."""
+    """Everything from there up to this has come, unless it may not be seen any more."""
     told: int
     """How many events came again."""
 

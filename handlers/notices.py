@@ -140,6 +140,8 @@ def replay_events(command: ReplayEvents, view: View, context: Context) -> Decisi
         "revision": was["revision"] + 1 if was else 1,
         "run": run,
         "state": "running",
+        # From a time on: the first event that is late enough.
+        "first": None if command.from_time else first,
         "told": 0,
         "at": context.now,
     }

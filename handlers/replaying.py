@@ -49,13 +49,15 @@ def replay(fact: ReplayAsked, view: View, context: Context) -> Handled:
     standings = _standings(wanted, fact, view, context)
     told = tuple(filter(None, (_told(row, fact, standings) for row in wanted)))
     is_last = not further or further >= event_row(fact.id, fact.upto)
+    first = was["first"] or (wanted[0]["sequence"] if wanted else None)
     record: dict[str, Any] = {**was, "at": context.now, "told": was["told"] + len(told)}
+    record["first"] = first
     record |= {"revision": was["revision"] + 1, "state": "ended" if is_last else "running"}
     if not is_last:
         return Handled(keyed_to, (Put("replays", record, was),), told, further, PAUSE)
     post = Post(view, context)
     ended = ReplayEnded(
-        id=fact.id, from_sequence=fact.from_sequence, upto=fact.upto, told=record["told"]
+        id=fact.id, from_sequence=first or fact.upto + 1, upto=fact.upto, told=record["told"]
     )
     post.send(own(fact.id, ended), ReplayEnded.message_type, fact.id)
     return Handled(keyed_to, (Put("replays", record, was), *post.writes), (*told, *post.told))

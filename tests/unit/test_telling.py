@@ -181,7 +181,7 @@ def test_a_clock_that_was_put_back_keeps_nobody_waiting(decider: Decider) -> Non
 def test_a_digest_that_is_told_again_names_only_what_one_may_still_see(decider: Decider) -> None:
     kept, lost = (
         registered(decider),
-        registered(decider, identity={"make": "B", "serial": "SN-4712"}),
+        registered(decider, identity={"make": "Bolt", "serial": "SN-4712"}),
     )
     fields = {"kinds": {"asset.updated.v1": 2}, "subjects": [kept, lost]}
     digest = {"id": STRANGER, **fields, "first_at": NOW.isoformat(), "last_at": NOW.isoformat()}
