@@ -85,5 +85,6 @@ clean: ## removes what tools made; keeps .venv and the data in .flexspine
 	@touch $@
 
 # The script writes this stamp itself, and only where there was an npm: one that comes later is used.
-.venv/.node: tests/golden/parser/package-lock.json .venv/.python .ci/node
+.venv/.node: tests/golden/parser/package-lock.json examples/platforms/javascript/package-lock.json \
+		.venv/.python .ci/node
 	@.ci/node $@

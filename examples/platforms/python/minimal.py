@@ -2,7 +2,6 @@
 
     pip install aio-pika
     python minimal.py 'amqp://USR-...:key@host:5672/vhost' state.json
-
 Standard input stands for your program: a line `{"type": ..., "data": ...}` is a wish of it.
 Standard output is what it would act on: `{"reply": ...}` and `{"event": ...}`, events in order.
 It ends when its input has ended and every command has its answer.
@@ -30,7 +29,6 @@ KINDS = ("asset", "user", "notice", "event", "message")
 and looks like a gap; to be told less, send `subscription.set.v1`: what is off is not counted."""
 REPLAY, ENDED = "event.replay.v1", "event.replay-ended.v1"
 AGAIN_S = 6  # The next replay may be asked for five seconds after the end of the last one.
-IDS_MAX = 1000
 FAULTS = (aio_pika.exceptions.AMQPError, ConnectionError, TimeoutError)
 
 
@@ -64,8 +62,7 @@ class Platform:
         self.user = unquote(urlsplit(url).username or "")  # The account's name is the user's id.
         self.state = State(path)
         self.commands: AbstractExchange | None = None  # None while there is no connection.
-        self.input_ended = False
-        self.gap, self.done = asyncio.Event(), asyncio.Event()
+        self.gap, self.done, self.input_ended = asyncio.Event(), asyncio.Event(), False
 
     async def run(self) -> None:
         """Connect, and connect again, until everything is done."""
@@ -76,9 +73,8 @@ class Platform:
                     await self.work(await connection.channel())
             except FAULTS as error:
                 print(f"connecting again after {error!r}", file=sys.stderr)
-                await asyncio.sleep(1)
-            finally:
                 self.commands = None
+                await asyncio.sleep(1)
         for task in tasks:
             task.cancel()
 
@@ -101,8 +97,8 @@ class Platform:
         for command in list(self.state.waiting):
             await self.publish(command)
         self.settle()
-        ends = (channel.closed(), asyncio.ensure_future(self.done.wait()))
-        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        done = asyncio.ensure_future(self.done.wait())
+        await asyncio.wait((channel.closed(), done), return_when=asyncio.FIRST_COMPLETED)
         if not self.done.is_set():
             raise ConnectionError("the connection ended")
 
@@ -126,9 +122,9 @@ class Platform:
 
     async def publish(self, command: str) -> None:
         """Give a command to the broker; when this returns, the backbone has it and will answer."""
-        if self.commands is None or command not in self.state.waiting:
+        kind, body = self.state.waiting.get(command, ("", ""))
+        if self.commands is None or not kind:
             return
-        kind, body = self.state.waiting[command]
         message = aio_pika.Message(body.encode(), content_type="application/cloudevents+json")
         message.user_id = self.user  # The broker vouches for it: it is the account or nothing.
         message.reply_to = f"{self.user}.replies"
@@ -142,7 +138,7 @@ class Platform:
             hear(json.loads(message.body))
             self.state.save()
             self.settle()
-            with suppress(*FAULTS):  # Not acknowledged, it comes again on the next connection.
+            with suppress(*FAULTS):  # Not acknowledged, it comes again.
                 await message.ack()
 
         return take
@@ -150,7 +146,7 @@ class Platform:
     def hear_reply(self, envelope: Envelope) -> None:
         """An answer settles its command; `held` is a notice only, and the outcome follows."""
         command = envelope.get("correlationid", "")
-        # Not waiting: a repeat, of a command that is settled.
+        # One that does not wait is settled: a repeat.
         if ".held." not in envelope["type"] and command in self.state.waiting:
             kind, _ = self.state.waiting.pop(command)
             if kind != REPLAY:
@@ -163,7 +159,7 @@ class Platform:
             self.hear_reply(envelope)  # An answer that could not go to the replies.
             return
         if envelope["id"] not in state.ids and int(envelope["sequence"]) > state.last:
-            state.ids = [*state.ids, envelope["id"]][-IDS_MAX:]
+            state.ids = [*state.ids, envelope["id"]][-1000:]
             state.ahead[envelope["sequence"]] = envelope
         self.act()
         data: Envelope = envelope["data"]
