@@ -50,7 +50,7 @@ memory: .venv/.python ## wiring on the in-process broker and store
 conformance: setup ## one suite for every implementation of the store
 	@$(PYTEST) tests/conformance
 
-broker: setup ## tests on a real RabbitMQ and MongoDB
+broker: setup .venv/.node ## tests on a real RabbitMQ and MongoDB
 	@$(PYTEST) tests/broker
 
 chaos: setup ## tests that kill servers and workers, then the long storms; SEEDS='1 2 3'
