@@ -50,7 +50,7 @@ memory: .venv/.python ## wiring on the in-process broker and store
 conformance: setup ## one suite for every implementation of the store
 	@$(PYTEST) tests/conformance
 
-broker: setup ## tests on a real RabbitMQ and MongoDB
+broker: setup .venv/.node ## tests on a real RabbitMQ and MongoDB
 	@$(PYTEST) tests/broker
 
 chaos: setup ## tests that kill servers and workers, then the long storms; SEEDS='1 2 3'
@@ -85,5 +85,6 @@ clean: ## removes what tools made; keeps .venv and the data in .flexspine
 	@touch $@
 
 # The script writes this stamp itself, and only where there was an npm: one that comes later is used.
-.venv/.node: tests/golden/parser/package-lock.json .venv/.python .ci/node
+.venv/.node: tests/golden/parser/package-lock.json examples/platforms/javascript/package-lock.json \
+		.venv/.python .ci/node
 	@.ci/node $@

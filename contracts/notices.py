@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from contracts.messages import Command, Contract, Event, Query
-from contracts.values import AssetId, GspGroup, Timestamp, UserId
+from contracts.values import AnyUserId, AssetId, GspGroup, Timestamp, UserId
 
 EVERYBODY = {"operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier"}
 Choice = Literal["now", "digest", "off"]
@@ -17,7 +17,7 @@ Sequence = Annotated[StrictInt, Field(ge=1, lt=2**53)]
 class SubscriptionState(Contract):
     """What a user has chosen; what it has not chosen goes by the table of kinds."""
 
-    id: UserId
+    id: AnyUserId
     revision: int
     kinds: dict[str, Choice]
     assets: dict[str, Choice]
@@ -55,7 +55,7 @@ class SetSubscription(
 class ReplayState(Contract):
     """What will be told again."""
 
-    id: UserId
+    id: AnyUserId
     from_sequence: int
     upto: int
     """Sequence of the last event that comes again."""
@@ -65,7 +65,8 @@ class ReplayEvents(Command, type="event.replay.v1", senders=EVERYBODY, accepted=
     """Be told again what you were told before, filtered by what you may see now.
 
     The events come to your queue marked `replayed`, with the id, time and sequence that they had;
-    those that you may not see any more are left out. One replay at a time.
+    those that you may not see any more are left out. Behind them comes `event.replay-ended.v1`:
+    what is missing up to its `upto` will not come any more. One replay at a time.
     Errors: `event.replay-running`, `event.replay-too-soon`, `event.replay-range`.
     Source: the requirement's assumption that a participant may be offline.
     """
@@ -87,9 +88,24 @@ class ReplayAsked(Event, type="event.replay-asked.v1", apart=True):
 
     id: UserId
     by: UserId
+    run: int
+    """Number of this replay among all of the user's; a later one ends those before it."""
     from_sequence: int
     from_time: datetime | None = None
     upto: int
+
+
+class ReplayEnded(Event, type="event.replay-ended.v1"):
+    """A replay is over: what has not come of it by now may not be seen any more."""
+
+    id: UserId
+    """The recipient."""
+    from_sequence: int
+    """Sequence from which on it was told again; above `upto` where there was nothing."""
+    upto: int
+    """Everything from there up to this has come, unless it may not be seen any more."""
+    told: int
+    """How many events came again."""
 
 
 class NoticeDue(Event, type="notice.due.v1"):

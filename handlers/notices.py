@@ -37,6 +37,8 @@ from handlers.telling import DIGEST_MINUTES
 
 REPLAY_PAUSE: Final = timedelta(seconds=5)
 """How long after the end of a replay its user may ask for the next one."""
+REPLAY_SILENCE_MAX: Final = timedelta(minutes=10)
+"""After how long without a page a replay counts as dead, as when its fact is a dead letter."""
 CHOICES_MAX: Final = 1000
 """How many assets a user may choose for one by one."""
 BY_TYPE: Final = {kind.message_type: rule for kind, rule in KINDS.items()}
@@ -132,14 +134,19 @@ def replay_events(command: ReplayEvents, view: View, context: Context) -> Decisi
     findings = (*_too_many(was, context), *_out_of_range(command, first, upto, last))
     if findings:
         return reject(*findings)
+    run = was["run"] + 1 if was else 1
     document = {
         "_id": user,
         "revision": was["revision"] + 1 if was else 1,
+        "run": run,
         "state": "running",
+        # From a time on: the first event that is late enough.
+        "first": None if command.from_time else first,
+        "told": 0,
         "at": context.now,
     }
     asked = ReplayAsked(
-        id=user, by=user, from_sequence=first, from_time=command.from_time, upto=upto
+        id=user, by=user, run=run, from_sequence=first, from_time=command.from_time, upto=upto
     )
     return Accepted(
         subject=user,
@@ -164,14 +171,16 @@ def _range(command: ReplayEvents, known: Document) -> tuple[int, int]:
 def _too_many(was: Document | None, context: Context) -> Iterator[Finding]:
     if was is None:
         return
-    if was["state"] == "running":
+    # A clock that was put back must not make anybody wait for hours.
+    since = abs(context.now - was["at"])
+    if was["state"] == "running" and since < REPLAY_SILENCE_MAX:
         yield finding(
             "event.replay-running",
             "",
             expected="no other replay of yours under way",
-            advice="Wait until the events up to its `upto` have come.",
+            advice="Wait until its `event.replay-ended.v1` has come.",
         )
-    elif context.now < was["at"] + REPLAY_PAUSE:
+    elif was["state"] == "ended" and since < REPLAY_PAUSE:
         yield finding(
             "event.replay-too-soon",
             "",

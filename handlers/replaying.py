@@ -1,16 +1,23 @@
 """Telling again: a page of what a user was told, as far as it may see it now."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from contracts.notices import ReplayAsked
+from contracts.notices import ReplayAsked, ReplayEnded
 from contracts.taxonomy import USER_PREFIX
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Span, Told, View
 from handlers.kinds import NAMES
-from handlers.telling import event_row
-from handlers.visibility import again, mandate_read, standing_reads, standing_to
+from handlers.telling import Post, event_row
+from handlers.visibility import (
+    Standing,
+    again,
+    mandate_read,
+    own,
+    standing_reads,
+    standing_to,
+)
 
 PAUSE: Final = timedelta(milliseconds=200)
 """Between two pages: a replay takes no more than a part of the lane."""
@@ -22,34 +29,39 @@ def _span(fact: ReplayAsked, context: Context) -> Span:
 
 
 def replay_reads(fact: ReplayAsked, context: Context) -> Reads:
-    """A page of what the user was told, and the record of the replay."""
+    """A page of what the user was told, the record of the replay, and the user's count."""
     yield "replays", fact.id
+    yield "sequences", fact.id
     yield "events", _span(fact, context)
 
 
 def replay(fact: ReplayAsked, view: View, context: Context) -> Handled:
     """Tell a page again, filtered by what its reader may see now; then the next page, or the end.
 
+    Each page says in the record that the replay is alive. One that a later replay has taken the
+    place of, because nothing was heard of it for long, ends itself.
     Source: U5.
     """
+    keyed_to, was = unattributed(context.now), view.get("replays", fact.id)
+    if was is None or (was["run"], was["state"]) != (fact.run, "running"):
+        return Handled(keyed_to)
     rows, further = view.page("events", _span(fact, context))
     wanted = [row for row in rows if _is_wanted(row, fact)]
-    subjects = {str(row["subject"]) for row in wanted} - {fact.id}
-    view.require(
-        key for subject in subjects for key in standing_reads(_register(subject), subject, fact.id)
-    )
-    view.require(mandate_read(view.get(_register(s), s), fact.id) for s in subjects)
-    told = (_told(row, fact, view, context) for row in wanted)
-    keyed_to = unattributed(context.now)
+    standings = _standings(wanted, fact, view, context)
+    told = tuple(filter(None, (_told(row, fact, standings) for row in wanted)))
     is_last = not further or further >= event_row(fact.id, fact.upto)
+    first = was["first"] or (wanted[0]["sequence"] if wanted else None)
+    record: dict[str, Any] = {**was, "at": context.now, "told": was["told"] + len(told)}
+    record["first"] = first
+    record |= {"revision": was["revision"] + 1, "state": "ended" if is_last else "running"}
     if not is_last:
-        return Handled(keyed_to, (), tuple(filter(None, told)), further, PAUSE)
-    was = view.get("replays", fact.id)
-    ended: tuple[Put, ...] = ()
-    if was is not None:
-        after = {"state": "ended", "at": context.now, "revision": was["revision"] + 1}
-        ended = (Put("replays", {**was, **after}, was),)
-    return Handled(keyed_to, ended, tuple(filter(None, told)))
+        return Handled(keyed_to, (Put("replays", record, was),), told, further, PAUSE)
+    post = Post(view, context)
+    ended = ReplayEnded(
+        id=fact.id, from_sequence=first or fact.upto + 1, upto=fact.upto, told=record["told"]
+    )
+    post.send(own(fact.id, ended), ReplayEnded.message_type, fact.id)
+    return Handled(keyed_to, (Put("replays", record, was), *post.writes), (*told, *post.told))
 
 
 def _is_wanted(row: Document, fact: ReplayAsked) -> bool:
@@ -61,18 +73,37 @@ def _register(subject: str) -> str:
     return "users" if subject.startswith(f"{USER_PREFIX}-") else "assets"
 
 
-def _told(row: Document, fact: ReplayAsked, view: View, context: Context) -> Told | None:
+def _mentioned(row: Document) -> Iterator[str]:
+    """Whom and what an event tells of: its subject, and what a digest sums up."""
+    yield str(row["subject"])
+    yield from (row["data"].value or {}).get("subjects", ())
+
+
+def _standings(
+    rows: Iterable[Document], fact: ReplayAsked, view: View, context: Context
+) -> Mapping[str, Standing]:
+    """What the reader is by now to everything that a page tells of, but for itself."""
+    subjects = {subject for row in rows for subject in _mentioned(row)} - {fact.id}
+    view.require(key for s in subjects for key in standing_reads(_register(s), s, fact.id))
+    view.require(mandate_read(view.get(_register(s), s), fact.id) for s in subjects)
+    reader = Sender(fact.id, frozenset(), "confirmed")
+    return {
+        s: standing_to((register, s), view.get(register, s), reader, view, context.now)
+        for s, register in ((s, _register(s)) for s in sorted(subjects))
+    }
+
+
+def _told(row: Document, fact: ReplayAsked, standings: Mapping[str, Standing]) -> Told | None:
     """One event as it is told again; None where its reader may not know of it any more."""
     data: Mapping[str, Any] | None = row["data"].value
     if data is None:
         return None
-    subject, standing = str(row["subject"]), None
+    subject = str(row["subject"])
+    unknown = frozenset(s for s, standing in standings.items() if not standing.may_see)
     # What names its reader is about the reader, who may be nothing to the subject any more.
-    if subject != fact.id and data.get(NAMES.get(row["type"], "")) != fact.id:
-        reader, register = Sender(fact.id, frozenset(), "confirmed"), _register(subject)
-        document = view.get(register, subject)
-        standing = standing_to((register, subject), document, reader, view, context.now)
-    visible = again(fact.id, standing, data)
+    names_reader = data.get(NAMES.get(row["type"], "")) == fact.id
+    standing = None if names_reader else standings.get(subject)
+    visible = again(fact.id, standing, data, unknown)
     if visible is None:
         return None
     return Told(

@@ -3,7 +3,7 @@
 Every way out has this one door: replies, findings, answers to queries, personal events.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -220,10 +220,13 @@ def own(recipient: str, data: Contract) -> Visible:
     return Visible(recipient, data, _SEAL)
 
 
-def again(recipient: str, standing: Standing | None, data: Mapping[str, Any]) -> Visible | None:
+def again(
+    recipient: str, standing: Standing | None, data: Mapping[str, Any], unknown: Container[str]
+) -> Visible | None:
     """An event that was told before, as the recipient may know it now.
 
-    Without a standing it is about the recipient itself.
+    Without a standing it is about the recipient itself; of what such a one sums up, that of which
+    it may not know any more, `unknown`, is left out.
     """
     if standing is not None and not standing.may_see:
         return None
@@ -233,6 +236,8 @@ def again(recipient: str, standing: Standing | None, data: Mapping[str, Any]) ->
         kept["changed"] = list(standing.names(kept["changed"]))
         if not kept["changed"]:
             return None
+    if kept.get("subjects") is not None:
+        kept["subjects"] = [subject for subject in kept["subjects"] if subject not in unknown]
     return Visible(recipient, Again(**kept), _SEAL)
 
 

@@ -1,11 +1,11 @@
 """What a decision has read so far: documents with their secrets open, and their data keys."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from handlers.decision import PAGE, Document, Secret, Span
+from handlers.decision import PAGE, Document, NotLoadedError, Secret, Span
 from handlers.parking import COLLECTION, Parked, Waiting
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
@@ -14,6 +14,24 @@ from workers.vault import Keyring, Sealed, Undecipherable, Vault
 
 PAGES_ROWS_MAX: Final = 2000
 """How many rows are read at once for several pages, besides one whole page."""
+
+
+class Closed(Secret):
+    """A secret that is opened by whoever asks for its value, and not before.
+
+    On the way of a question: the time of an answer must not tell what its asker may not see.
+    """
+
+    __slots__ = ("_open",)
+    _open: Callable[[], Any]
+
+    def __init__(self, opened: Callable[[], Any]) -> None:
+        object.__setattr__(self, "_open", opened)
+
+    @property
+    def value(self) -> Any:
+        """The value; NotLoadedError where its key has to be read first."""
+        return self._open()
 
 
 @dataclass(slots=True)
@@ -28,6 +46,8 @@ class Loaded:
     """Subjects without a data key."""
     locked: dict[str, Exception] = field(default_factory=dict)
     """Subjects whose data key does not open, and why."""
+    closed: set[str] = field(default_factory=set)
+    """Subjects under whose keys something is sealed that nobody has asked for yet."""
 
     def knows_key(self, subject: str) -> bool:
         """Whether the subject's data key was looked for."""
@@ -47,10 +67,15 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """Reads documents, one query per collection, and opens what is sealed in them."""
+    """Reads documents, one query per collection, and opens what is sealed in them.
+
+    `lazily`: no key is read, and nothing opened, before a handler asks for a value. So as much is
+    done for a document that its asker may not see as for one that there is not.
+    """
 
     store: StateStore
     vault: Vault
+    lazily: bool = False
 
     async def read(self, missing: Iterable[tuple[str, Any]], loaded: Loaded) -> None:
         """Add documents to what is loaded; keys of the users among them come in the same round."""
@@ -62,9 +87,7 @@ class Loader:
                 continue
             stored = InboxKey(*key) if isinstance(key, tuple) else key
             wanted.setdefault(collection, set()).add(stored)
-        wanted.setdefault("keys", set()).update(
-            user for user in wanted.get("users", ()) if not loaded.knows_key(str(user))
-        )
+        self._want_keys(wanted, loaded)
         asked_for = {name: keys for name, keys in wanted.items() if keys}
         stored = await self.store.load(asked_for)
         found = {name: dict(rows) for name, rows in stored.items()}
@@ -76,9 +99,12 @@ class Loader:
                 wanted.setdefault(collection, set()).update(by_id)
         self._take_keys(wanted["keys"], found.get("keys", {}), loaded)
         needed = {s for d in found.values() for document in d.values() for s in subjects(document)}
-        # A key that was looked for beside its document may have been made between the queries.
-        loaded.absent -= needed & set(map(str, wanted["keys"]))
-        await self._read_keys(needed, loaded)
+        if self.lazily:
+            loaded.closed |= {subject for subject in needed if not loaded.knows_key(subject)}
+        else:
+            # A key that was looked for beside its document may have been made between the queries.
+            loaded.absent -= needed & set(map(str, wanted["keys"]))
+            await self._read_keys(needed, loaded)
         for collection, keys in wanted.items():
             documents = loaded.documents.setdefault(collection, {})
             for key in keys:
@@ -87,6 +113,16 @@ class Loader:
                     documents[key] = self._opened(collection, key, raw, loaded) if raw else None
                 except Undecipherable as error:
                     documents[key] = error
+
+    def _want_keys(self, wanted: dict[str, set[Key]], loaded: Loaded) -> None:
+        """Add the keys that will be needed: of users at once, or as soon as any is asked for."""
+        keys = wanted.setdefault("keys", set())
+        if not self.lazily:
+            keys.update(u for u in wanted.get("users", ()) if not loaded.knows_key(str(u)))
+        elif keys:
+            # One value is asked for: those beside it would each need a round of their own.
+            keys.update(loaded.closed)
+            loaded.closed.clear()
 
     async def _pages(
         self, collection: str, spans: Iterable[Span]
@@ -160,12 +196,17 @@ class Loader:
         """The document with plain secrets; one whose key was destroyed is Secret(None)."""
         aad = sealing_place(collection, key)
 
-        def unseal(sealed: Sealed) -> Secret:
+        def value(sealed: Sealed) -> Any:
             if sealed.key in loaded.absent:
-                return Secret(None)
+                return None
             if sealed.key in loaded.locked:
                 raise loaded.locked[sealed.key]
-            return Secret(secret_value(loaded.keyring.open(sealed, aad)))
+            if not loaded.knows_key(sealed.key):
+                raise NotLoadedError([("keys", sealed.key)])
+            return secret_value(loaded.keyring.open(sealed, aad))
+
+        def unseal(sealed: Sealed) -> Secret:
+            return Closed(lambda: value(sealed)) if self.lazily else Secret(value(sealed))
 
         document: Document = unsealed(raw, unseal)
         return document

@@ -45,7 +45,8 @@ class Desk:
     async def answer(self, delivery: Delivery) -> Letter | None:
         """The reply; None where there is nobody to tell. Raises Unavailable, or a handler's bug."""
         arrival = admit(delivery, self._contracts, self.limits)
-        loader, loaded, now = Loader(self.store, self.vault), Loaded(), self.clock()
+        loader, loaded = Loader(self.store, self.vault, lazily=True), Loaded()
+        now = self.clock()
         for round_number in range(ROUNDS_MAX):
             view = View(loaded.documents, may_ask=round_number < ROUNDS_MAX - 1)
             try:

@@ -1,11 +1,18 @@
 """Who is told what of a fact, in which order, and how it is told again."""
 
 import json
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 
+from contracts.taxonomy import BACKBONE
+from handlers.admission import Delivery
+from handlers.case import Outcome
+from handlers.decision import PAGE, Secret
 from handlers.letters import Letter
+from handlers.notices import REPLAY_SILENCE_MAX
+from handlers.telling import event_row
 from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, reply, rules
@@ -19,7 +26,8 @@ def decider() -> Decider:
 
 
 def registered(decider: Decider, **changes: Any) -> str:
-    (outcome,) = decider.decide(command(data=asset(owner=OWNER) | changes, id="register"))
+    name = f"register-{len(decider.of('assets'))}"
+    (outcome,) = decider.decide(command(data=asset(owner=OWNER) | changes, id=name))
     asset_id: str = reply(outcome)[1]["id"]
     return asset_id
 
@@ -101,8 +109,13 @@ def test_what_is_told_again_is_what_one_may_still_see(decider: Decider) -> None:
     decider.documents["replays", STRANGER] |= {"at": NOW.replace(year=2025)}  # type: ignore[operator]
     nothing = decider.consequences(decider.decide(later))
     mine = [content(letter) for letter in first if letter.recipient == STRANGER]
-    assert [content(letter) for letter in again] == [one | {"replayed": "true"} for one in mine[1:]]
-    assert nothing == []
+    *told, end = map(content, again)
+    assert told == [one | {"replayed": "true"} for one in mine[1:]]
+    assert (end["type"], end["sequence"]) == ("event.replay-ended.v1", "4")
+    assert end["data"] == {"id": STRANGER, "from_sequence": 2, "upto": 3, "told": 2}
+    # The end of the first replay is about the reader itself, and comes again with all the rest.
+    assert [content(letter)["sequence"] for letter in nothing] == ["4", "5"]
+    assert content(nothing[-1])["data"]["told"] == 1
     assert decider.documents["replays", STRANGER]["state"] == "ended"
 
 
@@ -116,3 +129,75 @@ def test_a_second_replay_waits_for_the_first(decider: Decider) -> None:
     first, second = decider.decide(*asks)
     assert reply(first)[1] == {"id": OWNER, "from_sequence": 1, "upto": 1}
     assert rules(reply(second)[1]) == [("event.replay-running", "")]
+
+
+def asked(decider: Decider, name: str) -> Outcome:
+    ask = command(
+        "event.replay.v1", {"from_sequence": 1}, sender=OWNER, id=name, time=decider.now.isoformat()
+    )
+    (outcome,) = decider.decide(ask)
+    return outcome
+
+
+def test_a_replay_of_which_nothing_is_heard_does_not_run_for_ever(decider: Decider) -> None:
+    """Its fact is a dead letter, say; if an operator brings that back, it ends itself."""
+    asset_id = registered(decider)
+    updated(decider, asset_id)
+    first = asked(decider, "first")
+    decider.now += REPLAY_SILENCE_MAX - timedelta(seconds=1)
+    early = asked(decider, "early")
+    decider.now += timedelta(seconds=1)
+    second = asked(decider, "second")
+    assert rules(reply(early)[1]) == [("event.replay-running", "")]
+    assert reply(second)[0] == "event.replay.accepted.v1"
+    assert decider.consequences([first]) == []
+    assert [one.type for one in decider.consequences([second])] == [
+        "asset.updated.v1",
+        "event.replay-ended.v1",
+    ]
+    assert decider.consequences([second]) == []
+
+
+def test_every_page_says_that_a_replay_is_alive(decider: Decider) -> None:
+    asset_id = registered(decider)
+    for number in range(PAGE + 1):
+        updated(decider, asset_id, number + 1)
+    (fact,) = [one for one in asked(decider, "all").letters if one.kind == "domain"]
+    decider.now += REPLAY_SILENCE_MAX
+    decider.decide(Delivery(body=fact.body, type=fact.type, account=BACKBONE))
+    record = decider.documents["replays", OWNER]
+    assert (record["state"], record["told"], record["at"]) == ("running", PAGE, decider.now)
+    assert rules(reply(asked(decider, "more"))[1]) == [("event.replay-running", "")]
+
+
+def test_a_clock_that_was_put_back_keeps_nobody_waiting(decider: Decider) -> None:
+    asset_id = registered(decider)
+    updated(decider, asset_id)
+    asked(decider, "ahead")
+    decider.now -= timedelta(hours=1)
+    assert reply(asked(decider, "back"))[0] == "event.replay.accepted.v1"
+
+
+def test_a_digest_that_is_told_again_names_only_what_one_may_still_see(decider: Decider) -> None:
+    kept, lost = (
+        registered(decider),
+        registered(decider, identity={"make": "Bolt", "serial": "SN-4712"}),
+    )
+    fields = {"kinds": {"asset.updated.v1": 2}, "subjects": [kept, lost]}
+    digest = {"id": STRANGER, **fields, "first_at": NOW.isoformat(), "last_at": NOW.isoformat()}
+    decider.documents["users", STRANGER] = user_document(STRANGER)
+    related(decider, kept, STRANGER, "fsp")
+    related(decider, lost, STRANGER, "fsp", until=NOW)
+    row = {"_id": event_row(STRANGER, 1), "recipient": STRANGER, "sequence": 1, "at": NOW}
+    row |= {"type": "notice.digest.v1", "subject": STRANGER, "event": "e", "causation": None}
+    decider.documents["events", row["_id"]] = row | {"data": Secret(digest)}
+    decider.documents["sequences", STRANGER] = {"_id": STRANGER, "revision": 1, "last": 1}
+    ask = command("event.replay.v1", {"from_sequence": 1}, sender=STRANGER, id="again")
+    told, _end = decider.consequences(decider.decide(ask))
+    assert content(told)["data"] == digest | {"subjects": [kept]}
+
+
+def test_an_operator_may_choose_too(decider: Decider) -> None:
+    choose = command("subscription.set.v1", {"broadcasts": True}, sender="operator", id="choose")
+    (outcome,) = decider.decide(choose)
+    assert reply(outcome)[0] == "subscription.set.accepted.v1"

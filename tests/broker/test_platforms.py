@@ -1,0 +1,205 @@
+"""The shipped platforms: through a lost connection and a lost queue, nothing is lost or told twice.
+
+Each is a program of its own that reads wishes and writes what it would act on.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from tests.servers import absent
+from tests.spine import Platform, Spine, asset, eventually
+from topology import names
+
+pytestmark = pytest.mark.connected
+
+ROOT: Final = Path(__file__).parents[2]
+PLATFORMS: Final = ROOT / "examples" / "platforms"
+MODULES: Final = ROOT / ".venv" / "platform" / "node_modules"
+"""Where `.ci/node` puts what the platform in JavaScript needs."""
+LINES_MAX: Final = 200
+SOURCES: Final = {
+    "python": PLATFORMS / "python" / "minimal.py",
+    "javascript": PLATFORMS / "javascript" / "minimal.js",
+}
+
+
+def program(language: str) -> list[str]:
+    """The words that start a platform."""
+    if language == "python":
+        return [sys.executable, str(SOURCES[language])]
+    node = shutil.which("node")
+    if node is None or not (MODULES / "amqplib").is_dir():
+        absent("expected Node.js and npm's amqplib; got none; to do: .ci/node")
+    return [str(node), str(SOURCES[language])]
+
+
+@dataclass
+class Run:
+    """A platform that runs, and everything that it has said in all its runs."""
+
+    words: list[str]
+    process: Process
+    said: list[dict[str, Any]]
+    _more: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wish(self, kind: str, data: Mapping[str, Any]) -> None:
+        """Give it a command to send."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps({"type": kind, "data": data}).encode() + b"\n")
+
+    async def listen(self) -> None:
+        """Take down what it says."""
+        assert self.process.stdout is not None
+        async for line in self.process.stdout:
+            self.said.append(json.loads(line))
+            self._more.set()
+
+    def all(self, what: str) -> list[dict[str, Any]]:
+        return [one[what] for one in self.said if what in one]
+
+    async def until(self, holds: Callable[[], bool], limit_s: float = 40) -> None:
+        """Wait until what it has said is enough."""
+        try:
+            async with asyncio.timeout(limit_s):
+                while not holds():
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            pytest.fail(f"expected it to say more within {limit_s} s, got {self.said[-3:]}")
+
+    async def end(self) -> None:
+        """End its input; it ends when everything is answered."""
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        async with asyncio.timeout(20):
+            assert await self.process.wait() == 0
+
+
+@asynccontextmanager
+async def running(words: list[str], said: list[dict[str, Any]]) -> AsyncIterator[Run]:
+    environment = os.environ | {"NODE_PATH": str(MODULES)}
+    process = await asyncio.create_subprocess_exec(*words, stdin=PIPE, stdout=PIPE, env=environment)
+    run = Run(words, process, said)
+    listening = asyncio.create_task(run.listen())
+    try:
+        yield run
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.wait()
+        await listening
+
+
+@dataclass
+class Scene:
+    """A user whose platform is the program, and another whose asset it owns."""
+
+    spine: Spine
+    words: list[str]
+    user: str
+    other: Platform
+    said: list[dict[str, Any]] = field(default_factory=list)
+    asset_id: str = ""
+    count: int = 0
+
+    async def change(self, times: int) -> None:
+        """The other changes the asset: an event for its owner each time."""
+        for _ in range(times):
+            self.count += 1
+            capability = {"capability": {"power_kw": 1 + self.count}}
+            await self.other.ask("asset.update.v1", {"id": self.asset_id, **capability})
+
+    def sequences(self, run: Run) -> list[int]:
+        return [int(event["sequence"]) for event in run.all("event")]
+
+
+@pytest.fixture(params=SOURCES)
+async def scene(working: Spine, request: pytest.FixtureRequest, tmp_path: Path) -> Scene:
+    words = program(request.param)
+    party, other = await working.platform(listen=False), await working.platform()
+    await party.close()
+    url = working.addresses.amqp_as(party.user, party.password)
+    scene = Scene(working, [*words, url, str(tmp_path / "state.json")], party.user, other)
+    reply = await other.ask("asset.register.v1", asset(owner=party.user))
+    scene.asset_id = reply.data["id"]
+    return scene
+
+
+async def test_a_platform_gets_through_a_lost_connection_and_a_lost_queue(scene: Scene) -> None:
+    spine, user = scene.spine, scene.user
+    async with running(scene.words, scene.said) as run:
+        run.wish("asset.register.v1", asset())
+        await run.until(lambda: len(run.all("reply")) == 1)
+        # In the middle: some are written down, some confirmed, some answered.
+        for _ in range(100):
+            run.wish("asset.register.v1", asset())
+        await spine.inspector.kill_connections(user)
+        await scene.change(3)
+        await run.until(lambda: len(run.all("reply")) == 101)
+        await run.until(lambda: len(scene.sequences(run)) == 4)
+        await run.end()
+    bindings = await spine.inspector.call("GET", f"queues/{{vhost}}/{user}.events/bindings")
+    assert await spine.count("assets", registrant=user) == 101
+    assert {reply["type"] for reply in run.all("reply")} == {"asset.register.accepted.v1"}
+    assert max(Counter(reply["correlationid"] for reply in run.all("reply")).values()) == 1
+    assert f"{user}.#" not in {binding["routing_key"] for binding in bindings}
+
+    # While it is away, its queue is lost with events in it; the next one shows the gap.
+    await scene.change(5)
+    await eventually(lambda: _waits(spine, names.events_queue(user)))
+    await _purge(spine, names.events_queue(user))
+    async with running(scene.words, scene.said) as run:
+        await scene.change(2)
+        await run.until(lambda: len(scene.sequences(run)) >= 12)
+        await run.end()
+    assert scene.sequences(run) == list(range(1, 13))
+    replayed = [int(e["sequence"]) for e in run.all("event") if e.get("replayed")]
+    assert set(replayed) >= {5, 6, 7, 8, 9}
+    ids = [event["id"] for event in run.all("event")]
+    assert len(set(ids)) == len(ids)
+
+
+async def test_a_gap_that_no_replay_fills_is_passed_over(scene: Scene) -> None:
+    """What may not be seen any more: the end of the replay says not to wait for it."""
+    spine, user = scene.spine, scene.user
+    await scene.change(3)
+    await eventually(lambda: _waits(spine, names.events_queue(user)))
+    await _purge(spine, names.events_queue(user))
+    # The asset is another's from now on, and a second one is the user's.
+    await spine.database["assets"].update_one(
+        {"_id": scene.asset_id}, {"$set": {"owner": scene.other.user}}
+    )
+    await scene.other.ask("asset.register.v1", asset(owner=user))
+    async with running(scene.words, scene.said) as run:
+        await run.until(lambda: len(run.all("event")) == 2)
+        await run.end()
+    assert scene.sequences(run) == [5, 6]
+    assert [e["type"] for e in run.all("event")] == [
+        "asset.registered.v1",
+        "event.replay-ended.v1",
+    ]
+
+
+@pytest.mark.parametrize("language", SOURCES)
+def test_a_platform_is_short(language: str) -> None:
+    assert len(SOURCES[language].read_text("utf-8").splitlines()) <= LINES_MAX
+
+
+async def _waits(spine: Spine, queue: str) -> bool:
+    return await spine.count("outbox") == 0 and await spine.waiting(queue) > 0
+
+
+async def _purge(spine: Spine, queue: str) -> None:
+    await spine.inspector.call("DELETE", f"queues/{{vhost}}/{queue}/contents")
