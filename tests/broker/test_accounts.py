@@ -2,8 +2,8 @@
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Final
 
 import aio_pika
 import pytest
@@ -13,14 +13,20 @@ from aiormq.exceptions import (
     ChannelPreconditionFailed,
 )
 
+from tests.broker.attempts import (
+    ATTEMPTS,
+    Attempt,
+    bind_domain_events,
+    declare_unnamed_queue,
+    publish,
+    read_others_replies,
+)
 from tests.spine import DIRECT_REPLY, Platform, Spine, asset, eventually, is_refused, user
 from topology import names
 
 pytestmark = pytest.mark.connected
 
 REGISTER: Final = "asset.register.v1"
-Attempt = Callable[[AbstractChannel, str, str], Awaitable[Any]]
-"""What an account tries on a fresh channel, with its own name and another's."""
 
 
 @pytest.fixture(scope="module")
@@ -81,133 +87,7 @@ async def test_both_queues_are_its_own_to_read(working: Spine) -> None:
     assert event.queue == names.events_queue(party.user)
 
 
-async def declare_queue(channel: AbstractChannel, own: str, other: str) -> None:
-    await channel.declare_queue(f"{own}.more", durable=True)
-
-
-async def declare_unnamed_queue(channel: AbstractChannel, own: str, other: str) -> None:
-    await channel.declare_queue(exclusive=True)
-
-
-async def declare_exchange(channel: AbstractChannel, own: str, other: str) -> None:
-    await channel.declare_exchange(f"{own}.exchange")
-
-
-async def delete_own_queue(channel: AbstractChannel, own: str, other: str) -> None:
-    await channel.queue_delete(names.events_queue(own))
-
-
-async def read_others_events(channel: AbstractChannel, own: str, other: str) -> None:
-    await (await channel.get_queue(names.events_queue(other), ensure=False)).consume(_ignore)
-
-
-async def read_others_replies(channel: AbstractChannel, own: str, other: str) -> None:
-    await (await channel.get_queue(names.replies_queue(other), ensure=False)).get(fail=False)
-
-
-async def read_the_mailbox(channel: AbstractChannel, own: str, other: str) -> None:
-    await (await channel.get_queue(names.mailbox("assets"), ensure=False)).consume(_ignore)
-
-
-async def read_dead_letters(channel: AbstractChannel, own: str, other: str) -> None:
-    await (await channel.get_queue(names.dead_queue("assets"), ensure=False)).get(fail=False)
-
-
-async def purge_the_mailbox(channel: AbstractChannel, own: str, other: str) -> None:
-    await (await channel.get_queue(names.mailbox("assets"), ensure=False)).purge()
-
-
-async def bind_others_keys(channel: AbstractChannel, own: str, other: str) -> None:
-    queue = await channel.get_queue(names.events_queue(own), ensure=False)
-    await queue.bind(names.EVENTS, f"{other}.#")
-
-
-async def bind_every_key(channel: AbstractChannel, own: str, other: str) -> None:
-    queue = await channel.get_queue(names.events_queue(own), ensure=False)
-    await queue.bind(names.EVENTS, "#")
-
-
-async def bind_any_first_word(channel: AbstractChannel, own: str, other: str) -> None:
-    queue = await channel.get_queue(names.events_queue(own), ensure=False)
-    await queue.bind(names.EVENTS, "*.asset.#")
-
-
-async def bind_domain_events(channel: AbstractChannel, own: str, other: str) -> None:
-    queue = await channel.get_queue(names.events_queue(own), ensure=False)
-    await queue.bind(names.DOMAIN, "#")
-
-
-async def bind_commands(channel: AbstractChannel, own: str, other: str) -> None:
-    queue = await channel.get_queue(names.events_queue(own), ensure=False)
-    await queue.bind(names.COMMANDS, "#")
-
-
-async def bind_others_events_into_commands(channel: AbstractChannel, own: str, other: str) -> None:
-    exchange = await channel.get_exchange(names.COMMANDS, ensure=False)
-    await exchange.bind(names.EVENTS, f"{other}.#")
-
-
-async def bind_domain_events_into_commands(channel: AbstractChannel, own: str, other: str) -> None:
-    exchange = await channel.get_exchange(names.COMMANDS, ensure=False)
-    await exchange.bind(names.DOMAIN, "#")
-
-
-async def publish_event_to_other(channel: AbstractChannel, own: str, other: str) -> None:
-    await _publish(channel, names.EVENTS, f"{other}.asset.updated.v1", own)
-
-
-async def publish_event_to_itself(channel: AbstractChannel, own: str, other: str) -> None:
-    await _publish(channel, names.EVENTS, f"{own}.asset.updated.v1", own)
-
-
-async def publish_domain_event(channel: AbstractChannel, own: str, other: str) -> None:
-    await _publish(channel, names.DOMAIN, "user.registered.v1", own)
-
-
-async def publish_to_a_dead_letter_queue(channel: AbstractChannel, own: str, other: str) -> None:
-    await _publish(channel, names.DEAD, names.dead_queue("assets"), own)
-
-
-async def publish_to_anothers_queue(channel: AbstractChannel, own: str, other: str) -> None:
-    await _publish(channel, names.DEFAULT_EXCHANGE, names.replies_queue(other), own)
-
-
-async def publish_to_the_mailbox(channel: AbstractChannel, own: str, other: str) -> None:
-    await _publish(channel, names.DEFAULT_EXCHANGE, names.mailbox("assets"), own)
-
-
-async def publish_a_key_that_is_no_type(channel: AbstractChannel, own: str, other: str) -> None:
-    await _publish(channel, names.COMMANDS, f"{other}.events", own)
-
-
-@pytest.mark.parametrize(
-    "attempt",
-    [
-        declare_queue,
-        declare_unnamed_queue,
-        declare_exchange,
-        delete_own_queue,
-        read_others_events,
-        read_others_replies,
-        read_the_mailbox,
-        read_dead_letters,
-        purge_the_mailbox,
-        bind_others_keys,
-        bind_every_key,
-        bind_any_first_word,
-        bind_domain_events,
-        bind_commands,
-        bind_others_events_into_commands,
-        bind_domain_events_into_commands,
-        publish_event_to_other,
-        publish_event_to_itself,
-        publish_domain_event,
-        publish_to_a_dead_letter_queue,
-        publish_to_anothers_queue,
-        publish_to_the_mailbox,
-        publish_a_key_that_is_no_type,
-    ],
-)
+@pytest.mark.parametrize("attempt", ATTEMPTS, ids=lambda attempt: attempt.__name__)
 async def test_the_broker_refuses(
     attempt: Attempt, channel: AbstractChannel, one: Platform, two: Platform
 ) -> None:
@@ -217,7 +97,7 @@ async def test_the_broker_refuses(
 
 async def test_the_broker_refuses_anothers_user_id(channel: AbstractChannel, two: Platform) -> None:
     with pytest.raises(ChannelPreconditionFailed):
-        await _publish(channel, names.COMMANDS, REGISTER, two.user)
+        await publish(channel, names.COMMANDS, REGISTER, two.user)
 
 
 async def test_its_own_keys_may_be_bound(working: Spine) -> None:
@@ -295,20 +175,9 @@ async def test_internal_accounts_stay_within_their_work(working: Spine, two: Pla
     )
     async with await aio_pika.connect(relay) as connection:
         with pytest.raises(ChannelAccessRefused):
-            await _publish(await connection.channel(), names.COMMANDS, REGISTER, None)
+            await publish(await connection.channel(), names.COMMANDS, REGISTER, None)
         with pytest.raises(ChannelAccessRefused):
             await read_others_replies(await connection.channel(), "", two.user)
     async with await aio_pika.connect(worker) as connection:
         with pytest.raises(ChannelAccessRefused):
-            await _publish(await connection.channel(), names.COMMANDS, REGISTER, None)
-
-
-async def _publish(channel: AbstractChannel, exchange: str, key: str, account: str | None) -> None:
-    target = (
-        await channel.get_exchange(exchange, ensure=False) if exchange else channel.default_exchange
-    )
-    await target.publish(aio_pika.Message(b"{}", user_id=account), key, mandatory=True)
-
-
-async def _ignore(_message: object) -> None:
-    return None
+            await publish(await connection.channel(), names.COMMANDS, REGISTER, None)
