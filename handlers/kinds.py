@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from contracts.assets import AssetRegistered, AssetUpdated
+from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.messages import Event
 from contracts.notices import Choice
-from contracts.users import UserRegistered
+from contracts.users import UserDuplicateAttempted, UserRegistered
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,14 @@ class Kind:
     """Attributes that no recipient learns."""
 
 
+ATTEMPT: Final = Kind(mandatory=True, once_in=timedelta(hours=1), asks=True, hidden=("by",))
+"""The incumbent is told at once, of those that follow in sum, and of none who it was."""
+
 KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRegistered: Kind(is_first=True),
     AssetUpdated: Kind(),
     UserRegistered: Kind(is_first=True),
+    AssetDuplicateAttempted: ATTEMPT,
+    UserDuplicateAttempted: ATTEMPT,
 }
 """Type of event -> how it is told; of a type that is not here nobody is told."""

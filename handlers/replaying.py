@@ -8,7 +8,7 @@ from contracts.notices import ReplayAsked
 from contracts.taxonomy import USER_PREFIX
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Span, Told, View
-from handlers.telling import event_row
+from handlers.post import event_row
 from handlers.visibility import again, mandate_read, standing_reads, standing_to
 
 PAUSE: Final = timedelta(milliseconds=200)

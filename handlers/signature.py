@@ -16,7 +16,6 @@ RequestT = TypeVar("RequestT", bound=Request)
 _READS: Final = "__flexspine_reads__"
 
 Decide = Callable[[Any, View, Context], Decision]
-Answer = Callable[[Any, View, Context], Contract | Rejected]
 
 
 @dataclass(frozen=True, slots=True)
