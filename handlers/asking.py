@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from contracts.envelope import CheckPassed
-from contracts.messages import Contract, Event
+from contracts.messages import Event
 from handlers import letters
 from handlers.admission import Arrival, Refusal
 from handlers.case import Rulebook
-from handlers.decision import Accepted, Answer, Decision, Put, Rejected, View
+from handlers.decision import Accepted, Answer, Context, Put, Rejected, View
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.visibility import reply_to_sender
@@ -27,13 +28,12 @@ def answer(
     sender = sender_of(arrival.user, view)
     handler = rulebook.handlers[arrival.type]
     context = rulebook.context(arrival, sender, now, dry_run=handler.is_command)
-    said: Decision | Contract | Answer = pass_entry(arrival, sender, handler, now) or handler.function(
-        arrival.message, view, context
-    )
+    said: Any = pass_entry(arrival, sender, handler, now)
+    said = said or handler.function(arrival.message, view, context)
     if isinstance(said, Rejected):
         return letters.rejected(arrival, said, context)
     if isinstance(said, Accepted):
-        said = CheckPassed(id=said.subject if _exists(said) else None)
+        said = CheckPassed(id=said.subject if _exists(said) else None, **said.preview)
     given = said if isinstance(said, Answer) else Answer(said)
     reply = Letter.answer(arrival, "accepted", reply_to_sender(arrival.user, given.data), context)
     return replace(reply, noted=tuple(_noted(fact, arrival, context) for fact in given.facts))

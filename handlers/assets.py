@@ -37,6 +37,7 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import changed_fields, history_id, merged, plain
+from handlers.polygons import cell_of
 from handlers.rules import (
     Rule,
     attempted,
@@ -123,10 +124,11 @@ def _is_persons(command: RegisterAsset, view: View) -> bool:
 
 
 def _kept(document: Document, *, personal: bool) -> Document:
-    """The document as it is stored: a person's under the owner's key."""
+    """The document as it is stored: a person's under the owner's key, but for the coarse cell."""
+    placed = {n: v for n, v in document.items() if n != "cell"} | cell_of(document)
     if not personal:
-        return document
-    return {n: Secret(v) if n in PERSONAL else v for n, v in document.items()}
+        return placed
+    return {n: Secret(v) if n in PERSONAL else v for n, v in placed.items()}
 
 
 def _opened(document: Document) -> dict[str, Any]:

@@ -111,6 +111,8 @@ class Accepted:
     guards: tuple[Guard, ...] = ()
     told: tuple[Told, ...] = ()
     """Personal events; only the lane of the notices issues them, since it counts them."""
+    preview: Mapping[str, Any] = field(default_factory=dict)
+    """What a dry run says besides that it would be accepted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from handlers.case import Case, Kind, Outcome
 from handlers.decision import Context, Handled, Put, Rejected
 from handlers.entry import sender_of
 from handlers.letters import Letter
-from handlers.parking import LADDER, Contended, touched
+from handlers.parking import LADDER, WAITING_MAX, Contended, touched
 from handlers.rules import reject
 
 STACK_CHARACTERS_MAX: Final = 4096
@@ -22,6 +22,8 @@ _HANDLED: Final[Kind] = "handled"
 _CONTINUED: Final[Kind] = "continued"
 AT_ONCE: Final = timedelta(0)
 """No delay but that of whom one waits for."""
+
+TOO_MANY: Final = Contended(f"expected at most {WAITING_MAX} to wait in a lane")
 
 
 def rejected(
@@ -123,7 +125,7 @@ def behind(case: Case, arrival: Arrival, keys: frozenset[str]) -> Outcome:
     """Wait for a command that came before and touches the same; who waits already stays."""
     place = case.parking
     if place.is_full and arrival.delivery.ticket is None:
-        return poisoned(case, Contended("expected fewer to wait in this lane"), "exhausted")
+        return poisoned(case, TOO_MANY, "exhausted")
     put = (
         ()
         if arrival.delivery.ticket
@@ -138,6 +140,8 @@ def deferred(case: Case, arrival: Arrival, error: Contended) -> Outcome:
     attempt = ticket.attempt if ticket else 0
     if attempt >= len(LADDER):
         return poisoned(case, error, "exhausted")
+    if ticket is None and case.parking.is_full:
+        return poisoned(case, TOO_MANY, "exhausted")
     keys = touched(case.reads(arrival), arrival)
     put = case.parking.put(case.index, arrival, keys, case.now, LADDER[attempt])
     return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), (put,))

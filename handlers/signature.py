@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from contracts.messages import Command, Contract, Query, Request
-from handlers.decision import Context, Decision, Reads, Rejected, View
+from contracts.messages import Command, Query, Request
+from handlers.decision import Context, Decision, Reads, View
 
 RequestT = TypeVar("RequestT", bound=Request)
 _READS: Final = "__flexspine_reads__"

@@ -61,7 +61,7 @@ class Publisher:
         self._connection: AbstractRobustConnection | None = None
         self._channel: AbstractRobustChannel | None = None
         self._wire: Wire | None = None
-        self._closing: asyncio.Task[None] | None = None
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Connect and open the channel; it is opened again by itself after a disconnect.
@@ -98,22 +98,29 @@ class Publisher:
         except (TimeoutError, AMQPError, ConnectionError, RuntimeError) as error:
             raise PublishFailedError(f"no new channel: {type(error).__name__}") from error
         if blocked is not None:
-            self._closing = asyncio.create_task(_close(blocked))
+            closing = asyncio.create_task(_close(blocked))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _open(self) -> None:
         if self._connection is None:
             raise RuntimeError("expected a started publisher; call start first")
         channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        self._channel = channel
 
-        async def wire(_: object = None) -> None:
-            """Publish on this channel, and on what takes its place after a disconnect."""
+        async def rewired(_: object) -> None:
+            """Publish on what takes its place after a disconnect."""
+            fresh = await self._wired(channel)
             if self._channel is channel:
-                underlay = await channel.get_underlay_channel()
-                self._wire = Wire(underlay, names.RELAY_ACCOUNT, CONTENT_TYPE, self._timeout_s)
+                self._wire = fresh
 
-        channel.reopen_callbacks.add(wire)
-        await wire()
+        # Both or none: with a channel that has no wire yet, all would go to the blocked one, and
+        # nobody would know that one any more to close it.
+        self._wire, self._channel = await self._wired(channel), channel
+        channel.reopen_callbacks.add(rewired)
+
+    async def _wired(self, channel: AbstractRobustChannel) -> Wire:
+        underlay = await channel.get_underlay_channel()
+        return Wire(underlay, names.RELAY_ACCOUNT, CONTENT_TYPE, self._timeout_s)
 
     async def stop(self) -> None:
         """Close the connection; what is not confirmed stays in the outbox."""

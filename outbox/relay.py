@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -43,6 +44,7 @@ class Relay:
     unheard: int = 0
     """How many messages had no queue to go to."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _after: str = ""
     _scanned: Mapping[int, int] = field(default_factory=dict)
     _held: set[str] = field(default_factory=set)
@@ -76,11 +78,13 @@ class Relay:
     def finish(self) -> None:
         """End when nothing more is found: nobody commits any more."""
         self._finishing = True
+        self._ending.set()
         self.wake()
 
     def stop(self) -> None:
         """End after the records that are on their way."""
         self._stopping = True
+        self._ending.set()
         self._wake.set()
 
     async def run(self) -> None:
@@ -97,12 +101,12 @@ class Relay:
                 self._handover.give_up()
                 self._scan_at = 0.0
                 log.warning("relay.paused", error=str(error))
-                await asyncio.sleep(self.backoff())
+                await self._back_off()
                 continue
             if self._finishing and not sent:
                 return
             if not sent:
-                await self._sleep(self._scan_at - time.monotonic())
+                await _sleep(self._scan_at - time.monotonic(), self._wake)
 
     async def _send_offered(self) -> int:
         """Send a page of what was handed over; the scan looks after what is not confirmed."""
@@ -154,8 +158,7 @@ class Relay:
             self._after = ""
             self._end_scan(failing=failing)
             if failing:
-                self._wake.clear()
-                await self._sleep(self.backoff())
+                await self._back_off()
             elif nothing or self._handover.is_ready:
                 break
         return total
@@ -278,9 +281,14 @@ class Relay:
             return False
         return True
 
-    async def _sleep(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()
-        except TimeoutError:
-            pass
+    async def _back_off(self) -> None:
+        """Wait after a failure, whatever is committed meanwhile; who wants an end ends the wait."""
+        self._ending.clear()
+        if not self._stopping:
+            await _sleep(self.backoff(), self._ending)
+
+
+async def _sleep(seconds: float, until: asyncio.Event) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await until.wait()

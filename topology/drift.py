@@ -89,8 +89,10 @@ def _is_own_choice(drift: Drift, users: Collection[str]) -> bool:
     if drift.kind != "binding":
         return False
     shape = drift.got or drift.expected
-    user = shape.get("queue", "").removesuffix(EVENTS_SUFFIX)
-    if user not in users or shape["exchange"] != names.EVENTS or shape["arguments"]:
+    user = shape["destination"].removesuffix(EVENTS_SUFFIX)
+    if user not in users or shape["source"] != names.EVENTS or shape["arguments"]:
+        return False
+    if shape["destination type"] != "queue":
         return False
     # The broker's `\z`, the very end, is `\Z` here.
     pattern = own_keys(user).replace(r"\z", r"\Z")
@@ -171,8 +173,9 @@ def _binding(binding: Binding, target: str, arguments: Row) -> tuple[Thing, Shap
     told = f", {dict(arguments)}" if arguments else ""
     name = f"{binding.exchange} -> {target} {binding.queue} ({binding.key}{told})"
     return ("binding", name), {
-        "exchange": binding.exchange,
-        target: binding.queue,
+        "source": binding.exchange,
+        "destination": binding.queue,
+        "destination type": target,
         "key": binding.key,
         "arguments": dict(arguments),
     }

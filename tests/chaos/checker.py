@@ -133,7 +133,11 @@ def _outcomes(cases: Cases) -> Found:
 
 
 def _lost(known: Known, case: _Case) -> Found:
-    """Each confirmed message is answered or a dead letter, resent ones again."""
+    """Each confirmed message is answered or a dead letter, resent ones again.
+
+    Answers are counted and may be repeated by the relay, so that a repeat of the first can stand
+    for a second that was lost: what is surely found is a command without any answer.
+    """
     others = [sent for sent in case.sent if sent.digest != case.first.digest]
     reused = [reply for reply in case.replies if reply.code == ID_REUSED]
     for name, group, answers in (

@@ -305,6 +305,19 @@ def test_a_row_that_goes_on_waiting_leaves_no_key_behind() -> None:
     assert waiting._touching == {}
 
 
+async def test_the_parking_takes_nobody_more_when_it_is_full(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither one that lost itself; who waits already goes on waiting."""
+    await place.run(keep("a", 1))
+    monkeypatch.setattr("handlers.parking.WAITING_MAX", 1)
+    await place.later(LADDER[0])
+    monkeypatch.setattr("handlers.parking.WAITING_MAX", 0)
+    place.rival.contested = b"\x02_id\x00\x02\x00\x00\x00b\x00"
+    await place.run(keep("b"))
+    assert place.kinds == [["deferred"], ["deferred"], ["exhausted"]]
+
+
 def test_a_change_of_oneself_is_not_overtaken() -> None:
     arrival = admit(command("user.get.v1", {"id": PLATFORM}), CONTRACTS, Limits())
     assert isinstance(arrival, Arrival)

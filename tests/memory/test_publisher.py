@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from outbox.publisher import Publisher, PublishFailedError
+from tests.memory.broker import until
 
 
 class Stuck:
@@ -40,3 +41,61 @@ async def test_our_own_cancellation_ends_the_wait() -> None:
     renewing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await renewing
+
+
+class Opening:
+    """A channel that opens, and closes when it may."""
+
+    def __init__(self, *, answers: bool = True) -> None:
+        """`answers` says whether what lies under it can be had."""
+        self.reopen_callbacks: set[Any] = set()
+        self.may_close, self.is_closed = asyncio.Event(), False
+        self._answers = answers
+
+    async def get_underlay_channel(self) -> Any:
+        if not self._answers:
+            raise ConnectionError
+        return Underlay()
+
+    async def close(self) -> None:
+        await self.may_close.wait()
+        self.is_closed = True
+
+
+class Underlay:
+    """What the wire is laid on."""
+
+
+class Giving:
+    """A connection that gives these channels, one after the other."""
+
+    def __init__(self, *channels: Opening) -> None:
+        self._channels = list(channels)
+
+    async def channel(self, **_: Any) -> Opening:
+        return self._channels.pop(0)
+
+
+async def test_channel_that_cannot_be_used_takes_no_place() -> None:
+    """The one before is closed by the renewal that works, and not lost by one that fails."""
+    first, useless, second = Opening(), Opening(answers=False), Opening()
+    publisher = publisher_on(Giving(first, useless, second))
+    await publisher.renew()
+    with pytest.raises(PublishFailedError):
+        await publisher.renew()
+    await publisher.renew()
+    first.may_close.set()
+    await until(lambda: first.is_closed)
+
+
+async def test_channels_that_are_slow_to_close_are_all_closed() -> None:
+    """A task that nobody keeps may be gone before its end."""
+    channels = [Opening() for _ in range(3)]
+    publisher = publisher_on(Giving(*channels))
+    for _ in channels:
+        await publisher.renew()
+    assert len(publisher._closing) == 2
+    for channel in channels:
+        channel.may_close.set()
+    await until(lambda: not publisher._closing)
+    assert [channel.is_closed for channel in channels] == [True, True, False]

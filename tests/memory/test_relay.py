@@ -150,6 +150,33 @@ async def test_failure_holds_back_the_rest_of_its_entity_and_nobody_else(batch_m
     assert (await post.left(), post.pauses.count("backoff")) == ([], 3)
 
 
+@pytest.mark.parametrize("end", ["stop", "finish"])
+async def test_pause_after_a_failure_is_ended_by_an_end_and_by_no_commit(
+    post: Post, end: str
+) -> None:
+    """Otherwise what the broker refuses is published again with each commit."""
+    tried: list[str] = []
+    send = post.wire.publish
+
+    async def publish(record: OutboxRecord) -> Delivered:
+        tried.append(record.body.decode())
+        return await send(record)
+
+    post.relay.publish, post.relay.backoff = publish, lambda: 60.0
+    post.wire.failing = {"a1": 1}
+    await post.commit("lane", "a1")
+    running = asyncio.create_task(post.relay.run())
+    await until(lambda: bool(tried))
+    for number in range(5):
+        post.relay.wake()
+        post.relay.offer(number, [])
+        await asyncio.sleep(0)
+    assert tried == ["a1"]
+    getattr(post.relay, end)()
+    await asyncio.wait_for(running, 5)
+    assert await post.left() == (["a1"] if end == "stop" else [])
+
+
 async def test_unconfirmed_record_stays_when_the_relay_ends(post: Post) -> None:
     post.wire.failing = {"a1": 1}
     await post.commit("lane", "a1", "a2", "b1")

@@ -190,6 +190,10 @@ def _blocks_nobody(*_given: object) -> bool:
     return False
 
 
+def _gives_up_nothing(*_given: object) -> None:
+    """What is in hand stays there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Mutation:
     """What is wrong, how it comes to light, and what is found then."""
@@ -208,8 +212,11 @@ def _broken(*promises: Promise) -> frozenset[Promise]:
 
 LANE: Final = "workers.mailbox.Lane"
 PARKING: Final = "handlers.parking.Parking.blocks"
+GIVE_UP: Final = "outbox.handover.Handover.give_up"
 TWO: Final = [add("a", "1"), add("a", "2")]
 SIX: Final = [add("a", str(n)) for n in range(6)]
+LONG: Final = [add("b", str(n), at=0.3 * n) for n in range(30)]
+"""Commands for as long as it takes until another process has mailbox and partitions."""
 
 MUTATIONS: Final = (
     Mutation(
@@ -345,6 +352,14 @@ MUTATIONS: Final = (
         Parts(closes=False),
         "Its lane is taken over while it holds messages that are not acked.",
         Plan([*SIX, crash("a", "k")], [Fault(Point.BEFORE_COMMIT, 1, Act.FREEZE)], batch=1),
+        _broken(Promise.ORDER),
+    ),
+    Mutation(
+        "hand kept when partitions come in",
+        "What is in hand is sent although something of another's may wait in the store.",
+        Parts(replaced={GIVE_UP: _gives_up_nothing}),
+        "The process is killed after a commit; another has its mailbox first, then its partitions.",
+        Plan(LONG, [Fault(Point.AFTER_COMMIT, 8, Act.CRASH)], batch=1, page=20),
         _broken(Promise.ORDER),
     ),
 )

@@ -156,6 +156,25 @@ def test_what_is_missing_or_surplus_is_named(
     assert brief(compare(PLAN, held)) == [expected]
 
 
+@pytest.mark.parametrize("target", ["queue", "exchange"])
+def test_both_ends_of_a_binding_are_told(target: str) -> None:
+    """A binding of exchanges has an exchange at each end."""
+    row = binding("flex.events", "flex.commands", "#", target)
+    (drift,) = compare(PLAN, with_row(HELD, "bindings", row))
+    assert drift.got == {
+        "source": "flex.events",
+        "destination": "flex.commands",
+        "destination type": target,
+        "key": "#",
+        "arguments": {},
+    }
+
+
+def test_an_exchange_that_is_named_like_a_users_events_is_no_choice_of_the_user() -> None:
+    row = binding("flex.events", f"{PLATFORM}.events", f"{PLATFORM}.#.v1", "exchange")
+    assert len(judged(with_row(WITH_USER, "bindings", row))) == 1
+
+
 @pytest.mark.parametrize(
     ("held", "kind", "expected", "got"),
     [
@@ -246,7 +265,7 @@ def test_a_user_binds_its_own_events_as_it_likes(key: str) -> None:
 def test_what_a_user_may_not_bind_is_surplus(source: str, queue: str, key: str) -> None:
     (drift,) = judged(with_row(WITH_USER, "bindings", binding(source, queue, key)))
     assert (drift.kind, drift.state) == ("binding", "surplus")
-    assert (drift.got["queue"], drift.got["key"]) == (queue, key)
+    assert (drift.got["destination"], drift.got["key"]) == (queue, key)
 
 
 def test_a_user_who_has_more_rights_than_a_user_has_is_listed() -> None:

@@ -10,7 +10,7 @@ Index = Sequence[str]
 # its deletions come when they come, so retention is a timed job.
 INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "users": (),
-    "assets": (),
+    "assets": (("cell", "_id"),),
     "accounts": (),
     "claims": (),
     "inbox": (),
