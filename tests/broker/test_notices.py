@@ -56,7 +56,9 @@ async def overhearing(spine: Spine) -> AsyncIterator[Overheard]:
 async def relate(spine: Spine, entity: str, *parties: str, relation: str = "fsp") -> None:
     since = datetime(2020, 1, 1, tzinfo=UTC)
     ties = [{"as": relation, "from": since, "until": None}]
-    await spine.database["relations"].insert_many([recorded(entity, p, ties) for p in parties])
+    await spine.database["relations"].insert_many(
+        [dict(recorded(entity, p, ties)) for p in parties]
+    )
 
 
 async def change(platform: Platform, device: str, power: float) -> str:

@@ -50,7 +50,7 @@ def lines() -> Sequence[Line]:
     return TableMapping.open("ecr").lines(content)
 
 
-@pytest.mark.timeout(300)  # the mapping is slow, and the register in a dictionary no database
+@pytest.mark.timeout(600)  # the mapping is slow, and the register in a dictionary no database
 @pytest.mark.parametrize("by", ["point", "grid"])
 def test_the_audience_over_the_real_assets_equals_an_independent_calculation(
     decider: Decider, lines: Sequence[Line], by: str

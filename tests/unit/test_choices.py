@@ -126,7 +126,7 @@ def test_a_digest_gathers_and_is_told_when_it_is_due(decider: Decider, battery: 
 
     assert silent == [[], [], [], []]
     assert list(early) == []
-    assert said(letter)[1] | {"first_at": "", "last_at": ""} == {
+    assert dict(said(letter)[1]) | {"first_at": "", "last_at": ""} == {
         "id": OWNER, "kinds": {UPDATED: 3}, "subjects": [battery], "first_at": "", "last_at": "",
     }  # fmt: skip
     assert json.loads(letter.body)["sequence"] == "1"
