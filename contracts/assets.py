@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
 
-from contracts.messages import Command, Contract, Event, Query
+from contracts.messages import Command, Contract, Event, Query, Role
 from contracts.values import (
     AnyUserId,
     AssetId,
@@ -255,3 +255,17 @@ class AssetUpdated(Event, type="asset.updated.v1"):
     groups that the recipient may read."""
     area: str | None = None
     """GSP group, as far as it is known."""
+
+
+class AssetDuplicateAttempted(Event, type="asset.duplicate-attempted.v1"):
+    """Somebody tried to register the device of this asset once more, and was refused.
+
+    Told to those with an interest in the asset; who tried is said to the backbone's operators only.
+    """
+
+    id: AssetId
+    """The asset that holds the make and serial."""
+    roles: tuple[Role, ...]
+    """What the applicant does in the market."""
+    by: AnyUserId | None = None
+    """Who tried; never on a personal event."""

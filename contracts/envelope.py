@@ -101,6 +101,11 @@ class CheckPassed(Contract):
     id: str | None = None
     """The existing entity that the command would change, where there is one."""
     verdict: Literal["acceptable"] = "acceptable"
+    audience: int | None = None
+    """Of a broadcast: how many users it would reach; fewer than 5 are counted as 0, so that nobody
+    is found by drawing smaller and smaller areas."""
+    audience_is_whole: bool | None = None
+    """Of a broadcast: false where the area is too full to be counted to the end."""
 
 
 def user_urn(user: str) -> str:

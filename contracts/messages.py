@@ -122,6 +122,7 @@ def split_type(message_type: str) -> tuple[str, str, int]:
 
 
 BELONGS: Final[Mapping[str, str]] = {
+    "access": "notices",
     "account": "users",
     "mandate": "users",
     "channel": "notices",

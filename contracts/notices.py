@@ -34,7 +34,8 @@ class SetSubscription(
 
     An asset's choice goes before that of its area, and that before the kind's.
     Kinds that are mandatory cannot be switched off; the page on notices lists them.
-    Errors: `notice.kind-unknown`, `notice.mandatory`, `subscription.too-many`.
+    Errors: `notice.kind-unknown`, `notice.mandatory`, `subscription.too-many`,
+    `subscription.access-unknown`, `subscription.access-crowded`.
     Source: U5, A6a of the requirement.
     """
 
@@ -46,8 +47,9 @@ class SetSubscription(
     """By GSP group, such as `_A`."""
     digest_minutes: Annotated[StrictInt, Field(ge=1, le=10_080)] | None = None
     """How long a digest gathers, in minutes."""
-    access: tuple[AssetId, ...] | None = Field(default=None, max_length=1000)
-    """Assets of which you want to be told who reads them; always as a digest."""
+    access: tuple[AssetId, ...] | None = Field(default=None, max_length=200)
+    """Assets that you own, operate or registered and of which you want to be told who reads them;
+    always as a digest. The list replaces the one before."""
     broadcasts: StrictBool | None = None
     """Whether broadcasts to an area may reach you."""
 
@@ -114,6 +116,14 @@ class NoticeDue(Event, type="notice.due.v1"):
     id: str
     """Whose it is."""
     timer: str
+
+
+class AccessNoted(Event, type="access.noted.v1", apart=True):
+    """An asset that somebody watches was read by somebody else; gathered for its watchers."""
+
+    id: AssetId
+    by: AnyUserId
+    """Who read it."""
 
 
 class NoticeDigest(Event, type="notice.digest.v1"):

@@ -173,3 +173,17 @@ class UserRegistered(Event, type="user.registered.v1"):
     roles: tuple[Role, ...]
     account: bool
     """Whether a broker account is to be made for it."""
+
+
+class UserDuplicateAttempted(Event, type="user.duplicate-attempted.v1"):
+    """Somebody tried to register this user once more, by one of its identifiers, and was refused.
+
+    Told to the user and its registrant; who tried is said to the backbone's operators only.
+    """
+
+    id: UserId
+    """The user that holds the identifier."""
+    roles: tuple[Role, ...]
+    """Roles that the applicant asked for."""
+    by: AnyUserId | None = None
+    """Who tried; never on a personal event."""

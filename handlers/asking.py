@@ -1,13 +1,15 @@
 """Answering what changes nothing: queries, and dry runs of commands; pure like the fold."""
 
+from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from contracts.envelope import CheckPassed
-from contracts.messages import Contract
+from contracts.messages import Event
 from handlers import letters
 from handlers.admission import Arrival, Refusal
 from handlers.case import Rulebook
-from handlers.decision import Accepted, Decision, Put, Rejected, View
+from handlers.decision import Accepted, Answer, Context, Put, Rejected, View
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.visibility import reply_to_sender
@@ -26,14 +28,21 @@ def answer(
     sender = sender_of(arrival.user, view)
     handler = rulebook.handlers[arrival.type]
     context = rulebook.context(arrival, sender, now, dry_run=handler.is_command)
-    said: Decision | Contract = pass_entry(arrival, sender, handler, now) or handler.function(
-        arrival.message, view, context
-    )
+    said: Any = pass_entry(arrival, sender, handler, now)
+    said = said or handler.function(arrival.message, view, context)
     if isinstance(said, Rejected):
         return letters.rejected(arrival, said, context)
     if isinstance(said, Accepted):
-        said = CheckPassed(id=said.subject if _exists(said) else None)
-    return Letter.answer(arrival, "accepted", reply_to_sender(arrival.user, said), context)
+        said = CheckPassed(id=said.subject if _exists(said) else None, **said.preview)
+    given = said if isinstance(said, Answer) else Answer(said)
+    reply = Letter.answer(arrival, "accepted", reply_to_sender(arrival.user, given.data), context)
+    return replace(reply, noted=tuple(_noted(fact, arrival, context) for fact in given.facts))
+
+
+def _noted(fact: Event, arrival: Arrival, context: Context) -> Letter:
+    """What asking is to others; one who uses an id twice is noted twice."""
+    said = (arrival.user, arrival.id, fact.message_type, context.now.isoformat())
+    return Letter.fact(fact, letters.message_id(context.identity, *said), context.now)
 
 
 def _exists(decision: Accepted) -> bool:

@@ -1,9 +1,10 @@
 """The asset register: what becomes an asset, how its data changes, and who may read it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from contracts.assets import (
+    AssetDuplicateAttempted,
     AssetRegistered,
     AssetState,
     AssetUpdated,
@@ -14,7 +15,6 @@ from contracts.assets import (
     UpdateAsset,
 )
 from contracts.envelope import Finding
-from contracts.messages import Contract
 from handlers.asset_rules import (
     ASSET_RULES,
     CLAIM_RULES,
@@ -25,6 +25,7 @@ from handlers.asset_rules import (
 )
 from handlers.decision import (
     Accepted,
+    Answer,
     Context,
     Decision,
     Document,
@@ -36,9 +37,21 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import changed_fields, history_id, merged, plain
-from handlers.rules import candidate_ids, check, claim, finding, holder_of, issue_id, reject
+from handlers.polygons import cell_of
+from handlers.rules import (
+    Rule,
+    attempted,
+    candidate_ids,
+    check,
+    claim,
+    finding,
+    holder_of,
+    issue_id,
+    reject,
+)
 from handlers.signature import reads
 from handlers.visibility import Standing, named, seen, standing_reads
+from handlers.watching import noted, watch_read
 
 PERSONAL: Final = frozenset({"name", "connection", "location"})
 """Groups that are personal data where a person owns the asset."""
@@ -70,9 +83,8 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
     """
     asset = issue_id(command.asset_type, "assets", view, context)
     document = _document(asset, command, context)
-    for rules in (REGISTRATION_RULES, CLAIM_RULES):
-        if (rejected := check(rules, document, view, context)) is not None:
-            return rejected
+    if (rejected := _unfit(REGISTRATION_RULES, document, view, context)) is not None:
+        return rejected
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
     state = _state(document)
@@ -92,6 +104,19 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
     )
 
 
+def _unfit(
+    rules: Iterable[Rule[Document]], document: Document, view: View, context: Context
+) -> Rejected | None:
+    """What speaks against a document; a device that is another asset's is told to that one."""
+    if (rejected := check(rules, document, view, context)) is not None:
+        return rejected
+    if (rejected := check(CLAIM_RULES, document, view, context)) is None:
+        return None
+    device = device_claim(document)
+    held = holder_of(*device, view, context) if device is not None else None
+    return attempted(rejected, [held], AssetDuplicateAttempted, context.sender.roles, context)
+
+
 def _is_persons(command: RegisterAsset, view: View) -> bool:
     """Whether the owner is a person: then place and connection are where somebody lives."""
     owner = view.get("users", command.owner) if command.owner is not None else None
@@ -99,10 +124,11 @@ def _is_persons(command: RegisterAsset, view: View) -> bool:
 
 
 def _kept(document: Document, *, personal: bool) -> Document:
-    """The document as it is stored: a person's under the owner's key."""
+    """The document as it is stored: a person's under the owner's key, but for the coarse cell."""
+    placed = {n: v for n, v in document.items() if n != "cell"} | cell_of(document)
     if not personal:
-        return document
-    return {n: Secret(v) if n in PERSONAL else v for n, v in document.items()}
+        return placed
+    return {n: Secret(v) if n in PERSONAL else v for n, v in placed.items()}
 
 
 def _opened(document: Document) -> dict[str, Any]:
@@ -156,9 +182,8 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         return _stale(command, stored, standing, view)
     was = _opened(stored)
     document = merged(was, patch)
-    for rules in (ASSET_RULES, CLAIM_RULES):
-        if (rejected := check(rules, document, view, context)) is not None:
-            return rejected
+    if (rejected := _unfit(ASSET_RULES, document, view, context)) is not None:
+        return rejected
     keyed_to = was.get("owner") or was["registrant"]
     changed = tuple(changed_fields(was, document))
     if not changed:
@@ -249,21 +274,23 @@ def _stale(command: UpdateAsset, was: Document, standing: Standing, view: View) 
 
 def _get_reads(query: GetAsset, context: Context) -> Reads:
     yield from standing_reads("assets", query.id, context.sender.user)
+    yield watch_read(query.id)
 
 
 @reads(_get_reads)
-def get_asset(query: GetAsset, view: View, context: Context) -> Contract | Rejected:
-    """Answer with the groups that the asker may see.
+def get_asset(query: GetAsset, view: View, context: Context) -> Answer | Rejected:
+    """Answer with the groups that the asker may see; who watches the asset is told of it.
 
     Rejects: asset.not-found
-    Source: A6.
+    Source: A6, A6a.
     """
     found = seen("assets", query.id, view, context)
     if found is None:
         return asset_not_found(query.id)
     document, standing = found
-    return AssetView(
+    shown = AssetView(
         **dict(_state(document)),
         asset_type=document["asset_type"],
         **standing.shown(document),
     )
+    return Answer(shown, noted(query.id, view, context))

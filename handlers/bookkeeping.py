@@ -15,7 +15,7 @@ DEAD_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 """What is kept of a dead body; MongoDB takes 16 MiB a document, the broker passes on more."""
 REGISTERS: Final = frozenset({"users", "assets"})
 """Collections whose every change is kept in history."""
-UNVERSIONED: Final = frozenset({"_id", "revision", "updated_at"})
+UNVERSIONED: Final = frozenset({"_id", "revision", "updated_at", "cell"})
 
 
 def unattributed(now: datetime) -> str:

@@ -92,6 +92,8 @@ class Told:
     subject: str | None = None
     causation: str | None = None
     is_replayed: bool = False
+    is_traced: bool = True
+    """Whether the trace of what led to it goes along; it may say who that was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ class Accepted:
     guards: tuple[Guard, ...] = ()
     told: tuple[Told, ...] = ()
     """Personal events; only the lane of the notices issues them, since it counts them."""
+    preview: Mapping[str, Any] = field(default_factory=dict)
+    """What a dry run says besides that it would be accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,15 @@ class Rejected:
     def code(self) -> str:
         """Rule of the first finding: findings keep the order of the rules that made them."""
         return self.findings[0].rule
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The answer to a query, with the facts that the asking itself is to others."""
+
+    data: Contract
+    facts: tuple[Event, ...] = ()
+    """Published when the answer is confirmed; nothing is stored for them here."""
 
 
 Decision = Accepted | Rejected

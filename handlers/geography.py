@@ -85,7 +85,7 @@ line would refuse no more mistakes.
 
 def in_gb(latitude: float, longitude: float) -> bool:
     """Whether the point is in Great Britain or within 10 to 20 km of its coast."""
-    return _is_inside(LAND, latitude, longitude)
+    return is_inside(LAND, latitude, longitude)
 
 
 def in_gb_waters(latitude: float, longitude: float) -> bool:
@@ -93,10 +93,10 @@ def in_gb_waters(latitude: float, longitude: float) -> bool:
 
     For wind, tidal and interconnectors, which may stand at sea.
     """
-    return in_gb(latitude, longitude) or _is_inside(WATERS, latitude, longitude)
+    return in_gb(latitude, longitude) or is_inside(WATERS, latitude, longitude)
 
 
-def _is_inside(ring: Ring, latitude: float, longitude: float) -> bool:
+def is_inside(ring: Ring, latitude: float, longitude: float) -> bool:
     """Cast a ray to the east: inside if it crosses the ring an odd number of times."""
     inside = False
     for (west, south), (east, north) in pairwise((*ring, ring[0])):

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
-from contracts.assets import AssetRegistered, AssetUpdated
+from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event
 from contracts.notices import Choice
 from contracts.relations import AssetRelated, AssetUnrelated
-from contracts.users import UserRegistered
+from contracts.users import UserDuplicateAttempted, UserRegistered
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,9 @@ class Kind:
     """Attribute that names one user more: told whatever it is to the entity, before and after."""
 
 
+ATTEMPT: Final = Kind(mandatory=True, once_in=timedelta(hours=1), asks=True, hidden=("by",))
+"""The incumbent is told at once, of those that follow in sum, and of none who it was."""
+
 KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRegistered: Kind(is_first=True),
     AssetUpdated: Kind(),
@@ -43,6 +46,8 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetUnrelated: Kind(mandatory=True, names="party"),
     MandateGiven: Kind(mandatory=True, names="delegate"),
     MandateEnded: Kind(mandatory=True, names="delegate"),
+    AssetDuplicateAttempted: ATTEMPT,
+    UserDuplicateAttempted: ATTEMPT,
 }
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {

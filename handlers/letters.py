@@ -44,6 +44,8 @@ class Letter:
     reply_to: str | None = None
     trace: Trace = ()
     """The trace context of what led to it."""
+    noted: "tuple[Letter, ...]" = ()
+    """Of an answer: facts that follow once it is confirmed."""
 
     @classmethod
     def answer(cls, arrival: Arrival, outcome: Outcome, visible: Visible, context: Context) -> Self:
@@ -153,7 +155,7 @@ class Letter:
             type=told.type,
             body=body,
             recipient=recipient,
-            trace=trace,
+            trace=trace if told.is_traced else (),
         )
 
 

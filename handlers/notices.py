@@ -31,9 +31,10 @@ from handlers.decision import (
 )
 from handlers.kinds import KINDS
 from handlers.paging import after_of, cursor_of, foreign
+from handlers.post import DIGEST_MINUTES
 from handlers.rules import finding, reject
 from handlers.signature import reads
-from handlers.telling import DIGEST_MINUTES
+from handlers.watching import unwatchable, watch_reads, watched
 
 REPLAY_PAUSE: Final = timedelta(seconds=5)
 """How long after the end of a replay its user may ask for the next one."""
@@ -46,16 +47,18 @@ BY_TYPE: Final = {kind.message_type: rule for kind, rule in KINDS.items()}
 
 def _subscription_reads(command: SetSubscription, context: Context) -> Reads:
     yield "subscriptions", context.sender.user
+    yield from watch_reads(command, context)
 
 
 @reads(_subscription_reads)
 def set_subscription(command: SetSubscription, view: View, context: Context) -> Decision:
     """Keep what the sender chooses, beside what it has chosen before.
 
-    Rejects: notice.kind-unknown, notice.mandatory, subscription.too-many
+    Rejects: notice.kind-unknown, notice.mandatory, subscription.too-many,
+        subscription.access-unknown, subscription.access-crowded
     Source: U5, A6a.
     """
-    findings = tuple(_unfit(command))
+    findings = (*_unfit(command), *unwatchable(command, view, context))
     if findings:
         return reject(*findings)
     user = context.sender.user
@@ -90,7 +93,12 @@ def set_subscription(command: SetSubscription, view: View, context: Context) -> 
         subject=user,
         keyed_to=user,
         reply=SubscriptionState(id=user, revision=revision, **chosen),
-        writes=() if unchanged else (Put("subscriptions", document, was),),
+        writes=()
+        if unchanged
+        else (
+            Put("subscriptions", document, was),
+            *watched(user, before.get("access", ()), chosen["access"], view),
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from contracts.taxonomy import USER_PREFIX
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Span, Told, View
 from handlers.kinds import NAMES
-from handlers.telling import Post, event_row
+from handlers.post import Post, event_row
 from handlers.visibility import (
     Standing,
     again,

@@ -1,13 +1,15 @@
 """Small pure checks with stable codes; a handler lists them and gets all findings at once."""
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from contracts.envelope import Finding
 from contracts.findings import shorten
+from contracts.messages import Event
 from contracts.values import compose_id
 from handlers.decision import Context, Document, Put, Rejected, View
-from handlers.visibility import parties
+from handlers.visibility import named, parties
 
 RequestT = TypeVar("RequestT")
 Rule = Callable[[RequestT, View, Context], Iterable[Finding]]
@@ -67,6 +69,7 @@ def claim(scheme: str, value: str, document: Document, context: Context) -> Put:
             "scheme": scheme,
             "holder": document["_id"],
             "parties": parties(document),
+            "named": dict(named(document)),
         },
     )
 
@@ -74,3 +77,24 @@ def claim(scheme: str, value: str, document: Document, context: Context) -> Put:
 def holder_of(scheme: str, value: str, view: View, context: Context) -> Document | None:
     """The claim document of a value, None where it is free."""
     return view.get("claims", context.identity.fingerprint(scheme, value))
+
+
+def attempted(
+    rejected: Rejected,
+    held: Iterable[Document | None],
+    of: Callable[..., Event],
+    roles: Iterable[str],
+    context: Context,
+) -> Rejected:
+    """A refused duplicate, with the fact that it is to each holder of what it claims."""
+    holders = {claimed["holder"]: claimed for claimed in held if claimed is not None}
+    facts = tuple(
+        of(
+            id=holder,
+            roles=tuple(sorted(roles)),
+            by=context.sender.user,
+            parties=claimed.get("named") or None,
+        )
+        for holder, claimed in sorted(holders.items())
+    )
+    return replace(rejected, events=facts)

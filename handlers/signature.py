@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, TypeVar
 
-from contracts.messages import Command, Contract, Query, Request
-from handlers.decision import Context, Decision, Reads, Rejected, View
+from contracts.messages import Command, Query, Request
+from handlers.decision import Context, Decision, Reads, View
 
 RequestT = TypeVar("RequestT", bound=Request)
 _READS: Final = "__flexspine_reads__"
 
 Decide = Callable[[Any, View, Context], Decision]
-Answer = Callable[[Any, View, Context], Contract | Rejected]
 
 
 @dataclass(frozen=True, slots=True)

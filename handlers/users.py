@@ -6,7 +6,14 @@ from typing import Any, Final
 from contracts.envelope import Finding
 from contracts.messages import SELF_ASSERTED, Contract, Role
 from contracts.taxonomy import FRONT_DESK, OPERATOR, USER_PREFIX
-from contracts.users import GetUser, RegisterUser, UserRegistered, UserRegistration, UserView
+from contracts.users import (
+    GetUser,
+    RegisterUser,
+    UserDuplicateAttempted,
+    UserRegistered,
+    UserRegistration,
+    UserView,
+)
 from handlers.decision import (
     Accepted,
     Context,
@@ -19,7 +26,17 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import plain
-from handlers.rules import Rule, candidate_ids, check, claim, finding, holder_of, issue_id, reject
+from handlers.rules import (
+    Rule,
+    attempted,
+    candidate_ids,
+    check,
+    claim,
+    finding,
+    holder_of,
+    issue_id,
+    reject,
+)
 from handlers.signature import reads
 from handlers.visibility import RELATIONS, knows, named, recorded, seen, standing_reads
 
@@ -47,9 +64,11 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     Source: U1, U2.
     """
     # Claims come last: told beside other faults, they would be an oracle that costs nothing.
-    for rules in (REGISTRATION_RULES, CLAIM_RULES):
-        if (rejected := check(rules, command, view, context)) is not None:
-            return rejected
+    if (rejected := check(REGISTRATION_RULES, command, view, context)) is not None:
+        return rejected
+    if (rejected := check(CLAIM_RULES, command, view, context)) is not None:
+        held = (holder_of(scheme, value, view, context) for scheme, value in _claimed(command))
+        return attempted(rejected, held, UserDuplicateAttempted, command.roles, context)
     user = issue_id(USER_PREFIX, "users", view, context)
     document = _document(user, command, context)
     writes = [Put("users", document)]

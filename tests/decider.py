@@ -31,6 +31,7 @@ from tests import registers
 from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document
 from topology.catalog import REGISTER_MODULES, build, contracts_of, facts
 from workers.store.codec import Unencodable, encode, secret_bytes
+from workers.timers import letter_of
 from workers.vault import Sealed, Vault
 
 MODULES: Final[Sequence[ModuleType]] = (*REGISTER_MODULES, registers)
@@ -130,6 +131,12 @@ class Decider:
                 told += [one for o in done for one in o.letters if one.kind == "personal"]
                 waiting = [self._again(o) for o in done if o.kind == "continued"]
         return told
+
+    def due(self) -> list[Outcome]:
+        """What becomes of every timer whose time has come."""
+        rows = [row for row in self.of("timers") if row["due"] <= self.now]
+        letters = [letter_of(row, self.now) for row in rows]
+        return self.decide(*(Delivery(one.body, one.type, BACKBONE) for one in letters))
 
     def _again(self, outcome: Outcome) -> Delivery:
         """A fact that is not done, as its lane brings it in again."""

@@ -7,15 +7,26 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
+from contracts.broadcasts import BroadcastAsked
 from contracts.messages import Event, Request, check_type, split_type
-from contracts.notices import NoticeDue, ReplayAsked
-from handlers import assets, mandates, notices, relating, users
+from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
+from handlers import assets, broadcasting, channels, mandates, notices, relating, users
+from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
 from handlers.telling import due, due_reads, tell, tell_reads
+from handlers.watching import note, note_reads
 from topology import names
 
-REGISTER_MODULES: Final[Sequence[ModuleType]] = (users, assets, notices, relating, mandates)
+REGISTER_MODULES: Final[Sequence[ModuleType]] = (
+    users,
+    assets,
+    notices,
+    relating,
+    mandates,
+    channels,
+    broadcasting,
+)
 """The registers; a new one is a module here, a new command needs nothing."""
 
 
@@ -84,6 +95,8 @@ def events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:
 REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     ReplayAsked: (replay, replay_reads),
     NoticeDue: (due, due_reads),
+    AccessNoted: (note, note_reads),
+    BroadcastAsked: (reach, reach_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -68,7 +68,9 @@ class LocalRegister:
         entry = self.entries.get(delivery.type)
         if entry is not None and entry.kind != "command":
             letter = await self.desks[entry.queue].answer(delivery)
-            return [letter] if letter is not None else []
+            if letter is None:
+                return []
+            return [letter, *await self._consequences(letter.noted)]
         # What nobody serves is refused by name; any engine knows how.
         queue = entry.queue if entry is not None else next(iter(self.engines))
         outcomes = await self.engines[queue].run([delivery])

@@ -74,7 +74,8 @@ class QueryWorker:
             try:
                 letter = await self.desk.answer(delivery_of(message))
                 if letter is not None:
-                    await self.publish(OutboxRecord.of(letter, "query"))
+                    for one in (letter, *letter.noted):
+                        await self.publish(OutboxRecord.of(one, "query"))
             except (Unavailable, PublishFailedError) as error:
                 log.warning("query.paused", type=message.routing_key, error=str(error))
                 await pause.wait()

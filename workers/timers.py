@@ -57,10 +57,11 @@ class Timers:
         rows = await self.store.holding("timers", "state", [WAITING], PAGE)
         due = [row for row in rows if row["due"] <= now]
         for row in due:
-            await self.publish(OutboxRecord.of(_letter(row, now), f"timer/{row['_id']}"))
+            await self.publish(OutboxRecord.of(letter_of(row, now), f"timer/{row['_id']}"))
         return len(due)
 
 
-def _letter(row: Mapping[str, Any], now: datetime) -> Letter:
+def letter_of(row: Mapping[str, Any], now: datetime) -> Letter:
+    """The fact that the time of a row has come; the same however often it is announced."""
     fact = NoticeDue(id=row["user"], timer=row["_id"])
     return Letter.fact(fact, id=sha256(row["_id"].encode()).hexdigest()[:32], time=now)

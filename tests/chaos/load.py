@@ -77,7 +77,9 @@ class Record:
                 waiting.set_result(reply)
 
     def hear_event(self, body: bytes) -> None:
-        self.observed.events.append(Event.read(body))
+        """Take what says of a change; an attempt or an access changes nothing."""
+        if "revision" in json.loads(body)["data"]:
+            self.observed.events.append(Event.read(body))
 
     async def reply(self, sent: Sent) -> Reply:
         """The first answer to a command."""

@@ -1,5 +1,6 @@
 """The checker of the storm finds each fault in made-up observations with one thing wrong."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
@@ -7,6 +8,7 @@ from typing import Any, Final
 import pytest
 
 from tests.chaos.checker import FAULTS, Fault, check
+from tests.chaos.load import Record
 from tests.chaos.observed import (
     ID_REUSED,
     Asset,
@@ -336,3 +338,13 @@ def test_an_unconfirmed_command_may_have_been_decided() -> None:
     )
 
     assert check(observed).is_clean, check(observed).faults
+
+
+def test_a_fact_that_is_no_change_is_not_taken_for_one() -> None:
+    record = Record()
+    envelope = {"id": "1", "type": "asset.duplicate-attempted.v1", "causationid": "c"}
+    said = {"id": ASSET, "roles": ["fsp"], "by": USER}
+    record.hear_event(json.dumps(envelope | {"data": said}).encode())
+    record.hear_event(json.dumps(envelope | {"data": said | {"revision": 1}}).encode())
+
+    assert [one.revision for one in record.observed.events] == [1]

@@ -10,7 +10,7 @@ Index = Sequence[str]
 # its deletions come when they come, so retention is a timed job.
 INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "users": (),
-    "assets": (),
+    "assets": (("cell", "_id"),),
     "accounts": (),
     "claims": (),
     "inbox": (),
@@ -27,6 +27,11 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "pots": (),
     "timers": (("state", "_id"),),
     "replays": (),
+    "watches": (),
+    "channels": (),
+    "broadcasts": (),
+    "broadcasters": (),
+    "reached": (),
     "present": (),
     "lanes": (),
     "keys": (),
