@@ -219,11 +219,12 @@ def _limited(name: str, pattern: str, length_max: int, overflow: str) -> Policy:
 def _internal_accounts() -> Iterator[Account]:
     yield Account(
         names.RECONCILER_ACCOUNT,
-        # The exchanges, to take away what a user has bound to them.
+        # Two exchanges, to take away what a user has bound to them; it may publish to neither.
         write=names.RECONCILED_PATTERN,
         read=rf"^({re.escape(names.EVENTS)}|{re.escape(names.ACCOUNTS_QUEUE)})$",
         configure=names.USERS_PATTERN,
         tags=("administrator",),
+        topics=tuple((exchange, NOTHING, NOTHING) for exchange in (names.COMMANDS, names.BULK)),
     )
     yield Account(names.WORKER_ACCOUNT, read=names.WORK_PATTERN)
     exchanges = "|".join(map(re.escape, (names.EVENTS, names.DOMAIN, names.DEFAULT_RESOURCE)))

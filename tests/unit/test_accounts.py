@@ -26,12 +26,12 @@ class Sending:
     number = 0
 
     def __call__(
-        self, decider: Decider, kind: str, sender: str = PLATFORM, **data: Any
+        self, decider: Decider, name: str, sender: str = PLATFORM, /, **data: Any
     ) -> tuple[str, Any]:
         """Type and data of the reply; what was said and written is in `outcome`."""
         Sending.number += 1
         (self.outcome,) = decider.decide(
-            command(kind, data, sender=sender, id=f"command-{self.number}")
+            command(name, data, sender=sender, id=f"command-{self.number}")
         )
         return reply(self.outcome)
 
@@ -45,8 +45,10 @@ def codes(answer: tuple[str, Any]) -> list[tuple[str, str]]:
     return rules(data)
 
 
-def set_account(decider: Decider, account: str = PLATFORM, key: str = HASH, **more: Any) -> Any:
-    return send(decider, "account.set.v1", account=account, key_hash=key, **more)
+def set_account(
+    decider: Decider, account: str = PLATFORM, key: str = HASH, sender: str = PLATFORM
+) -> Any:
+    return send(decider, "account.set.v1", sender, account=account, key_hash=key)
 
 
 # Accounts.
