@@ -5,12 +5,19 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from contracts.accounts import AccountChanged, AccountEnded
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event
 from contracts.notices import Choice
 from contracts.relations import AssetRelated, AssetUnrelated
-from contracts.users import UserDuplicateAttempted, UserRegistered
+from contracts.users import (
+    UserDuplicateAttempted,
+    UserRegistered,
+    UserReinstated,
+    UserRetired,
+    UserSuspended,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,12 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     MandateEnded: Kind(mandatory=True, names="delegate"),
     AssetDuplicateAttempted: ATTEMPT,
     UserDuplicateAttempted: ATTEMPT,
+    UserSuspended: Kind(mandatory=True),
+    UserReinstated: Kind(mandatory=True),
+    UserRetired: Kind(mandatory=True),
+    # An account is its user's own business: no relation is looked for.
+    AccountChanged: Kind(mandatory=True, is_first=True),
+    AccountEnded: Kind(mandatory=True, is_first=True),
 }
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {

@@ -10,7 +10,17 @@ from typing import Any, Final, Literal
 from contracts.broadcasts import BroadcastAsked
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
-from handlers import assets, broadcasting, channels, mandates, notices, relating, users
+from handlers import (
+    accounts,
+    assets,
+    broadcasting,
+    channels,
+    mandates,
+    notices,
+    relating,
+    standing,
+    users,
+)
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
@@ -20,10 +30,12 @@ from topology import names
 
 REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     users,
-    assets,
-    notices,
-    relating,
+    accounts,
+    standing,
     mandates,
+    assets,
+    relating,
+    notices,
     channels,
     broadcasting,
 )
