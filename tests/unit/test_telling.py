@@ -12,7 +12,7 @@ from handlers.case import Outcome
 from handlers.decision import PAGE, Secret
 from handlers.letters import Letter
 from handlers.notices import REPLAY_SILENCE_MAX
-from handlers.telling import event_row
+from handlers.post import event_row
 from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, reply, rules
