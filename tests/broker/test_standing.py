@@ -1,11 +1,7 @@
 """Accounts at the broker follow the register: rotated, suspended, reinstated, retired, repaired."""
 
 import json
-import os
 import secrets
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -15,13 +11,15 @@ from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from tests.servers import TestServers
-from tests.spine import MASTER, Platform, Spine, asset, eventually, is_refused
+from tests.spine import Platform, Spine, asset, eventually, is_refused
 from topology import names
 from topology.apply import password_hash
+from workers.cli.keyring import AccountKeys
+from workers.cli.place import Place
+from workers.cli.plans import drifts, repaired
 
 pytestmark = pytest.mark.connected
 
-FLEXSPINE: Final = Path(sys.executable).with_name("flexspine")
 REGISTER: Final = "asset.register.v1"
 
 
@@ -43,11 +41,15 @@ async def is_let_in(spine: Spine, account: str, key: str) -> bool:
 
 
 async def is_shut_out(spine: Spine, account: str, key: str) -> bool:
-    return await is_refused(url(spine, account, key))
+    """Whether a login is refused, and not cut off while it is under way."""
+    try:
+        return await is_refused(url(spine, account, key))
+    except AMQPError:
+        return False
 
 
 def url(spine: Spine, account: str, key: str) -> str:
-    return spine.addresses.amqp_as(quote(account, safe=""), key)
+    return spine.addresses.amqp_as(account, key)
 
 
 async def bound(spine: Spine, source: str, target: str) -> list[str]:
@@ -103,12 +105,12 @@ async def test_a_suspended_user_is_shut_out_until_it_is_reinstated(working: Spin
 
     await accepted(operator, "user.suspend.v1", id=party.user, reason="security")
     refused = [await is_refused_by_worker(party)]
-    await eventually(lambda: closed(party))
-    assert await is_refused(url(working, party.user, party.password))
+    await eventually(lambda: is_shut_out(working, party.user, party.password))
+    await eventually(lambda: is_cut_off(party))
     with pytest.raises((AMQPError, RuntimeError, ConnectionError)):
         await party.send(REGISTER, asset())
     await eventually(lambda: is_bound_to(working, events.name, own, f"{party.user}.#"))
-    assert f"{party.user}.#" not in await bound(working, names.EVENTS, f"e/{names.COMMANDS}")
+    await eventually(lambda: is_unbound(working, names.COMMANDS, f"{party.user}.#"))
 
     await accepted(operator, "user.reinstate.v1", id=party.user)
     await eventually(lambda: is_let_in(working, party.user, party.password))
@@ -123,12 +125,16 @@ async def test_a_suspended_user_is_shut_out_until_it_is_reinstated(working: Spin
     print("publish of a suspended user on its open connection:", *refused)  # noqa: T201  the figures
 
 
-async def closed(party: Platform) -> bool:
-    return party.connection.is_closed
+async def is_cut_off(party: Platform) -> bool:
+    return party.channel.is_closed
 
 
 async def is_bound_to(spine: Spine, queue: str, *keys: str) -> bool:
     return await bound(spine, names.EVENTS, f"q/{queue}") == sorted(keys)
+
+
+async def is_unbound(spine: Spine, exchange: str, key: str) -> bool:
+    return key not in await bound(spine, names.EVENTS, f"e/{exchange}")
 
 
 async def is_refused_by_worker(party: Platform) -> str:
@@ -177,7 +183,7 @@ async def test_the_next_connection_over_the_limit_is_refused(lone: Spine) -> Non
         party = await lone.platform()
         more = [await aio_pika.connect(url(lone, party.user, party.password)) for _ in range(2)]
         fourth = aio_pika.Connection(URL(url(lone, party.user, party.password)))
-        with pytest.raises(AMQPError, match="limit"):
+        with pytest.raises(AMQPError):
             await fourth.connect()
         await fourth.close()
         await more[0].channel()
@@ -185,6 +191,7 @@ async def test_the_next_connection_over_the_limit_is_refused(lone: Spine) -> Non
             await more[1].channel()
         for connection in more:
             await connection.close()
+        await eventually(lambda: is_let_in(lone, party.user, party.password))
         print("connections let in: 3, the 4th refused; channels let in: 2, the 3rd refused")  # noqa: T201  the figures
 
 
@@ -194,36 +201,30 @@ async def test_a_limit_of_none_shuts_out_whoever_has_the_right_key(working: Spin
     limit = f"user-limits/{party.user}/max-connections"
     await working.inspector.call("PUT", limit, value=0)
     connection = aio_pika.Connection(URL(url(working, party.user, party.password)))
-    with pytest.raises(AMQPError, match="limit"):
+    with pytest.raises(AMQPError):
         await connection.connect()
     await connection.close()
+    await working.inspector.call("PUT", limit, value=2)
+    assert not await is_refused(url(working, party.user, party.password))
 
 
-def audit(servers: TestServers, spine: Spine, *words: str) -> subprocess.CompletedProcess[str]:
-    outside = {k: v for k, v in os.environ.items() if not k.startswith("FLEXSPINE_")}
+def place_of(servers: TestServers, spine: Spine) -> Place:
+    """The backbone as an administrator's command line sees it."""
     path = urlsplit(spine.addresses.amqp_url).path
-    given = {
-        "FLEXSPINE_AMQP_URL": urlsplit(servers.amqp_url)._replace(path=path, query="").geturl(),
-        "FLEXSPINE_MANAGEMENT_URL": servers.urls.management_url,
-        "FLEXSPINE_MONGO_URL": servers.urls.mongo_url,
-        "FLEXSPINE_MONGO_DATABASE": spine.settings.mongo_database,
-        "FLEXSPINE_MASTER_KEY": MASTER.hex(),
-    }
-    program = "from workers.cli.main import main; main()"
-    return subprocess.run(  # noqa: S603 - our own command
-        [sys.executable, "-c", program, "topology", "diff", *words],
-        env=outside | given, capture_output=True, text=True, check=False,
-        cwd=Path(__file__).parents[2],
-    )  # fmt: skip
+    amqp_url = urlsplit(servers.amqp_url)._replace(path=path, query="").geturl()
+    settings = spine.settings.model_copy(update={"amqp_url": amqp_url})
+    return Place(settings, spine.addresses, spine.vault, AccountKeys(settings.folder))
 
 
+@pytest.mark.timeout(180)
 async def test_the_audit_repairs_what_lets_somebody_in(lone: Spine, servers: TestServers) -> None:
     ask = lone.inspector.call
     async with lone.running():
         party = await lone.platform()
-    before = audit(servers, lone, "--repair", "--json")
-    # The tests' own types are not of the plan; the broker's other accounts are of other tests.
-    kept = {one["name"] for one in json.loads(before.stdout)}
+    place = place_of(servers, lone)
+    # The tests' own types are not of the plan.
+    await repaired(place)
+    assert await drifts(place) == []
     events, user = names.events_queue(party.user), party.user
     await ask("POST", "bindings/{vhost}/e/flex.events/e/flex.commands", routing_key=f"{user}.#")
     await ask("POST", "bindings/{vhost}/e/flex.domain/e/flex.bulk", routing_key="#")
@@ -243,8 +244,9 @@ async def test_the_audit_repairs_what_lets_somebody_in(lone: Spine, servers: Tes
     hashed = document["key_hash"].value
     await ask("PUT", f"users/{user}", password_hash=hashed, tags="monitoring")
 
-    seen = audit(servers, lone, "--json")
-    repaired = audit(servers, lone, "--repair", "--json")
+    seen = await drifts(place)
+    done = await repaired(place)
+    left = await drifts(place)
 
     expected = {
         f"flex.events -> exchange flex.commands ({user}.#)",
@@ -259,8 +261,8 @@ async def test_the_audit_repairs_what_lets_somebody_in(lone: Spine, servers: Tes
         f"{user} on flex.domain",
         "flex-worker",
     }
-    assert {one["name"] for one in json.loads(seen.stdout)} - kept == expected
-    assert {one["name"] for one in json.loads(repaired.stdout)} - kept == {"mine"}
-    assert all(name in repaired.stderr for name in expected)
+    assert {one.name for one in seen} == {one.drift.name for one in done} == expected
+    assert {one.name for one in left} == {"mine"}
     assert not await is_refused(url(lone, user, party.password))
-    print(repaired.stderr)  # noqa: T201  the figures
+    for one in done:
+        print(f"{one.drift.kind} {one.drift.name}: {one.drift.state}, {one.done}")  # noqa: T201  the figures
