@@ -1,5 +1,6 @@
 """The user register's language: registration, reading, and what they are answered with."""
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -173,3 +174,93 @@ class UserRegistered(Event, type="user.registered.v1"):
     roles: tuple[Role, ...]
     account: bool
     """Whether a broker account is to be made for it."""
+
+
+SuspensionReason = Literal["security", "conduct", "request", "legal", "other"]
+"""Why a user is suspended, in a word that may be told to everybody concerned."""
+
+
+class UserStanding(Contract):
+    """What a user is by now, and since when."""
+
+    id: UserId
+    status: UserStatus
+    status_at: datetime
+    """When that was decided."""
+    revision: int
+
+
+class SuspendUser(Command, type="user.suspend.v1", senders={"operator"}, accepted=UserStanding):
+    """Suspend a user: nothing that it sends is decided, and its accounts are let in no more.
+
+    Its queues are kept, and what concerns it gathers there. Suspending a user who is suspended
+    changes nothing.
+    Errors: `user.not-active`, `user.not-found`.
+    Source: the states of a user, on the page of the user register.
+    """
+
+    id: UserId
+    reason: SuspensionReason
+    """Told to the user and to whoever acts for it."""
+    note: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
+    """In the operator's own words; kept sealed and told to nobody."""
+
+
+class ReinstateUser(Command, type="user.reinstate.v1", senders={"operator"}, accepted=UserStanding):
+    """End a suspension: the user is what it was before, with the accounts that it had.
+
+    Reinstating a user who is active changes nothing.
+    Errors: `user.not-suspended`, `user.not-found`.
+    Source: the states of a user, on the page of the user register.
+    """
+
+    id: UserId
+
+
+class RetireUser(
+    Command,
+    type="user.retire.v1",
+    senders={
+        "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
+    },
+    accepted=UserStanding,
+):  # fmt: skip
+    """Take a user out of the market for good; sent by itself or by an operator.
+
+    Its accounts and its queues are removed: who retires itself is told by the answer, if it is
+    read within some seconds. The id and the claims stay taken. Retiring a user who is retired
+    changes nothing.
+    Errors: `user.not-active`, `user.not-yours`, `user.not-found`.
+    Source: the states of a user, on the page of the user register.
+    """
+
+    id: UserId
+
+
+class UserSuspended(Event, type="user.suspended.v1"):
+    """A user's messages are refused and its accounts let in no more."""
+
+    id: UserId
+    revision: int
+    status: UserStatus
+    by: AnyUserId
+    reason: SuspensionReason
+
+
+class UserReinstated(Event, type="user.reinstated.v1"):
+    """A user's suspension has ended."""
+
+    id: UserId
+    revision: int
+    status: UserStatus
+    """What it was before the suspension."""
+    by: AnyUserId
+
+
+class UserRetired(Event, type="user.retired.v1"):
+    """A user has left the market; its accounts and queues are removed."""
+
+    id: UserId
+    revision: int
+    status: UserStatus
+    by: AnyUserId

@@ -13,6 +13,12 @@ from handlers.decision import RESERVED, Rejected, Sender, View
 from handlers.rules import reject
 from handlers.signature import Handler
 
+OUT: Final = frozenset({"suspended", "rejected", "retired"})
+"""Statuses of users who take no part: whatever they send is refused, by whichever way they got in.
+
+The broker lets such a user in no more, but an open connection, a certificate or a token may
+outlast that; so it is asked here, on every message.
+"""
 CLOCK_SKEW_MAX: Final = timedelta(minutes=5)
 """How far a sender's clock may be ahead of ours."""
 INBOX_AGE_MAX: Final = timedelta(days=400)
@@ -33,6 +39,16 @@ def pass_entry(
     arrival: Arrival, sender: Sender, handler: Handler, now: datetime
 ) -> Rejected | None:
     """Reject what no handler needs to see, with all findings; None lets the request pass."""
+    if sender.status in OUT:
+        return reject(
+            Finding(
+                rule="sender.suspended",
+                field="source",
+                expected="a user who takes part in the market",
+                got=sender.status,
+                advice="Ask an operator; who was rejected or is retired does not come back.",
+            )
+        )
     findings = (*arrival.findings, *_header_findings(arrival, handler, now))
     if findings:
         return reject(*findings)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+from contracts.accounts import AccountChanged, AccountEnded
 from contracts.assets import AssetRegistered, AssetUpdated
 from contracts.messages import Event
 from contracts.notices import Choice
-from contracts.users import UserRegistered
+from contracts.users import UserRegistered, UserReinstated, UserRetired, UserSuspended
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,5 +36,11 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRegistered: Kind(is_first=True),
     AssetUpdated: Kind(),
     UserRegistered: Kind(is_first=True),
+    UserSuspended: Kind(mandatory=True),
+    UserReinstated: Kind(mandatory=True),
+    UserRetired: Kind(mandatory=True),
+    # An account is its user's own business: no relation is looked for.
+    AccountChanged: Kind(mandatory=True, is_first=True),
+    AccountEnded: Kind(mandatory=True, is_first=True),
 }
 """Type of event -> how it is told; of a type that is not here nobody is told."""

@@ -7,6 +7,7 @@ from contracts.envelope import Finding
 from contracts.messages import SELF_ASSERTED, Contract, Role
 from contracts.taxonomy import FRONT_DESK, OPERATOR, USER_PREFIX
 from contracts.users import GetUser, RegisterUser, UserRegistered, UserRegistration, UserView
+from handlers.accounts import first_accounts
 from handlers.decision import (
     Accepted,
     Context,
@@ -57,7 +58,7 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     if context.on_behalf_of is not None:
         writes.append(Put(RELATIONS, _mandate(user, context)))
     if command.account_key_hash is not None:
-        writes.append(Put("accounts", _account(user, command.account_key_hash)))
+        writes += [Put("accounts", a) for a in first_accounts(user, command.account_key_hash)]
     return Accepted(
         subject=user,
         keyed_to=user,
@@ -123,17 +124,6 @@ def _mandate(user: str, context: Context) -> Document:
     """Who registers another acts for it, until the user itself confirms or ends that."""
     tie = {"as": "delegate", "from": context.now, "until": None, "provisional": True}
     return recorded(user, context.sender.user, [tie])
-
-
-def _account(user: str, key_hash: str) -> Document:
-    """The user's first broker account is named after the user."""
-    return {
-        "_id": user,
-        "revision": 1,
-        "user": user,
-        "key_hash": Secret(key_hash),
-        "state": "active",
-    }
 
 
 def _names_whom_it_acts_for(

@@ -56,4 +56,6 @@ async def apply_account(account: Account, management: Management, key_hash: str)
     await management.permit(account.name, account.configure, account.write, account.read)
     for exchange, write, read in account.topics:
         await management.permit_topic(account.name, exchange, write, read)
+    for limit, value in account.limits:
+        await management.limit(account.name, limit, value)
     await management.put_user(account.name, key_hash, tags)

@@ -9,13 +9,13 @@ from typing import Any, Final, Literal
 
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import NoticeDue, ReplayAsked
-from handlers import assets, notices, users
+from handlers import accounts, assets, notices, standing, users
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
 from handlers.telling import due, due_reads, tell, tell_reads
 from topology import names
 
-REGISTER_MODULES: Final[Sequence[ModuleType]] = (users, assets, notices)
+REGISTER_MODULES: Final[Sequence[ModuleType]] = (users, assets, notices, accounts, standing)
 """The registers; a new one is a module here, a new command needs nothing."""
 
 

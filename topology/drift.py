@@ -3,19 +3,23 @@
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from contracts.taxonomy import USER_PREFIX
 from topology import names
-from topology.plan import Account, Binding, Plan, own_keys, user_plan
+from topology.plan import Account, AccountLimits, Binding, Plan, own_keys, user_plan
 
-Kind = Literal["exchange", "queue", "binding", "policy", "account", "topic permission"]
+Kind = Literal["exchange", "queue", "binding", "policy", "account", "topic permission", "limits"]
 Row = Mapping[str, Any]
 Thing = tuple[Kind, str]
 Shape = dict[str, Any]
+Registered = Mapping[str, Mapping[str, bool]]
+"""Each user with its accounts, and whether each is let in."""
 
 THE_BROKERS_OWN: Final = "amq."
 EVENTS_SUFFIX: Final = names.events_queue("")
+OF_ACCOUNTS: Final = frozenset({"account", "topic permission", "limits"})
 USER: Final = re.compile(rf"^{USER_PREFIX}-[0-9A-Z-]+")
 
 
@@ -31,6 +35,8 @@ class Holdings:
     topic_permissions: tuple[Row, ...] = ()
     users: tuple[Row, ...] = field(default=())
     """Accounts of the whole broker; those without permissions here are nobody's business."""
+    limits: tuple[Row, ...] = ()
+    """How many connections and channels which account may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +54,26 @@ def compare(
     plan: Plan,
     found: Holdings,
     known: Collection[str] = (),
-    registered: Collection[str] = frozenset(),
+    registered: Registered = MappingProxyType({}),
+    limits: AccountLimits = AccountLimits(),  # noqa: B008  a frozen value
 ) -> list[Drift]:
     """Differences in the order of their kinds and names; `known` accounts are not judged.
 
-    Queues and accounts of registered users come from the register: they are compared with what
-    each user should have, and a user may bind its events otherwise, within its own keys. Whoever
-    only looks like a user is surplus; a user of whom there is nothing at all is still to be made.
+    `registered` is each user of the register with its accounts, and whether each is let in: its
+    queues and accounts are compared with what a user should have, and it may bind its events
+    otherwise, within its own keys. Whoever only looks like a user is surplus; a user of whom there
+    is nothing at all is still to be made.
     """
-    held = dict(_held(found))
-    users = _looking_like_users(held) & set(registered)
-    wanted = dict(_planned(plan))
+    held, wanted = dict(_held(found)), dict(_planned(plan))
+    users = _looking_like_users(held) & registered.keys()
     for user in users:
-        wanted |= dict(_planned(user_plan(user)))
+        wanted |= dict(_planned(user_plan(user, registered[user], limits)))
     free = {*users, names.OPERATOR}
     drifts = [
         drift
         for thing in sorted(wanted.keys() | held.keys())
         if (drift := _judged(thing, wanted.get(thing), held.get(thing))) is not None
-        and not (thing[0] in {"account", "topic permission"} and _account_of(thing) in known)
+        and not (thing[0] in OF_ACCOUNTS and _account_of(thing) in known)
     ]
     return [drift for drift in drifts if not _is_own_choice(drift, free)]
 
@@ -90,13 +97,18 @@ def _is_own_choice(drift: Drift, users: Collection[str]) -> bool:
         return False
     shape = drift.got or drift.expected
     user = shape["destination"].removesuffix(EVENTS_SUFFIX)
-    if user not in users or shape["source"] != names.EVENTS or shape["arguments"]:
+    if user not in users or shape["destination type"] != "queue":
         return False
-    if shape["destination type"] != "queue":
+    return is_own(user, shape["source"], shape["key"], shape["arguments"])
+
+
+def is_own(user: str, source: str, key: str, arguments: Row) -> bool:
+    """Whether a user may bind its queue of events so."""
+    if source != names.EVENTS or arguments:
         return False
     # The broker's `\z`, the very end, is `\Z` here.
     pattern = own_keys(user).replace(r"\z", r"\Z")
-    return re.search(pattern, shape["key"]) is not None
+    return re.search(pattern, key) is not None
 
 
 def _looking_like_users(held: Mapping[Thing, Shape]) -> set[str]:
@@ -142,6 +154,8 @@ def _account(account: Account) -> Iterator[tuple[Thing, Shape]]:
     )
     for exchange, write, read in account.topics:
         yield ("topic permission", f"{account.name} on {exchange}"), {"write": write, "read": read}
+    if account.limits:
+        yield ("limits", account.name), dict(account.limits)
 
 
 def _held(found: Holdings) -> Iterator[tuple[Thing, Shape]]:
@@ -154,18 +168,31 @@ def _held(found: Holdings) -> Iterator[tuple[Thing, Shape]]:
     for row in found.bindings:
         # Each queue is bound to the default exchange by itself.
         if row["source"]:
-            binding = Binding(row["source"], row["destination"], row["routing_key"])
-            yield _binding(binding, row["destination_type"], row["arguments"])
+            yield as_binding(row)
     for row in found.policies:
         told = {"pattern": row["pattern"], "apply to": row["apply-to"], "priority": row["priority"]}
         yield ("policy", row["name"]), told | row["definition"]
+    yield from _held_by_accounts(found)
+
+
+def _held_by_accounts(found: Holdings) -> Iterator[tuple[Thing, Shape]]:
     tags = {row["name"]: _tags(row["tags"]) for row in found.users}
     for row in found.permissions:
         rights = {key: row[key] for key in ("configure", "write", "read")}
         yield ("account", row["user"]), rights | {"tags": tags.get(row["user"], [])}
+    ours = {row["user"] for row in found.permissions}
+    for row in found.limits:
+        if row["user"] in ours and row["value"]:
+            yield ("limits", row["user"]), dict(row["value"])
     for row in found.topic_permissions:
         rights = {key: row[key] for key in ("write", "read")}
         yield ("topic permission", f"{row['user']} on {row['exchange']}"), rights
+
+
+def as_binding(row: Row) -> tuple[Thing, Shape]:
+    """What a row of the management API is called here, and its shape."""
+    binding = Binding(row["source"], row["destination"], row["routing_key"])
+    return _binding(binding, row["destination_type"], row["arguments"])
 
 
 def _binding(binding: Binding, target: str, arguments: Row) -> tuple[Thing, Shape]:

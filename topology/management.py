@@ -92,6 +92,49 @@ class Management:
         body = {"exchange": exchange, "write": write, "read": read}
         await self._send("PUT", f"/api/topic-permissions/{self._vhost}/{_q(account)}", body)
 
+    async def limit(self, account: str, limit: str, value: int) -> None:
+        """Set how many connections (`max-connections`) or channels an account may have open."""
+        await self._send("PUT", f"/api/user-limits/{_q(account)}/{limit}", {"value": value})
+
+    async def unlimit(self, account: str, limit: str) -> None:
+        """Delete one limit of an account."""
+        await self._delete(f"/api/user-limits/{_q(account)}/{limit}")
+
+    async def forget_topics(self, account: str) -> None:
+        """Delete every topic permission of an account, which then may use every key."""
+        await self._delete(f"/api/topic-permissions/{self._vhost}/{_q(account)}")
+
+    async def drop_user(self, account: str) -> None:
+        """Delete an account; the broker closes its connections."""
+        await self._delete(f"/api/users/{_q(account)}")
+
+    async def drop_queue(self, queue: str) -> None:
+        """Delete a queue with what is in it."""
+        await self._delete(f"/api/queues/{self._vhost}/{_q(queue)}")
+
+    async def bindings_of(self, queue: str) -> tuple[Mapping[str, Any], ...]:
+        """The bindings of a queue; none where there is no such queue."""
+        return tuple(await self._read(f"/api/queues/{self._vhost}/{_q(queue)}/bindings") or ())
+
+    async def bindings_between(self, source: str, target: str) -> tuple[Mapping[str, Any], ...]:
+        """The bindings of one exchange to another."""
+        path = f"/api/bindings/{self._vhost}/e/{_q(source)}/e/{_q(target)}"
+        return tuple(await self._read(path) or ())
+
+    async def unbind(self, row: Mapping[str, Any]) -> None:
+        """Take away a binding, which is given as this API has shown it."""
+        ends = f"e/{_q(row['source'])}/{row['destination_type'][0]}/{_q(row['destination'])}"
+        path = f"/api/bindings/{self._vhost}/{ends}/{_q(row['properties_key'])}"
+        await self._delete(path)
+
+    async def disconnect(self, account: str, reason: str) -> int:
+        """Close the connections that an account has in all virtual hosts; say how many it had."""
+        path = f"/api/connections/username/{_q(account)}"
+        found = await self._read(path) or ()
+        if found:
+            await self._delete(path, {"X-Reason": reason})
+        return len(found)
+
     async def user_exists(self, name: str) -> bool:
         """Whether the broker knows an account."""
         return await self._read(f"/api/users/{_q(name)}") is not None
@@ -121,6 +164,7 @@ class Management:
             permissions=await self._rows(f"{here}/permissions"),
             topic_permissions=await self._rows(f"{here}/topic-permissions"),
             users=await self._rows("/api/users"),
+            limits=await self._rows("/api/user-limits"),
         )
 
     async def _rows(self, path: str) -> tuple[Mapping[str, Any], ...]:
@@ -141,11 +185,21 @@ class Management:
     async def _send(self, method: str, path: str, body: Mapping[str, Any]) -> None:
         self._checked(await self._request(method, path, dict(body)))
 
+    async def _delete(self, path: str, headers: Mapping[str, str] | None = None) -> None:
+        """Delete; what is gone already is no error."""
+        response = await self._request("DELETE", path, headers=headers)
+        if response.status_code != httpx.codes.NOT_FOUND:
+            self._checked(response)
+
     async def _request(
-        self, method: str, path: str, body: dict[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> httpx.Response:
         try:
-            return await self._client.request(method, path, json=body)
+            return await self._client.request(method, path, json=body, headers=headers)
         except httpx.HTTPError as error:
             raise ManagementUnavailableError(
                 f"expected the broker's management API at {self._client.base_url}, got "

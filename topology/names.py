@@ -41,6 +41,8 @@ PERSONAL_PATTERN: Final = r"\.(events|replies)$"
 """Queues of users."""
 USERS_PATTERN: Final = r"^USR-[0-9A-Z-]+\.(events|replies)$"
 """Queues of registered users, which the reconciler makes."""
+RECONCILED_PATTERN: Final = r"^(flex\.commands|flex\.bulk|USR-[0-9A-Z-]+\.(events|replies))$"
+"""What the reconciler unbinds: queues of registered users, and where they may publish."""
 WORK_PATTERN: Final = rf"^((mailbox|query|dead)\..*|{UNROUTED_QUEUE})$"
 """Queues that workers consume."""
 

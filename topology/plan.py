@@ -5,8 +5,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from contracts.messages import check_type
-from contracts.users import RegisterUser, UserRegistered
+from contracts.accounts import AccountChanged, AccountEnded
+from contracts.messages import Event, check_type
+from contracts.users import (
+    RegisterUser,
+    UserRegistered,
+    UserReinstated,
+    UserRetired,
+    UserSuspended,
+)
 from topology import names
 from topology.catalog import Entry, registers
 
@@ -15,6 +22,13 @@ PERSONAL_LENGTH_MAX: Final = 1_000_000
 DOMAIN_LENGTH_MAX: Final = 100_000
 DELIVERY_LIMIT: Final = 20
 """A backstop against crash loops only: the count also rises for prefetched neighbours."""
+RECONCILED: Final[tuple[type[Event], ...]] = (
+    UserRegistered, UserSuspended, UserReinstated, UserRetired, AccountChanged, AccountEnded,
+)  # fmt: skip
+"""Domain events after which the accounts of a user at the broker are looked at."""
+CONNECTIONS_MAX: Final = 20
+CHANNELS_MAX: Final = 200
+"""Of one account of a user, unless a setting says otherwise."""
 ATTEMPTS_UNLIMITED: Final = 1_000_000_000
 NOTHING: Final = "^$"
 ANY_TYPE: Final = r"^[a-z]{1,40}(\.[a-z-]{1,40}){1,4}\.v[0-9]{1,4}\z"
@@ -76,6 +90,21 @@ class Account:
     tags: tuple[str, ...] = ()
     topics: tuple[tuple[str, str, str], ...] = ()
     """(exchange, write key, read key)."""
+    limits: tuple[tuple[str, int], ...] = ()
+    """How many `max-connections` and `max-channels` it may have open; none is no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountLimits:
+    """How much of the broker one account of a user may hold open."""
+
+    connections_max: int = CONNECTIONS_MAX
+    channels_max: int = CHANNELS_MAX
+
+    def of(self, *, is_let_in: bool) -> tuple[tuple[str, int], ...]:
+        """In the broker's words; whoever is not let in may have no connection, whatever its key."""
+        connections = self.connections_max if is_let_in else 0
+        return (("max-channels", self.channels_max), ("max-connections", connections))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +121,7 @@ class Plan:
 def build(entries: Mapping[str, Entry]) -> Plan:
     """Derive the broker's side from the catalog."""
     found = registers(entries)
-    operator = user_plan(names.OPERATOR)
+    operator = user_plan(names.OPERATOR, limits=None)
     queues = [Queue(e.queue, single_active_consumer=e.kind == "command") for e in entries.values()]
     mailboxes = sorted({e.queue for e in entries.values() if e.kind == "command"})
     queues += [Queue(names.bulk_mailbox(m), single_active_consumer=True) for m in mailboxes]
@@ -108,7 +137,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
     bindings += [Binding(names.DEAD, names.dead_queue(r), names.dead_queue(r)) for r in found]
     bindings += [
         Binding(names.UNROUTED, names.UNROUTED_QUEUE, ""),
-        Binding(names.DOMAIN, names.ACCOUNTS_QUEUE, UserRegistered.message_type),
+        *(Binding(names.DOMAIN, names.ACCOUNTS_QUEUE, e.message_type) for e in RECONCILED),
         Binding(names.DOMAIN, names.domain_queue(names.OPERATOR), "#"),
         *(Binding(names.DOMAIN, names.NOTICES, "#") for m in mailboxes if m == names.NOTICES),
         *operator.bindings,
@@ -190,10 +219,12 @@ def _limited(name: str, pattern: str, length_max: int, overflow: str) -> Policy:
 def _internal_accounts() -> Iterator[Account]:
     yield Account(
         names.RECONCILER_ACCOUNT,
-        write=names.USERS_PATTERN,
+        # Two exchanges, to take away what a user has bound to them; it may publish to neither.
+        write=names.RECONCILED_PATTERN,
         read=rf"^({re.escape(names.EVENTS)}|{re.escape(names.ACCOUNTS_QUEUE)})$",
         configure=names.USERS_PATTERN,
         tags=("administrator",),
+        topics=tuple((exchange, NOTHING, NOTHING) for exchange in (names.COMMANDS, names.BULK)),
     )
     yield Account(names.WORKER_ACCOUNT, read=names.WORK_PATTERN)
     exchanges = "|".join(map(re.escape, (names.EVENTS, names.DOMAIN, names.DEFAULT_RESOURCE)))
@@ -224,29 +255,42 @@ def own_keys(user: str) -> str:
     return rf"^{re.escape(user)}(?=\.)(\.[a-z0-9*-]{{1,40}}){{0,8}}(\.#)?\z"
 
 
-def user_plan(user: str) -> Plan:
+def user_plan(
+    user: str,
+    accounts: Mapping[str, bool] | None = None,
+    limits: AccountLimits | None = AccountLimits(),
+) -> Plan:
     """What a user of the register has at the broker: two queues, and no right to make more.
 
-    Binding a queue needs write on it and read on the exchange; the topic permission on flex.events
-    lets it bind nothing but its own keys.
+    `accounts` are its accounts by name, and whether each is let in; absent, the two that a
+    registration makes. Binding a queue needs write on it and read on the exchange; the topic
+    permission on flex.events lets it bind nothing but its own keys.
     """
     events, replies = names.events_queue(user), names.replies_queue(user)
-    own = f"{re.escape(events)}|{re.escape(replies)}"
-    domain = f"|{re.escape(names.domain_queue(user))}" if user == names.OPERATOR else ""
-
-    def account(name: str, exchange: str) -> Account:
-        return Account(
-            name,
-            write=f"^({re.escape(exchange)}|{re.escape(events)})$",
-            read=f"^({re.escape(names.EVENTS)}|{own}{domain})$",
-            topics=((exchange, ANY_TYPE, NOTHING), (names.EVENTS, NOTHING, own_keys(user))),
-        )
-
+    if accounts is None:
+        accounts = {user: True, names.bulk_account(user): True}
     return Plan(
         exchanges=(),
         queues=(Queue(events), Queue(replies)),
         bindings=(Binding(names.EVENTS, events, names.personal_key(user, "#")),),
         policies=(),
-        # The exchange that an account may write to is what fixes its lane.
-        accounts=(account(user, names.COMMANDS), account(names.bulk_account(user), names.BULK)),
+        accounts=tuple(
+            _user_account(user, name, limits.of(is_let_in=let_in) if limits else ())
+            for name, let_in in accounts.items()
+        ),
+    )
+
+
+def _user_account(user: str, name: str, limits: tuple[tuple[str, int], ...]) -> Account:
+    """One account of a user; the exchange that it may write to is what fixes its lane."""
+    exchange = names.BULK if name == names.bulk_account(user) else names.COMMANDS
+    events = names.events_queue(user)
+    own = f"{re.escape(events)}|{re.escape(names.replies_queue(user))}"
+    domain = f"|{re.escape(names.domain_queue(user))}" if user == names.OPERATOR else ""
+    return Account(
+        name,
+        write=f"^({re.escape(exchange)}|{re.escape(events)})$",
+        read=f"^({re.escape(names.EVENTS)}|{own}{domain})$",
+        topics=((exchange, ANY_TYPE, NOTHING), (names.EVENTS, NOTHING, own_keys(user))),
+        limits=limits,
     )

@@ -23,6 +23,7 @@ from outbox.record import PARTITIONS
 from outbox.relay import Relay
 from topology import catalog, names
 from topology.management import Address, Management
+from topology.plan import AccountLimits
 from workers import __version__
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
@@ -243,7 +244,9 @@ class Workers:
         management = Management(address)
         stack.push_async_callback(management.close)
         loader = Loader(backbone.store, backbone.vault)
-        worker = AccountWorker(loader, management, backbone.settings.backoff_max_s)
+        settings = backbone.settings
+        limits = AccountLimits(settings.connections_max, settings.channels_max)
+        worker = AccountWorker(loader, management, settings.backoff_max_s, limits)
         broker = backbone.broker(account)
         subscribe(broker, names.ACCOUNTS_QUEUE, ACCOUNT_PREFETCH, worker.take)
         stack.push_async_callback(broker.stop)

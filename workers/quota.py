@@ -50,8 +50,8 @@ class Quota:
         delivery = arrival.delivery
         if delivery.ticket is not None or delivery.redelivered:
             return True
-        minutes = self._accounts.setdefault(str(delivery.account), OrderedDict())
-        self._accounts.move_to_end(str(delivery.account))
+        minutes = self._accounts.setdefault(str(delivery.user), OrderedDict())
+        self._accounts.move_to_end(str(delivery.user))
         if len(self._accounts) > ACCOUNTS_MAX:
             self._accounts.popitem(last=False)
         now = self.clock()

@@ -59,6 +59,10 @@ class Settings(BaseSettings):
     quota_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] = 6000
     """Commands of one ordinary account that are made within one minute; bulk accounts have no
     quota."""
+    connections_max: Annotated[int, Field(ge=1, le=10_000)] = 20
+    """Connections that one account of a user may have open."""
+    channels_max: Annotated[int, Field(ge=1, le=100_000)] = 200
+    """Channels that one account of a user may have open, on all of its connections together."""
     lease_s: Annotated[float, Field(ge=1, le=300)] = 15
     """Within how long the mailboxes of a worker that is gone are owned by another."""
     relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400

@@ -9,6 +9,7 @@ from contracts.values.company import (
     VatNumber,
 )
 from contracts.values.identity import (
+    AccountName,
     AnyUserId,
     AssetId,
     AssetType,
@@ -46,6 +47,7 @@ from contracts.values.rule import Rule
 from contracts.values.text import Email, Line, Name, Phone
 
 __all__ = [
+    "AccountName",
     "AccountNumber",
     "AnyUserId",
     "AssetId",

@@ -18,6 +18,7 @@ _BODY_LENGTH: Final = 12
 _BODY_BITS: Final = 5 * _BODY_LENGTH
 _MISREAD: Final = str.maketrans("OIL", "011")
 _GIVEN: Final = r"^\s*[A-Za-z]{3}([ -]?[0-9A-Za-z]){13}\s*$"
+_OWN_NAME: Final = r"[a-z0-9-]{1,20}"
 _COMMAND_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}"
 
 _COPY: Final = "Copy the id as the backbone gave it."
@@ -57,6 +58,12 @@ ASSET_TYPE_UNKNOWN: Final = Rule(
     "This is not an asset type.",
     expected=f"one of {', '.join(ASSET_TYPES)}",
     advice="Use the three capital letters of the list; OTH where none fits.",
+)
+ACCOUNT_NAME_FORMAT: Final = Rule(
+    "account-name.format",
+    "This is not the name of a user's account.",
+    expected="a user's id, alone or with a slash and 1 to 20 of a-z 0-9 - behind it",
+    advice="Give the user's id itself, `<id>/bulk`, or `<id>/` and a name of your own.",
 )
 COMMAND_ID_FORMAT: Final = Rule(
     "command-id.format",
@@ -116,6 +123,13 @@ def _parsed_user_id(text: str) -> str:
     return _written(prefix, body, check)
 
 
+def _account_name(value: object) -> str:
+    user, slash, own = text_of(value).strip().partition("/")
+    if slash and not re.fullmatch(_OWN_NAME, own):
+        raise ACCOUNT_NAME_FORMAT.broken()
+    return f"{_user_id(user)}{slash}{own}"
+
+
 def _any_user_id(value: object) -> str:
     text = text_of(value).strip()
     return text if text in RESERVED_USERS else _user_id(text)
@@ -168,6 +182,24 @@ UserId = TypeAliasType(
     ],
 )
 """A user's id: `USR-XXXX-XXXX-XXXX-C`."""
+
+AccountName = TypeAliasType(
+    "AccountName",
+    Annotated[
+        str,
+        Parsed(
+            _account_name,
+            published(
+                "Name of a user's broker account: the user's id, or with a slash and 1 to 20 of "
+                f"a-z 0-9 - behind it. {_FORGIVING}",
+                "USR-0000-0000-0001-G/bulk",
+                given=rf"{_GIVEN[:-4]}(/{_OWN_NAME})?\s*$",
+            ),
+            {"pattern": rf"^USR{_BODY_PATTERN}(/{_OWN_NAME})?$"},
+        ),
+    ],
+)
+"""A broker account's name: the user is what stands before the slash."""
 
 AnyUserId = TypeAliasType(
     "AnyUserId",

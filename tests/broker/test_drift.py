@@ -42,7 +42,8 @@ async def drifts(servers: TestServers, spine: Spine, *registered: str) -> list[D
 
 async def compared(servers: TestServers, vhost: str, plan: Plan, *registered: str) -> list[Drift]:
     async with Management(address(servers, vhost)) as management:
-        return compare(plan, await management.holdings(), {servers.administrator}, registered)
+        accounts = {user: {user: True, f"{user}/bulk": True} for user in registered}
+        return compare(plan, await management.holdings(), {servers.administrator}, accounts)
 
 
 def brief(found: list[Drift]) -> set[tuple[str, str, str]]:

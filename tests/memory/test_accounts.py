@@ -7,6 +7,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.users import UserRegistered
+from handlers.decision import Span
 from tests.builders import NOW, PLATFORM
 from tests.memory.broker import FakeChannel
 from topology.management import Management, ManagementError, ManagementUnavailableError
@@ -54,7 +55,8 @@ class Failing:
         if self.errors:
             raise self.errors.pop(0)
         for collection, key in missing:
-            loaded.documents.setdefault(collection, {})[key] = None
+            found: list[str] | None = [] if isinstance(key, Span) else None
+            loaded.documents.setdefault(collection, {})[key] = found
 
 
 @pytest.mark.parametrize(

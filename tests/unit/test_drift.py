@@ -15,6 +15,7 @@ from topology.plan import Plan, user_plan
 from topology.plan import build as build_plan
 
 PLAN = build_plan(build())
+ACCOUNTS = {PLATFORM: True, f"{PLATFORM}/bulk": True}
 MAILBOX = "mailbox.assets.0"
 
 
@@ -43,6 +44,7 @@ def holdings(plan: Plan = PLAN) -> Holdings:
         permissions=tuple(said["permissions"]),
         topic_permissions=tuple(said["topic_permissions"]),
         users=tuple(said["users"]),
+        limits=tuple({"user": a.name, "value": dict(a.limits)} for a in plan.accounts if a.limits),
     )
 
 
@@ -95,7 +97,7 @@ def brief(found: list[Drift]) -> list[tuple[str, str, str]]:
 
 def judged(held: Holdings) -> list[Drift]:
     """The drifts of a broker whose register knows one user."""
-    return compare(PLAN, held, registered={PLATFORM})
+    return compare(PLAN, held, registered={PLATFORM: ACCOUNTS})
 
 
 def test_a_broker_that_holds_the_plan_has_not_drifted() -> None:
@@ -277,12 +279,15 @@ def test_a_user_without_its_queue_or_its_account_is_listed() -> None:
     held = without(WITH_USER, "queues", name=f"{PLATFORM}.replies")
     assert brief(judged(held)) == [("queue", f"{PLATFORM}.replies", "missing")]
     held = without(WITH_USER, "permissions", user=PLATFORM)
-    assert brief(judged(held)) == [("account", PLATFORM, "missing")]
+    assert brief(judged(held)) == [
+        ("account", PLATFORM, "missing"),
+        ("limits", PLATFORM, "missing"),
+    ]
 
 
 def test_who_only_looks_like_a_user_is_surplus() -> None:
     """Whoever may make accounts can give one the name and the rights of a user."""
-    found = compare(PLAN, WITH_USER, registered={STRANGER})
+    found = compare(PLAN, WITH_USER, registered={STRANGER: {STRANGER: True}})
     assert {drift.state for drift in found} == {"surplus"}
     made = user_plan(PLATFORM)
     wanted = {queue.name for queue in made.queues} | {account.name for account in made.accounts}
@@ -290,7 +295,9 @@ def test_who_only_looks_like_a_user_is_surplus() -> None:
 
 
 def test_a_user_whose_account_is_not_made_yet_has_not_drifted() -> None:
-    assert compare(PLAN, WITH_USER, registered={PLATFORM, STRANGER}) == []
+    assert (
+        compare(PLAN, WITH_USER, registered={PLATFORM: ACCOUNTS, STRANGER: {STRANGER: True}}) == []
+    )
 
 
 def test_definitions_have_accounts_only_with_their_hashes() -> None:
@@ -316,3 +323,24 @@ def test_every_queue_of_the_definitions_says_how_often_a_message_is_tried() -> N
     for queue in definitions(PLAN, "/")["queues"]:
         (policy,) = [p for p in policies if re.search(p["pattern"], queue["name"])]
         assert policy["definition"]["delivery-limit"]
+
+
+def test_a_user_who_may_have_more_or_is_let_in_though_suspended_is_listed() -> None:
+    more = {"user": PLATFORM, "value": {"max-connections": 500, "max-channels": 200}}
+    (drift,) = judged(replace(WITH_USER, limits=(more, WITH_USER.limits[1])))
+    assert (drift.kind, drift.expected, drift.got) == (
+        "limits",
+        {"max-connections": 20},
+        {"max-connections": 500},
+    )
+    suspended = dict.fromkeys(ACCOUNTS, False)
+    found = compare(PLAN, WITH_USER, registered={PLATFORM: suspended})
+    assert [drift.expected for drift in found] == [{"max-connections": 0}] * 2
+
+
+def test_an_account_that_its_user_has_ended_is_surplus() -> None:
+    found = brief(compare(PLAN, WITH_USER, registered={PLATFORM: {PLATFORM: True}}))
+    assert {name.partition(" ")[0] for _, name, _ in found} == {f"{PLATFORM}/bulk"}
+    assert {state for _, _, state in found} == {"surplus"}
+    queues = brief(compare(PLAN, WITH_USER, registered={PLATFORM: {}}))
+    assert {kind for kind, _, _ in queues} == {"account", "limits", "topic permission"}

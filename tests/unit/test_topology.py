@@ -255,7 +255,7 @@ FORBIDDEN = [
     ("flex-relay", "configure", "x"),
     ("flex-accounts", "configure", "operator.events"),
     ("flex-accounts", "configure", "mailbox.users.0"),
-    ("flex-accounts", "write", "flex.commands"),
+    ("flex-accounts", "write", "flex.events"),
     ("flex-accounts", "read", f"{PLATFORM}.events"),
 ]
 
@@ -303,6 +303,8 @@ def test_account_may_use_the_key(name: str, action: str, exchange: str, key: str
         ("front-desk", "write", names.COMMANDS, "asset.register.v1"),
         ("front-desk", "write", names.COMMANDS, "user.register.v10"),
         ("front-desk", "write", names.COMMANDS, "user.get.v1"),
+        ("flex-accounts", "write", names.COMMANDS, "user.get.v1"),
+        ("flex-accounts", "write", names.BULK, "user.get.v1"),
     ],
 )
 def test_account_may_not_use_the_key(name: str, action: str, exchange: str, key: str) -> None:

@@ -1,13 +1,17 @@
 """What a platform's own client logs in with: `key`."""
 
-from typing import Annotated
+import secrets
+from typing import Annotated, Final
 from urllib.parse import unquote, urlsplit
 
 import typer
 
 from contracts.envelope import USER_URN
+from topology.apply import password_hash
 from workers.cli.place import Place
 from workers.settings import Settings
+
+KEY_BYTES: Final = 32
 
 
 def key(
@@ -34,3 +38,14 @@ def key(
     # The setting may have an administrator's login in it, which is nobody else's business.
     host = whole.netloc.rpartition("@")[2]
     typer.echo(f"address  {whole._replace(netloc=host, query='').geturl()}")
+
+
+def new() -> None:
+    """Make a key for an account, and print it once, with the hash that goes into a message.
+
+    The hash is `key_hash` of `account.set.v1` or `account_key_hash` of `user.register.v1`; the key
+    is kept nowhere: whoever loses it sets another.
+    """
+    made = secrets.token_urlsafe(KEY_BYTES)
+    typer.echo(f"key   {made}")
+    typer.echo(f"hash  {password_hash(made)}")

@@ -35,6 +35,11 @@ def build() -> typer.Typer:
     app.command()(doctor.doctor)
     app.command()(measuring.bench)
     app.command()(measuring.seed)
+    keys = typer.Typer(no_args_is_help=True, help="Keys of accounts.")
+    keys.command("new")(access.new)
+    # A group with one command would otherwise be that command.
+    keys.callback()(lambda: None)
+    app.add_typer(keys, name="keys")
     topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
     topology.command("plan")(plans.plan)
     topology.command("apply")(plans.apply)

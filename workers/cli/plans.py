@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
@@ -16,16 +17,35 @@ from topology import names
 from topology.apply import password_hash
 from topology.catalog import build
 from topology.definitions import definitions as definitions_of
-from topology.drift import Drift, compare
+from topology.drift import Drift, Holdings, Registered, compare
 from topology.management import Address, Management
-from topology.plan import Plan
+from topology.plan import AccountLimits, Plan
 from topology.plan import build as build_plan
+from topology.repair import Repair, Repaired
 from workers import __version__
-from workers.backbone import apply_topology
+from workers.accounts import AccountWorker
+from workers.backbone import apply_topology, open_backbone
 from workers.cli.faults import DRIFTED
 from workers.cli.place import Place
+from workers.loading import Loader
 from workers.settings import Settings
 from workers.vault import Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """What broker and register say, and an open client of the broker."""
+
+    account: str
+    """Who asks."""
+    management: Management
+    found: Holdings
+    registered: Registered
+
+    def compared(self, limits: AccountLimits, known: Iterable[str]) -> list[Drift]:
+        """The differences; who asks is known."""
+        others = {*known, self.account} - {names.TOPOLOGY_ACCOUNT}
+        return compare(build_plan(build()), self.found, others, self.registered, limits)
 
 
 def plan(
@@ -59,6 +79,9 @@ def diff(
         typer.Option(help="An account of yours that the plan does not know; may be repeated."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The differences as JSON.")] = False,
+    repair: Annotated[
+        bool, typer.Option(help="Take them back, say what was done, and show what is left.")
+    ] = False,
 ) -> None:
     """Show what the broker holds otherwise than planned; exit code 3 if there is anything.
 
@@ -66,8 +89,16 @@ def diff(
     Passwords are not compared. A user of the register, which the database tells, is listed where
     its queues, rights or bindings are not what a user may have; whoever else looks like one is
     surplus.
+
+    With `--repair` what is missing is made, rights and limits are set, and bindings that nobody
+    planned are taken away. Exchanges, queues and policies that are surplus are left.
     """
     place = Place.of(Settings.read())
+    if repair:
+        for one in asyncio.run(repaired(place, known or ())):
+            typer.echo(
+                f"{one.drift.kind} {one.drift.name}: {one.drift.state}, {one.done}", err=True
+            )
     found = asyncio.run(drifts(place, known or ()))
     if as_json:
         typer.echo(json.dumps([asdict(one) for one in found], indent=2))
@@ -113,18 +144,48 @@ def administrator(place: Place) -> tuple[str, str]:
     return account, password
 
 
-async def drifts(place: Place, known: Iterable[str] = ()) -> list[Drift]:
-    """Ask broker and register, and compare; who asks is known."""
+@asynccontextmanager
+async def audit(place: Place) -> AsyncIterator[Audit]:
+    """Ask broker and register, by a client that stays open meanwhile."""
     account, password = administrator(place)
     addresses = place.addresses
     address = Address.of(addresses.management_url, addresses.amqp_url, account, password)
     async with Management(address) as management:
         found = await management.holdings()
-    # After the broker, since a user is registered before it gets an account.
-    async with place.inspection() as looking:
-        registered = await looking.registered()
-    others = {*known, account} - {names.TOPOLOGY_ACCOUNT}
-    return compare(build_plan(build()), found, others, registered)
+        # After the broker, since a user is registered before it gets an account.
+        async with place.inspection() as looking:
+            registered = await looking.registered()
+        yield Audit(account, management, found, registered)
+
+
+async def drifts(place: Place, known: Iterable[str] = ()) -> list[Drift]:
+    """Ask broker and register, and compare; who asks is known."""
+    async with audit(place) as asked:
+        return asked.compared(_limits(place), known)
+
+
+async def repaired(place: Place, known: Iterable[str] = ()) -> list[Repaired]:
+    """Take back what has drifted; what a user should have is the reconciler's to make."""
+    limits = _limits(place)
+    async with (
+        audit(place) as asked,
+        open_backbone(place.settings, place.addresses) as backbone,
+    ):
+        loader = Loader(backbone.store, backbone.vault)
+        worker = AccountWorker(loader, asked.management, place.settings.backoff_max_s, limits)
+        repair = Repair(
+            plan=build_plan(build()),
+            found=asked.found,
+            registered=asked.registered,
+            management=asked.management,
+            key_hash=_key_hash(place.vault),
+            reconcile=worker.reconcile,
+        )
+        return await repair.run(asked.compared(limits, known))
+
+
+def _limits(place: Place) -> AccountLimits:
+    return AccountLimits(place.settings.connections_max, place.settings.channels_max)
 
 
 def _differences(found: list[Drift]) -> Table:

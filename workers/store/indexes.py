@@ -11,7 +11,7 @@ Index = Sequence[str]
 INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "users": (),
     "assets": (),
-    "accounts": (),
+    "accounts": (("user", "_id"),),
     "claims": (),
     "inbox": (),
     "outbox": (("partition", "_id"),),

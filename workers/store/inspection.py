@@ -14,6 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from handlers.entry import OUT
 from outbox.record import past_lane
 from workers.store import driver
 from workers.store.codec import decode
@@ -109,12 +110,18 @@ class Inspection:
             rows = await self._database["present"].find(mine, {"_id": 1}).to_list(None)
         return sorted(_plain(row)["_id"] for row in rows)
 
-    async def registered(self) -> frozenset[str]:
-        """The users who are to have accounts at the broker, as the register has it."""
+    async def registered(self) -> Mapping[str, Mapping[str, bool]]:
+        """The users who take part, with their accounts and whether each is to be let in."""
         with _in_words():
-            # Sorted, so that ids are all that is read.
-            found = self._database["accounts"].find({}, {"_id": 1}, sort=[("_id", 1)])
-            return frozenset(_plain(row)["_id"] for row in await found.to_list(None))
+            asked = {"status": {"$ne": "retired"}}
+            users = await self._database["users"].find(asked, {"status": 1}).to_list(None)
+            known = {row["_id"]: row["status"] for row in map(_plain, users)}
+            rows = await self._database["accounts"].find({}, {"user": 1, "state": 1}).to_list(None)
+        found: dict[str, dict[str, bool]] = {user: {} for user in known}
+        for row in map(_plain, rows):
+            if row["state"] == "active" and row["user"] in known:
+                found[row["user"]][row["_id"]] = known[row["user"]] not in OUT
+        return found
 
 
 def members(url: str) -> list[tuple[str, int]]:
