@@ -25,7 +25,7 @@ from handlers.visibility import RELATIONS
 BROADCASTERS: Final = "broadcasters"
 """Collection: how many broadcasts a user has sent today."""
 A_DAY_MAX: Final = 10
-CELLS_COUNTED_MAX: Final = 100
+CELLS_COUNTED_MAX: Final = 150
 """A check looks at no more: it is answered at once, and writes nothing down to go on from."""
 
 

@@ -66,6 +66,12 @@ async def change(platform: Platform, device: str, power: float) -> str:
     return await platform.send("asset.update.v1", data)
 
 
+@pytest.fixture(scope="module")
+async def operator(working: Spine) -> Platform:
+    """One for the module: two would share the queue of domain events between them."""
+    return await working.operator()
+
+
 @pytest.mark.timeout(240)
 async def test_a_killed_worker_tells_each_of_a_thousand_parties_once(lone: Spine) -> None:
     """SIGKILL in the middle of a fact: no sequence is missing, and none is two events."""
@@ -181,9 +187,8 @@ async def _gathered(spine: Spine, user: str, count: int) -> bool:
     return sum(sum(pot["kinds"].values()) for pot in pots) == count
 
 
-async def test_many_attempts_are_one_notice_and_a_pot(working: Spine) -> None:
+async def test_many_attempts_are_one_notice_and_a_pot(working: Spine, operator: Platform) -> None:
     platform, stranger = await working.platform(), await working.platform(roles=["aggregator"])
-    operator = await working.operator()
     device = asset()
     known = (await platform.ask("asset.register.v1", device)).data["id"]
     sent = await asyncio.gather(
@@ -205,11 +210,10 @@ async def test_many_attempts_are_one_notice_and_a_pot(working: Spine) -> None:
 
 
 async def test_what_is_said_on_a_channel_reaches_one_and_is_nowhere_in_clear(
-    working: Spine,
+    working: Spine, operator: Platform
 ) -> None:
     words = "the bid of the twelfth stands at four pence"
     platform, market = await working.platform(), await working.platform(roles=["mpp"])
-    operator = await working.operator()
     refused = await platform.ask("channel.send.v1", {"to": operator.user, "text": ""})
     sent = await platform.ask("channel.send.v1", {"to": market.user, "text": words})
     (told,) = await market.until(
@@ -228,9 +232,9 @@ async def test_what_is_said_on_a_channel_reaches_one_and_is_nowhere_in_clear(
             assert words not in repr(row), collection
 
 
-async def test_a_broadcast_reaches_an_opted_in_owner_and_tells_its_sender(working: Spine) -> None:
-    operator = await working.operator()
-    await operator.listen(names.events_queue(operator.user))
+async def test_a_broadcast_reaches_an_opted_in_owner_and_tells_its_sender(
+    working: Spine, operator: Platform
+) -> None:
     platform = await working.platform()
     owners = [await working.platform(roles=["owner"]) for _ in range(2)]
     for owner in owners:

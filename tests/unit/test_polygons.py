@@ -46,26 +46,40 @@ def test_a_ring_is_simple_where_shapely_says_so(corners: list[tuple[float, float
     assert (fault_of(ring) is None) == polygon.is_valid
 
 
-@given(CORNERS, LONGITUDES, LATITUDES)
+@st.composite
+def rings(draw: st.DrawFn) -> tuple[Corners, tuple[float, float]]:
+    """A ring of any shape that can be seen whole from its middle, and the middle."""
+    longitude, latitude = draw(st.floats(-6, 1)), draw(st.floats(51, 58))
+    count = draw(st.integers(4, 12))
+    corners = []
+    for number in range(count):
+        turn = 2 * pi * (number + draw(st.floats(0, 0.9))) / count
+        reach = draw(st.floats(0.01, 1.5))
+        corners.append((longitude + reach * cos(turn), latitude + reach * sin(turn)))
+    return closed(corners), (longitude, latitude)
+
+
+@given(rings(), st.floats(-1.6, 1.6), st.floats(-1.6, 1.6))
 def test_a_point_is_inside_where_shapely_says_so(
-    corners: list[tuple[float, float]], longitude: float, latitude: float
+    found: tuple[Corners, tuple[float, float]], east: float, north: float
 ) -> None:
-    ring = closed(corners)
-    polygon, point = Polygon(ring), Point(longitude, latitude)
-    assume(polygon.is_valid and polygon.exterior.distance(point) > 1e-9)
-    assert is_inside(ring, latitude, longitude) == polygon.contains(point)
+    ring, (x, y) = found
+    polygon, point = Polygon(ring), Point(x + east, y + north)
+    assume(polygon.exterior.distance(point) > 1e-9)
+    assert is_inside(ring, y + north, x + east) == polygon.contains(point)
 
 
-@given(CORNERS, LONGITUDES, LATITUDES)
+@given(rings(), st.integers(0, 11), st.floats(0, 0.99))
 def test_whoever_is_inside_is_in_one_of_the_cells(
-    corners: list[tuple[float, float]], longitude: float, latitude: float
+    found: tuple[Corners, tuple[float, float]], corner: int, share: float
 ) -> None:
-    ring = closed(corners)
+    ring, (x, y) = found
+    to = ring[corner % (len(ring) - 1)]
+    longitude, latitude = x + share * (to[0] - x), y + share * (to[1] - y)
     asset = {"location": {"point": {"latitude": latitude, "longitude": longitude}}}
-    assume(is_inside(ring, latitude, longitude))
-    found = cells(ring)
-    assert cell_of(asset)["cell"] in found
-    assert found == sorted(set(found))
+    area = cells(ring)
+    assert cell_of(asset)["cell"] in area
+    assert area == sorted(set(area))
 
 
 def test_cells_are_few_beside_the_area() -> None:
