@@ -171,7 +171,7 @@ class Stage:
         sender = "operator"
         if not is_operator and self.users and registrant % 3:
             sender = self._user(registrant)
-        words = {group: f"{group}word{number}" for group in ("name", "address", "bank")}
+        words = {group: f"{group}word{number}u" for group in ("name", "address", "bank")}
         phone = f"+44207946{number:04d}"
         data: dict[str, Any] = {
             "kind": "person" if number % 2 else "organisation",
@@ -226,7 +226,7 @@ class Stage:
         year = (2040 if lifecycle == "planned" else 1930) + n % 60
         when = f"{year}-{1 + n // 60 % 12:02d}-{1 + n // 720 % 28:02d}"
         area = f"_{AREAS[n % len(AREAS)]}"
-        return {
+        found: dict[str, tuple[dict[str, Any], dict[str, str]]] = {
             "name": ({"name": word}, {word: "name"}),
             "identity": ({"identity": {"make": "Acme", "serial": word}}, {word: "identity"}),
             "connection": ({"connection": {"gsp": word}}, {word: "connection"}),
@@ -235,7 +235,8 @@ class Stage:
             "technologies": ({"technologies": [{"source": word}]}, {word: "technologies"}),
             "day": ({day: when}, {when: day}),
             "area": ({"connection": {"gsp_group": area}}, {}),
-        }[group]
+        }
+        return found[group]
 
     def _tie(self, asset: int, party: int, relation: str, begin: int, length: int) -> None:
         first = NOW + timedelta(minutes=begin)
