@@ -112,7 +112,8 @@ def test_nobody_but_the_two_sees_the_text(decider: Decider) -> None:
 def test_it_is_told_again_to_its_recipient(decider: Decider) -> None:
     say(decider, PLATFORM, MARKET)
     ask = command("event.replay.v1", {"from_sequence": 1}, sender=MARKET, id="again")
-    (again,) = decider.consequences(decider.decide(ask))
+    again, ended = decider.consequences(decider.decide(ask))
+    assert ended.type == "event.replay-ended.v1"
     assert content(again)["data"]["text"] == WORDS
     assert content(again)["replayed"] == "true"
 

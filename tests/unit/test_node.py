@@ -11,15 +11,17 @@ import pytest
 ROOT: Final = Path(__file__).resolve().parents[2]
 TOOLS: Final = ("bash", "cp", "dirname", "env", "mkdir", "touch")
 STAMP: Final = ".venv/.node"
+PACKAGES: Final = ("tests/golden/parser", "examples/platforms/javascript")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What the script needs of a checkout, and a PATH without npm and without apt-get."""
-    for name in (".ci/node", "tests/golden/parser/package.json"):
+    needed = ("package.json", "package-lock.json", ".npmrc")
+    packages = [f"{folder}/{name}" for folder in PACKAGES for name in needed]
+    for name in (".ci/node", *packages):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, tmp_path / name)
-    shutil.copy(ROOT / "tests/golden/parser/package-lock.json", tmp_path / "tests/golden/parser")
     (tmp_path / "bin").mkdir()
     for tool in TOOLS:
         (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
@@ -53,7 +55,7 @@ def test_in_ci_it_must_be_made(checkout: Path) -> None:
 
 def test_with_npm_it_is_made_and_said_so(checkout: Path) -> None:
     npm = checkout / "bin" / "npm"
-    npm.write_text("#!/usr/bin/env bash\n[[ $PWD == */.venv/parser && -f package-lock.json ]]\n")
+    npm.write_text("#!/usr/bin/env bash\n[[ $PWD == */.venv/p* && -f package-lock.json ]]\n")
     npm.chmod(0o755)
     assert run(checkout) == 0
     assert (checkout / STAMP).exists()

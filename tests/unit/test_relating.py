@@ -135,7 +135,11 @@ def test_that_a_tie_has_ended_is_told_again_to_whom_it_named(
     decider.consequences([unrelate(decider, battery)])
     replay = command("event.replay.v1", {"from_sequence": 1}, sender=STRANGER, id="again")
     again = decider.consequences(decider.decide(replay))
-    assert [letter.type for letter in again] == ["asset.related.v1", "asset.unrelated.v1"]
+    assert [letter.type for letter in again] == [
+        "asset.related.v1",
+        "asset.unrelated.v1",
+        "event.replay-ended.v1",
+    ]
 
 
 @pytest.mark.parametrize("sender", [PLATFORM, OWNER, DELEGATE, "operator"])
