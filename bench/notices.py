@@ -138,7 +138,7 @@ async def crowd_per_second(testbed: Testbed, user: str) -> float:
         await queue.bind(names.EVENTS, f"*.{AssetUpdated.message_type}")
         await queue.consume(heard.hear, no_ack=True)
         taken = [await heard.until(await changer.change(), CROWD) for _ in range(CHANGES + 1)]
-        await queue.delete(if_empty=False)
+        await queue.delete(if_unused=False, if_empty=False)
     # The first one makes every party's counter, caches and code: it is not counted.
     return CROWD / median(taken[1:])
 
@@ -196,6 +196,7 @@ async def measure(rounds: int) -> None:
         async with serving(testbed, RUN):
             rate = await crowd_per_second(testbed, users[0])
             sys.stdout.write(f"one change seen by {CROWD}: {rate:,.0f} personal events a second\n")
+            sys.stdout.flush()
             for _ in range(rounds):
                 for stopped in (False, True):
                     taken = await delivery_ms(testbed, users, stopped=stopped)
