@@ -18,6 +18,10 @@ ROLE_COLUMNS: Final = (
     "front-desk",
 )  # fmt: skip
 ROLE_ROWS: Final[Mapping[str, str]] = {
+    "account.end.check.v1": "+++++++++-",
+    "account.end.v1": "+++++++++-",
+    "account.set.check.v1": "+++++++++-",
+    "account.set.v1": "+++++++++-",
     "asset.get.v1": "+++++++++-",
     "asset.register.check.v1": "++++++--+-",
     "asset.register.v1": "++++++--+-",
@@ -27,12 +31,16 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "asset.unrelate.v1": "++++++-++-",
     "asset.update.check.v1": "++++++--+-",
     "asset.update.v1": "++++++--+-",
+    "channel.send.check.v1": "++++++--+-",
+    "channel.send.v1": "++++++--+-",
     "event.replay.check.v1": "+++++++++-",
     "event.replay.v1": "+++++++++-",
     "mandate.end.check.v1": "++++++++--",
     "mandate.end.v1": "++++++++--",
     "mandate.give.check.v1": "++++++++--",
     "mandate.give.v1": "++++++++--",
+    "notice.broadcast.check.v1": "----++--+-",
+    "notice.broadcast.v1": "----++--+-",
     "notice.close.check.v1": "+++++++++-",
     "notice.close.v1": "+++++++++-",
     "notice.list.v1": "+++++++++-",
@@ -41,23 +49,42 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "user.get.v1": "+++++++++-",
     "user.register.check.v1": "-+++++--++",
     "user.register.v1": "-+++++--++",
+    "user.reinstate.check.v1": "--------+-",
+    "user.reinstate.v1": "--------+-",
+    "user.retire.check.v1": "+++++++++-",
+    "user.retire.v1": "+++++++++-",
+    "user.suspend.check.v1": "--------+-",
+    "user.suspend.v1": "--------+-",
 }
 """Type -> for each role whether it may send it."""
 
 SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "account.end": {"account": f"{THIRD}/night"},
+    "account.set": {"account": f"{THIRD}/night", "key_hash": "A" * 48},
     "asset.get": {"id": BATTERY},
     "asset.register": asset(),
     "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.unrelate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.update": {"id": BATTERY, "name": "Two"},
+    "channel.send": {"to": THIRD, "text": "Good morning."},
     "event.replay": {"from_sequence": 1},
     "mandate.end": {"delegate": THIRD},
     "mandate.give": {"delegate": THIRD},
+    "notice.broadcast": {
+        "polygon": {
+            "type": "Polygon",
+            "coordinates": [[[-2.1, 52.0], [-2.0, 52.0], [-2.0, 52.1], [-2.1, 52.1], [-2.1, 52.0]]],
+        },
+        "text": "Works in the street.",
+    },
     "notice.close": {"id": "any"},
     "notice.list": {},
     "subscription.set": {"broadcasts": True},
     "user.get": {"id": OWNER},
     "user.register": user(),
+    "user.reinstate": {"id": OWNER},
+    "user.retire": {"id": OWNER},
+    "user.suspend": {"id": OWNER, "reason": "request"},
 }
 """What is right of its kind to send, so that only who sends it can be wrong."""
 
