@@ -188,7 +188,8 @@ async def flood(arena: Arena) -> str:
     await flooder.answered(ids)
     codes = [flooder.answers(one)[0].data["code"] for one in ids]
     assert codes.count("message.quota") >= 20
-    return codes[-1]
+    code: str = codes[-1]
+    return code
 
 
 async def another_bytes(arena: Arena) -> str:
