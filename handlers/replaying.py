@@ -19,8 +19,9 @@ from handlers.visibility import (
     standing_to,
 )
 
-PAUSE: Final = timedelta(milliseconds=200)
-"""Between two pages: a replay takes no more than a part of the lane."""
+PAUSE: Final = timedelta(milliseconds=500)
+"""Between two pages: a replay takes a part of the lane only, and is about as fast as the events of
+one user leave, each after the confirm of the one before: what is new to it waits behind them."""
 
 
 def _span(fact: ReplayAsked, context: Context) -> Span:

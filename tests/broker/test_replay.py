@@ -163,7 +163,7 @@ async def test_a_purged_queue_is_made_good_by_a_replay(lone: Spine) -> None:
         assert (again, end["told"]) == ([], 0)
 
 
-async def test_one_at_a_time_and_not_faster_than_a_page_each_fifth_of_a_second(
+async def test_one_at_a_time_and_not_faster_than_a_page_each_half_second(
     lone: Spine, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async with lone.running():
@@ -175,7 +175,7 @@ async def test_one_at_a_time_and_not_faster_than_a_page_each_fifth_of_a_second(
         began = time.perf_counter()
         first = await reader.send(REPLAY, {"from_sequence": 1})
         second = await reader.ask(REPLAY, {"from_sequence": 1})
-        await reader.until(lambda: len(ends(reader)) == 1)
+        await reader.until(lambda: len(ends(reader)) == 1, limit_s=60)
         seconds = time.perf_counter() - began
         soon = await reader.ask(REPLAY, {"from_sequence": 1})
     with capsys.disabled():
@@ -206,7 +206,7 @@ async def test_a_replay_goes_on_after_its_worker_was_killed(lone: Spine) -> None
     assert record["state"] == "running"
     assert heard(reader, replayed=True) < 1200
     async with lone.process():
-        await reader.until(lambda: bool(ends(reader)), limit_s=40)
+        await reader.until(lambda: bool(ends(reader)), limit_s=90)
     again = sequences(events(reader, replayed=True))
     # A page whose messages were on their way when the worker died may come twice.
     assert sorted(set(again)) == list(range(1, 1201))
