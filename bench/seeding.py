@@ -94,14 +94,14 @@ async def seeding_engine(
 
 async def parties(testbed: Testbed, count: int = PARTY_COUNT) -> Sequence[str]:
     """The users of the base database with their broker accounts; made at the first use."""
-    known = [str(row["_id"]) async for row in testbed.database(BASE)["accounts"].find({}, {"_id"})]
+    known = await _registered(testbed)
     if len(known) < count:
         lane = names.mailbox(names.register("user"))
         async with seeding_engine(testbed, BASE, lane, lane) as (engine, _):
             batch = [_registration(testbed, n) for n in range(len(known), count)]
             outcomes = await engine.run(batch)
         _all_accepted([outcome.kind for outcome in outcomes])
-        known = [str(r["_id"]) async for r in testbed.database(BASE)["accounts"].find({}, {"_id"})]
+        known = await _registered(testbed)
     await _accounts(testbed, known)
     return sorted(known)
 
@@ -176,6 +176,11 @@ def _registration(testbed: Testbed, number: int) -> Delivery:
     kind = RegisterUser.message_type
     body = json.dumps(envelope(names.FRONT_DESK, kind, data)).encode()
     return Delivery(body=body, type=kind, account=names.FRONT_DESK)
+
+
+async def _registered(testbed: Testbed) -> list[str]:
+    """Who has accounts; a user has several."""
+    return sorted(map(str, await testbed.database(BASE)["accounts"].distinct("user")))
 
 
 async def _accounts(testbed: Testbed, users: Sequence[str]) -> None:
