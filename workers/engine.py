@@ -105,7 +105,7 @@ class Engine:
                 return await self._each((arrivals[:parts], arrivals[parts:]), faults)
             commit = make_commit(self.lease, maker, folded.outcomes, self.version)
             outcomes = [outcome for outcome, _ in folded.outcomes]
-            if commit.is_empty:
+            if commit.is_empty and all(outcome.kind == "idle" for outcome in outcomes):
                 self.settled += 1
                 return outcomes
             try:
