@@ -11,6 +11,7 @@ from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event
 from contracts.notices import Choice
 from contracts.relations import AssetRelated, AssetUnrelated
+from contracts.taxonomy import USER_PREFIX
 from contracts.users import (
     UserDuplicateAttempted,
     UserRegistered,
@@ -67,3 +68,16 @@ NAMES: Final[Mapping[str, str]] = {
     event.message_type: kind.names for event, kind in KINDS.items() if kind.names is not None
 }
 """Type of event -> the attribute that names one user more."""
+
+
+def concerns_nobody_else(fact: Event) -> bool:
+    """Whether nobody but its actor can have to do with a new entity, so that nobody is told."""
+    kind, actor = KINDS.get(type(fact)), getattr(fact, "by", None)
+    if kind is None or not kind.is_first or kind.names is not None or fact.parties is None:
+        return False
+    return fact.entity != actor and set(fact.parties.values()) == {actor} and not is_user(fact)
+
+
+def is_user(fact: Event) -> bool:
+    """Whether the fact is about a user, who is told of it itself."""
+    return fact.entity.startswith(f"{USER_PREFIX}-")

@@ -12,6 +12,7 @@ from contracts.messages import Contract, Event, Outcome, reply_type
 from contracts.trace import Trace
 from handlers.admission import REPLY_DIRECT, Arrival, Refusal
 from handlers.decision import Context, Issuer, Rejected, Told
+from handlers.kinds import concerns_nobody_else
 from handlers.visibility import Visible, reply_to_sender
 
 KEY_BYTES_MAX: Final = 255
@@ -44,6 +45,8 @@ class Letter:
     reply_to: str | None = None
     trace: Trace = ()
     """The trace context of what led to it."""
+    is_private: bool = False
+    """Of a domain event: whether it concerns its actor alone, so that nobody is to be told."""
     noted: "tuple[Letter, ...]" = ()
     """Of an answer: facts that follow once it is confirmed."""
 
@@ -125,8 +128,14 @@ class Letter:
             subject=entity,
             causationid=arrival.id,
         )
-        trace = arrival.delivery.trace
-        return cls(kind="domain", entity=entity, type=kind, body=body, trace=trace)
+        return cls(
+            kind="domain",
+            entity=entity,
+            type=kind,
+            body=body,
+            trace=arrival.delivery.trace,
+            is_private=concerns_nobody_else(event),
+        )
 
     @classmethod
     def fact(cls, event: Event, id: str, time: datetime) -> Self:  # noqa: A002  the attribute's name

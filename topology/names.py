@@ -101,6 +101,18 @@ def domain_queue(operator: str) -> str:
     return f"{operator}.domain"
 
 
+TOLD_KEYS: Final = "*.*.*"
+"""Keys of the domain events of which somebody may have to be told: `<register>.<verb>.v<major>`."""
+
+
+def domain_key(message_type: str, *, is_private: bool) -> str:
+    """Routing key of a domain event: its type; with one word more where nobody is to be told.
+
+    So the lane of the notices never sees what would make it do nothing.
+    """
+    return f"{message_type}.private" if is_private else message_type
+
+
 def personal_key(user: str, message_type: str) -> str:
     """Routing key of what concerns one user: `USR-….asset.updated.v1`."""
     return f"{user}.{message_type}"

@@ -139,7 +139,11 @@ def build(entries: Mapping[str, Entry]) -> Plan:
         Binding(names.UNROUTED, names.UNROUTED_QUEUE, ""),
         *(Binding(names.DOMAIN, names.ACCOUNTS_QUEUE, e.message_type) for e in RECONCILED),
         Binding(names.DOMAIN, names.domain_queue(names.OPERATOR), "#"),
-        *(Binding(names.DOMAIN, names.NOTICES, "#") for m in mailboxes if m == names.NOTICES),
+        *(
+            Binding(names.DOMAIN, names.NOTICES, names.TOLD_KEYS)
+            for m in mailboxes
+            if m == names.NOTICES
+        ),
         *operator.bindings,
     ]
     return Plan(

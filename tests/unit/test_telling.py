@@ -14,7 +14,18 @@ from handlers.letters import Letter
 from handlers.notices import REPLAY_SILENCE_MAX
 from handlers.post import event_row
 from handlers.visibility import recorded
-from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
+from outbox.record import OutboxRecord
+from tests.builders import (
+    NOW,
+    OWNER,
+    PLATFORM,
+    STRANGER,
+    asset,
+    command,
+    issued,
+    user,
+    user_document,
+)
 from tests.decider import Decider, reply, rules
 
 MPAN: Final = "2000000000015"
@@ -201,3 +212,25 @@ def test_an_operator_may_choose_too(decider: Decider) -> None:
     choose = command("subscription.set.v1", {"broadcasts": True}, sender="operator", id="choose")
     (outcome,) = decider.decide(choose)
     assert reply(outcome)[0] == "subscription.set.accepted.v1"
+
+
+@pytest.mark.parametrize(
+    ("owner", "key"), [(OWNER, ""), (PLATFORM, ".private"), (None, ".private")]
+)
+def test_what_concerns_its_actor_alone_is_not_brought_before_the_notices(
+    decider: Decider, owner: str | None, key: str
+) -> None:
+    data = asset() | ({"owner": owner} if owner else {})
+    (outcome,) = decider.decide(command(data=data, id="register"))
+    (fact,) = [letter for letter in outcome.letters if letter.kind == "domain"]
+    assert OutboxRecord.of(fact, "lane/1/0/0").key == f"asset.registered.v1{key}"
+    told = [letter.recipient for letter in decider.consequences([outcome])]
+    assert told == ([owner] if not key else [])
+
+
+def test_what_is_about_a_user_is_brought_before_the_notices(decider: Decider) -> None:
+    (outcome,) = decider.decide(
+        command("user.register.v1", user(), sender="operator", id="registers")
+    )
+    (fact,) = [letter for letter in outcome.letters if letter.kind == "domain"]
+    assert OutboxRecord.of(fact, "lane/1/0/0").key == "user.registered.v1"
