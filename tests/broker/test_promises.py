@@ -97,7 +97,7 @@ async def test_the_good_do_not_notice(spine: Spine, batch: Batch) -> None:
     assert [reply.type for reply in replies] == ["asset.register.accepted.v1"] * GOOD
     assert {reply.queue for reply in replies} == {names.replies_queue(batch.sender.user)}
     assert await spine.count("assets") == GOOD + 1
-    registered = [r.data["id"] for r in batch.operator.received if r.key == "asset.registered.v1"]
+    registered = [r.data["id"] for r in batch.operator.received if r.type == "asset.registered.v1"]
     assert sorted(registered) == [row["_id"] for row in await spine.raw("assets")]
     assert await spine.count("outbox") == 0
 
