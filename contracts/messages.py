@@ -6,6 +6,8 @@ from typing import Any, ClassVar, Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
+from contracts.taxonomy import USER_PREFIX
+
 Role = Literal[
     "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier", "operator", "front-desk"
 ]
@@ -135,6 +137,11 @@ BELONGS: Final[Mapping[str, str]] = {
 def register_of(prefix: str) -> str:
     """The register's plural name from a type's prefix: `asset` -> `assets`."""
     return BELONGS.get(prefix) or f"{prefix}s"
+
+
+def register_of_entity(entity: str) -> str:
+    """The register that holds an id, by its form: `USR-…` -> `users`, any other -> `assets`."""
+    return register_of("user" if entity.startswith(f"{USER_PREFIX}-") else "asset")
 
 
 def reply_type(request_type: str, outcome: Outcome) -> str:

@@ -8,10 +8,9 @@ from typing import Final
 from contracts.accounts import AccountChanged, AccountEnded
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.mandates import MandateEnded, MandateGiven
-from contracts.messages import Event
+from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice
 from contracts.relations import AssetRelated, AssetUnrelated
-from contracts.taxonomy import USER_PREFIX
 from contracts.users import (
     UserDuplicateAttempted,
     UserRegistered,
@@ -34,9 +33,7 @@ class Kind:
     is_first: bool = False
     """Whether nobody can have been related to its entity before: then no relation is looked for."""
     asks: bool = False
-    """Whether it stays open until its recipient, or what follows, resolves it."""
-    resolves: tuple[type[Event], ...] = ()
-    """Types of open notices about the same entity that it resolves."""
+    """Whether it stays open until its recipient closes it."""
     hidden: tuple[str, ...] = ()
     """Attributes that no recipient learns."""
     names: str | None = None
@@ -75,9 +72,8 @@ def concerns_nobody_else(fact: Event) -> bool:
     kind, actor = KINDS.get(type(fact)), getattr(fact, "by", None)
     if kind is None or not kind.is_first or kind.names is not None or fact.parties is None:
         return False
-    return fact.entity != actor and set(fact.parties.values()) == {actor} and not is_user(fact)
-
-
-def is_user(fact: Event) -> bool:
-    """Whether the fact is about a user, who is told of it itself."""
-    return fact.entity.startswith(f"{USER_PREFIX}-")
+    return (
+        fact.entity != actor
+        and set(fact.parties.values()) == {actor}
+        and register_of_entity(fact.entity) == "assets"
+    )

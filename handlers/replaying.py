@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
+from contracts.messages import register_of_entity
 from contracts.notices import ReplayAsked, ReplayEnded
-from contracts.taxonomy import USER_PREFIX
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Span, Told, View
 from handlers.kinds import NAMES
@@ -70,10 +70,6 @@ def _is_wanted(row: Document, fact: ReplayAsked) -> bool:
     return bool(row["sequence"] <= fact.upto and late_enough)
 
 
-def _register(subject: str) -> str:
-    return "users" if subject.startswith(f"{USER_PREFIX}-") else "assets"
-
-
 def _mentioned(row: Document) -> Iterator[str]:
     """Whom and what an event tells of: its subject, and what a digest sums up."""
     yield str(row["subject"])
@@ -85,12 +81,12 @@ def _standings(
 ) -> Mapping[str, Standing]:
     """What the reader is by now to everything that a page tells of, but for itself."""
     subjects = {subject for row in rows for subject in _mentioned(row)} - {fact.id}
-    view.require(key for s in subjects for key in standing_reads(_register(s), s, fact.id))
-    view.require(mandate_read(view.get(_register(s), s), fact.id) for s in subjects)
+    view.require(key for s in subjects for key in standing_reads(register_of_entity(s), s, fact.id))
+    view.require(mandate_read(view.get(register_of_entity(s), s), fact.id) for s in subjects)
     reader = Sender(fact.id, frozenset(), "confirmed")
     return {
         s: standing_to((register, s), view.get(register, s), reader, view, context.now)
-        for s, register in ((s, _register(s)) for s in sorted(subjects))
+        for s, register in ((s, register_of_entity(s)) for s in sorted(subjects))
     }
 
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from contracts.messages import Event
+from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice, NoticeDigest, NoticeDue
-from contracts.taxonomy import FRONT_DESK, USER_PREFIX
+from contracts.taxonomy import FRONT_DESK
 from handlers.bookkeeping import unattributed
 from handlers.decision import (
     RESERVED,
@@ -106,7 +106,7 @@ def choice(kind: Kind, fact: Event, chosen: Document | None) -> Choice:
 
 def _collection(fact: Event) -> str:
     """The register of what the fact is about, by the form of its id."""
-    return "users" if fact.entity.startswith(f"{USER_PREFIX}-") else "assets"
+    return register_of_entity(fact.entity)
 
 
 def _span(fact: Event, context: Context) -> Span:
