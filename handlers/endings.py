@@ -49,11 +49,14 @@ def known(case: Case, arrival: Arrival) -> Outcome:
 
 
 def handled(case: Case, arrival: Arrival) -> Outcome:
-    """Do what follows from a fact, or a portion of it; of what nothing follows nothing is kept."""
+    """Do what follows from a fact, or a portion of it; of what nothing follows nothing is kept.
+
+    Of the last portion it is kept that it was the last, though nothing followed from it alone.
+    """
     handler = case.rulebook.handlers[arrival.type]
     context = case.rulebook.context(arrival, sender_of(arrival.user, case.view), case.now)
     done: Handled = handler.function(arrival.message, case.view, context)
-    if done.is_nothing:
+    if done.is_nothing and arrival.delivery.cursor is None:
         return Outcome(case.index, arrival, "idle", unattributed(case.now))
     told = tuple(Letter.personal(one, arrival.delivery.trace) for one in done.told)
     if done.cursor is None:

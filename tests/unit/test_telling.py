@@ -108,6 +108,18 @@ def test_a_thousand_parties_are_told_page_by_page(decider: Decider) -> None:
     assert {content(letter)["sequence"] for letter in told} == {"1"}
 
 
+@pytest.mark.parametrize("count", [0, PAGE - 1, PAGE, PAGE + 1, 2 * PAGE])
+def test_a_fact_that_comes_again_is_told_nobody(decider: Decider, count: int) -> None:
+    """Where the audience ends with a page, the last page is empty and yet ends the fact."""
+    asset_id = registered(decider)
+    for number in range(count):
+        related(decider, asset_id, issued("USR", 10_000 + 50 * number), "fsp")
+    data = {"id": asset_id, "capability": {"power_kw": 3}}
+    outcomes = decider.decide(command("asset.update.v1", data))
+    assert len(decider.consequences(outcomes)) == count + 1
+    assert decider.consequences(outcomes) == []
+
+
 def test_what_is_told_again_is_what_one_may_still_see(decider: Decider) -> None:
     asset_id = registered(decider)
     decider.documents["users", STRANGER] = user_document(STRANGER)
