@@ -8,8 +8,8 @@ from typing import Any, Final
 from handlers.decision import Context, Document, Drop, Put, Secret, Told, View
 from handlers.visibility import Visible
 
-EVENTS_DAYS: Final = 90
-"""How long what was told can be told again."""
+DAYS_MARKED: Final = 90
+"""For how many days it is remembered with which event each began; kept is what a setting says."""
 DIGEST_MINUTES: Final = 60
 """How long a digest gathers where its reader has not said."""
 SUBJECTS_MAX: Final = 100
@@ -129,5 +129,5 @@ class Post:
 
 
 def _recent(days: Mapping[str, int], now: datetime) -> dict[str, int]:
-    oldest = f"{now - timedelta(days=EVENTS_DAYS + 1):%Y-%m-%d}"
+    oldest = f"{now - timedelta(days=DAYS_MARKED + 1):%Y-%m-%d}"
     return {day: first for day, first in days.items() if day >= oldest}

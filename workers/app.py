@@ -35,6 +35,7 @@ from workers.loading import Loader
 from workers.mailbox import HELD, Mailbox, part, subscribe
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
+from workers.retention import Retention
 from workers.served import Served, lanes
 from workers.settings import Settings
 from workers.shares import Shares
@@ -99,6 +100,13 @@ class Workers:
             poll_s=settings.timer_poll_ms / 1000,
             backoff_max_s=settings.backoff_max_s,
         )
+        self._retention = Retention(
+            store=backbone.store,
+            owner=backbone.owner,
+            clock=backbone.clock,
+            events_days=settings.events_days,
+            backoff_max_s=settings.backoff_max_s,
+        )
         self._watchdog = Watchdog(self.mailboxes, backbone.store.ping, settings.watchdog_s)
         self._stopping = asyncio.Event()
 
@@ -157,8 +165,8 @@ class Workers:
 
     async def _work(self, brokers: Sequence[RabbitBroker], ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            lasting = (self._leases.run(), self._watchdog.run(), self._timers.run())
-            renewing = [tasks.create_task(work) for work in lasting]
+            lasting = (self._leases, self._watchdog, self._timers, self._retention)
+            renewing = [tasks.create_task(work.run()) for work in lasting]
             sharing = tasks.create_task(self._shares.run())
             relaying = tasks.create_task(self.relay.run())
             owning = [tasks.create_task(mailbox.run()) for mailbox in self.mailboxes]

@@ -69,6 +69,8 @@ class Settings(BaseSettings):
     """Records that wait for the broker's confirm at the same time."""
     relay_poll_ms: Annotated[int, Field(ge=1, le=60_000)] = 50
     """How often the outbox is looked at when nobody has announced anything."""
+    events_days: Annotated[int, Field(ge=1, le=3660)] = 90
+    """How many days a user's events are kept for being told again."""
     timer_poll_ms: Annotated[int, Field(ge=10, le=60_000)] = 500
     """How often it is looked whose time has come."""
     publish_timeout_s: Annotated[float, Field(gt=0, le=120)] = 10

@@ -133,6 +133,24 @@ async def _heard(heard: Overheard, crowd: list[str], wanted: int) -> bool:
     return len(found) == wanted
 
 
+async def test_what_was_told_is_forgotten_after_its_days(lone: Spine) -> None:
+    """A process that starts when they are over deletes the events, and the count goes on."""
+    ahead = timedelta(days=31)
+    async with lone.running(events_days=30):
+        platform = await lone.platform()
+        owner = await lone.platform(roles=["owner"])
+        device = (await platform.ask("asset.register.v1", asset(owner=owner.user))).data["id"]
+        await owner.until(lambda: [r for r in owner.received if r.type == "asset.registered.v1"])
+        assert await lone.count("events", recipient=owner.user) == 1
+    async with lone.running(
+        lambda backbone: replace(backbone, clock=lambda: now_utc() + ahead), events_days=30
+    ):
+        await eventually(lambda: _equals(lambda: lone.count("events"), 0))
+        await change(platform, device, 10)
+        (told,) = await owner.until(lambda: [r for r in owner.received if r.type == UPDATED])
+    assert told.envelope["sequence"] == "2"
+
+
 async def test_a_missing_queue_of_one_does_not_stop_the_others(working: Spine) -> None:
     platform, other, gone = [await working.platform() for _ in range(3)]
     device = (await platform.ask("asset.register.v1", asset())).data["id"]

@@ -1,0 +1,103 @@
+"""Retention: what was kept long enough is deleted, a page at a time, by commits of a lane."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final, Protocol
+
+import structlog
+
+from contracts.taxonomy import USER_PREFIX
+from contracts.values.identity import CROCKFORD
+from workers.pause import Pause
+from workers.store.protocol import (
+    Commit,
+    Conflict,
+    Drop,
+    Fenced,
+    LaneStore,
+    Lease,
+    StateStore,
+    Unavailable,
+)
+
+log = structlog.get_logger()
+LANE: Final = "retention"
+LEASE_S: Final = 60.0
+PAGE: Final = 500
+"""Rows of one commit."""
+EVERY_S: Final = 3600.0
+RECIPIENTS: Final = tuple(f"{USER_PREFIX}-{digit}" for digit in CROCKFORD)
+"""Prefixes by which recipients are listed, a part of them at a time."""
+
+
+class RetentionStore(StateStore, LaneStore, Protocol):
+    """What a sweep needs of a store."""
+
+
+@dataclass(slots=True)
+class Retention:
+    """Deletes personal events that are older than `events_days`; nothing is deleted unseen.
+
+    A recipient's rows sort by sequence, and so by time: from the oldest on, until one is younger.
+    """
+
+    store: RetentionStore
+    owner: str
+    clock: Callable[[], datetime]
+    events_days: int
+    backoff_max_s: float
+
+    async def run(self) -> None:
+        """Sweep for ever; of several processes the one that gets the lane."""
+        pause = Pause(self.backoff_max_s)
+        while True:
+            try:
+                await self.sweep()
+            except Unavailable as error:
+                log.warning("retention.paused", error=str(error))
+                await pause.wait()
+            else:
+                pause.reset()
+                await asyncio.sleep(EVERY_S)
+
+    async def sweep(self) -> int:
+        """Delete what is old enough, and say how much that was."""
+        lease = await self.store.acquire(LANE, self.owner, LEASE_S)
+        if lease is None:
+            return 0
+        deleted = 0
+        try:
+            async for recipient in self._recipients():
+                lease, found = await self._forget(lease, recipient)
+                deleted += found
+        except (Fenced, Conflict) as error:
+            # What is left is found by the next sweep.
+            log.info("retention.interrupted", deleted=deleted, error=type(error).__name__)
+            return deleted
+        await self.store.release(lease)
+        if deleted:
+            log.info("retention.swept", collection="events", deleted=deleted)
+        return deleted
+
+    async def _recipients(self) -> AsyncIterator[str]:
+        for prefix in RECIPIENTS:
+            for recipient in await self.store.listed("sequences", prefix):
+                yield recipient
+
+    async def _forget(self, lease: Lease, recipient: str) -> tuple[Lease, int]:
+        before, deleted = self.clock() - timedelta(days=self.events_days), 0
+        while True:
+            rows = await self.store.holding("events", "recipient", [recipient], PAGE)
+            old = [str(row["_id"]) for row in rows if row["at"] < before]
+            if not old:
+                return lease, deleted
+            if not await self.store.renew(lease, LEASE_S):
+                raise Fenced("expected to hold the lane of the retention; another has it")
+            drops = {"events": [Drop(key) for key in old]}
+            commit = Commit(lease.lane, lease.epoch, lease.batch + 1, drops=drops)
+            await self.store.commit(commit)
+            lease, deleted = replace(lease, batch=commit.batch), deleted + len(old)
+            if len(old) < len(rows):
+                return lease, deleted
