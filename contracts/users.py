@@ -278,3 +278,14 @@ class UserRetired(Event, type="user.retired.v1"):
     revision: int
     status: UserStatus
     by: AnyUserId
+
+
+class UserUpdated(Event, type="user.updated.v1"):
+    """Groups of a user's data have changed."""
+
+    id: UserId
+    revision: int
+    status: UserStatus
+    by: AnyUserId
+    changed: tuple[str, ...]
+    """Names of the groups, for those who may read them."""

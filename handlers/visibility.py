@@ -16,6 +16,9 @@ from handlers.rights import GROUPS, RIGHTS, Relation, Right, strongest
 
 RELATIONS: Final = "relations"
 """Collection of the recorded relations: one document for an entity and a party."""
+READER: Final = "reader"
+COUNTED: Final = frozenset({"confirmed"})
+"""Statuses in which a user reads what others share: a provisional one only waits for it."""
 UNOWNED: Final = "nobody"
 """In place of an owner that there is not: whoever may not see a thing must not learn by the time
 which an answer takes whether it exists, so that as much is read for it."""
@@ -47,6 +50,8 @@ class Standing:
 
     collection: str
     held: frozenset[Relation]
+    granted: frozenset[str] = frozenset()
+    """Groups that it may read as `reader`; without one it is none."""
 
     @property
     def may_see(self) -> bool:
@@ -55,7 +60,8 @@ class Standing:
 
     def right(self, group: str) -> Right:
         """The most that the user may do with a group; of what no table names, nothing."""
-        return strongest(GROUPS[self.collection].get(group, {}), self.held)
+        held = self.held if group in self.granted else self.held - {READER}
+        return strongest(GROUPS[self.collection].get(group, {}), held)
 
     def may(self, right: Right, group: str) -> bool:
         """Whether the user may do at least this with a group."""
@@ -94,7 +100,7 @@ def recorded(
     """What a party is to an entity, as it is kept: every tie with the time for which it holds."""
     revision = was["revision"] + 1 if was is not None else 1
     row = {"_id": edge(entity, party), "revision": revision, "entity": entity, "party": party}
-    return {**row, "ties": list(held)}
+    return {**(was or {}), **row, "ties": list(held)}
 
 
 def standing_reads(collection: str, key: str, viewer: str) -> Iterator[tuple[str, Any]]:
@@ -129,10 +135,11 @@ def standing_to(
     """
     own_ties = view.get(RELATIONS, edge(key[1], viewer.user))
     mandate = view.get(*mandate_read(document, viewer.user))
-    held = {*_by_document(viewer, document or {}), *ties(own_ties, at)}
+    by_tie, granted = tied(own_ties, at, viewer.status)
+    held = {*_by_document(viewer, document or {}), *by_tie}
     if "delegate" in ties(mandate, at):
         held.add("delegate")
-    return Standing(key[0], frozenset(held))
+    return Standing(key[0], frozenset(held), granted)
 
 
 def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
@@ -151,6 +158,24 @@ def ties(row: Document | None, at: datetime) -> frozenset[Relation]:
     """The recorded relations that hold at a moment: from its beginning on, until its end."""
     found = (row or {}).get("ties", ())
     return frozenset(tie["as"] for tie in found if holds(tie, at))
+
+
+def shared(row: Document | None, at: datetime) -> frozenset[str]:
+    """The groups that are shared with a party at a moment, whether it may read them yet or not."""
+    found = (row or {}).get("ties", ())
+    return frozenset(tie["group"] for tie in found if tie["as"] == READER and holds(tie, at))
+
+
+def tied(
+    row: Document | None, at: datetime, status: str
+) -> tuple[frozenset[Relation], frozenset[str]]:
+    """What a party of this status is by its recorded ties, and which groups it may read by grant.
+
+    Whoever is not confirmed is no reader.
+    """
+    granted = shared(row, at) if status in COUNTED else frozenset()
+    held = ties(row, at)
+    return held if granted else held - {READER}, granted
 
 
 def holds(tie: Mapping[str, Any], at: datetime) -> bool:

@@ -10,21 +10,28 @@ from typing import Any, Final, Literal
 from contracts.broadcasts import BroadcastAsked
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
+from contracts.users import UserUpdated
 from handlers import (
     accounts,
+    answering,
     assets,
     broadcasting,
+    changing,
     channels,
+    interests,
     mandates,
     notices,
     relating,
+    sharing,
     standing,
     users,
 )
+from handlers.changing import spread, spread_reads
+from handlers.due import due, due_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
-from handlers.telling import due, due_reads, tell, tell_reads
+from handlers.telling import tell, tell_reads
 from handlers.watching import note, note_reads
 from topology import names
 
@@ -38,6 +45,10 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     notices,
     channels,
     broadcasting,
+    sharing,
+    interests,
+    answering,
+    changing,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -109,6 +120,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     NoticeDue: (due, due_reads),
     AccessNoted: (note, note_reads),
     BroadcastAsked: (reach, reach_reads),
+    UserUpdated: (spread, spread_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -52,8 +52,9 @@ All other relations are *ties*, each with a beginning and perhaps an end: from t
 A tie begins when it is recorded, or later: nobody gets a right for the past.
 Outside its time a tie gives nothing: no answer, no notice, and nothing that was told before is told again.
 The one exception is the notice that the tie itself was made or ended, which goes to whom it names.
+Of a `reader` the column says what a user can share; each reader has those groups alone that were granted to it, and a tie of its own for each.
 What is told of a change is told to those who were related when the change happened, as far as their relations went at that moment.
-Told are the registrant, the owner and who has a tie to the asset or user itself; operators, and delegates with regard to the assets of their user, may ask and are not told.
+Told are the registrant, the owner and who has a tie to the asset or user itself; a reader is told of changes of those groups that it may read, and asked to acknowledge them; operators, and delegates with regard to the assets of their user, may ask and are not told.
 What somebody has received while it was allowed stays with the one who has it.
 A tie is never deleted: when it is over it stays on record with its time, who made it and who ended it.
 
@@ -71,6 +72,8 @@ MEANINGS: Final[Mapping[Relation, str]] = {
     "so": "Recorded: a system operator to whose network the asset matters.",
     "mo": "Recorded: a market operator on whose market the asset is offered.",
     "verifier": "Recorded: a trusted source that checks the asset's data.",
+    "reader": "Whom the user lets read groups by `sharing.grant.v1` or with an interest: those "
+    "groups alone, while the grant holds, and not before its own registration is confirmed.",
 }
 TITLES: Final[Mapping[str, str]] = {
     "users": "What a relation to a user may do with the user's data",

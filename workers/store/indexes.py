@@ -29,6 +29,8 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "replays": (),
     "watches": (),
     "channels": (),
+    "interests": (("user", "_id"), ("to", "_id")),
+    "changes": (),
     "broadcasts": (),
     "broadcasters": (),
     "reached": (),
