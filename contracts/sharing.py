@@ -27,8 +27,8 @@ class SharedGroup(Contract):
     """One group that is shared, for one time; the time is half-open."""
 
     group: str
-    from_time: datetime
-    until: datetime | None = None
+    from_time: Timestamp
+    until: Timestamp | None = None
     """When it ends; absent where no end is known."""
     via: Literal["grant", "interest"]
     """Whether it was granted by itself, or with an interest that ends with it."""

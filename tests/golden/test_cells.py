@@ -42,7 +42,7 @@ ALL_ROLES: Final = ["aggregator", "fsp", "mo", "owner", "so", "verifier"]
 
 def decider(roles: list[str]) -> Decider:
     found = Decider()
-    found.documents["users", VIEWER] = user_document(VIEWER, roles=roles)
+    found.documents["users", VIEWER] = user_document(VIEWER, roles=roles, status="confirmed")
     found.documents["users", THIRD] = user_document(THIRD, roles=ALL_ROLES)
     return found
 
@@ -86,6 +86,8 @@ def user_with(relation: str) -> tuple[Decider, str]:
     tie(given, subject, THIRD, "delegate")
     if relation == "delegate":
         tie(given, subject, VIEWER, "delegate")
+    if relation == "reader":
+        tie(given, subject, VIEWER, "reader", *USER_GROUPS)
     return given, subject
 
 
@@ -114,8 +116,11 @@ def asset_with(relation: str, group: str) -> tuple[Decider, str]:
     return given, BATTERY
 
 
-def tie(given: Decider, entity: str, party: str, relation: str) -> None:
-    row = recorded(entity, party, [{"as": relation, "from": NOW, "until": None}])
+def tie(given: Decider, entity: str, party: str, relation: str, *groups: str) -> None:
+    """A tie that holds; a reader's names every group, so that only the table is in its way."""
+    one = {"as": relation, "from": NOW, "until": None}
+    ties = [{**one, "group": group, "via": "grant"} for group in groups] or [one]
+    row = recorded(entity, party, ties)
     given.documents["relations", row["_id"]] = row
 
 
@@ -245,7 +250,7 @@ def test_a_command_without_a_row_is_found_by_its_name() -> None:
 def test_a_group_and_a_relation_without_a_row_are_found_by_their_names() -> None:
     tables: Tables = {"users": {**USER_GROUPS, "hobbies": {"self": "read", "verifier": "read"}}}
     missing = set(cells({}, tables)) - covered()
-    relations = ("self", "registrant", "delegate", "operator", "verifier", "others")
+    relations = ("self", "registrant", "delegate", "operator", "reader", "verifier", "others")
     assert missing == {
         *(group_cell("users", "hobbies", relation) for relation in relations),
         *(group_cell("users", group, "verifier") for group in USER_GROUPS),
