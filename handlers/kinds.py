@@ -7,10 +7,13 @@ from typing import Final
 
 from contracts.accounts import AccountChanged, AccountEnded
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
+from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
+from contracts.grants import UserRolesGranted
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice
 from contracts.relations import AssetRelated, AssetUnrelated
+from contracts.updates import UserUpdated
 from contracts.users import (
     UserDuplicateAttempted,
     UserRegistered,
@@ -56,6 +59,11 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserSuspended: Kind(mandatory=True),
     UserReinstated: Kind(mandatory=True),
     UserRetired: Kind(mandatory=True),
+    UserUpdated: Kind(mandatory=True),
+    UserAttested: Kind(mandatory=True),
+    UserConfirmed: Kind(mandatory=True),
+    UserRejected: Kind(mandatory=True),
+    UserRolesGranted: Kind(mandatory=True),
     # An account is its user's own business: no relation is looked for.
     AccountChanged: Kind(mandatory=True, is_first=True),
     AccountEnded: Kind(mandatory=True, is_first=True),

@@ -14,13 +14,17 @@ RIGHTS: Final[tuple[Right, ...]] = get_args(Right)
 
 Relation = Literal[
     "self", "registrant", "delegate", "operator",
-    "owner", "aggregator", "fsp", "so", "mo", "verifier",
+    "owner", "aggregator", "fsp", "so", "mo", "verifier", "registered",
 ]  # fmt: skip
 """What a user is to a user or an asset.
 
 `self`, `registrant`, `owner` and `operator` follow from the document and the viewer; the rest are
 recorded relations, each with the time for which it holds.
+To a user, `verifier` and `registered` follow from the two as well: see `visibility`.
 `delegate` of an asset is whoever has a mandate of its owner.
+"""
+UNPROVEN: Final[frozenset[Relation]] = frozenset()
+"""Recorded relations that give a provisional user nothing: what others share is for the confirmed.
 """
 RECORDED: Final = ("aggregator", "fsp", "so", "mo", "verifier")
 """Relations to an asset that are recorded by `asset.relate.v1`; `delegate` is by mandate."""
@@ -28,14 +32,26 @@ RECORDED: Final = ("aggregator", "fsp", "so", "mo", "verifier")
 Cells = Mapping[Relation, Right]
 
 USER_GROUPS: Final[Mapping[str, Cells]] = {
-    "name": {"self": "write", "delegate": "write", "registrant": "read", "operator": "write"},
+    "name": {
+        "self": "write", "delegate": "write", "registrant": "read", "operator": "write",
+        "verifier": "read", "registered": "read",
+    },
     "registrant": {"self": "read", "delegate": "read", "registrant": "read", "operator": "read"},
-    "claims": {"self": "write", "delegate": "write", "operator": "write"},
-    "address": {"self": "write", "delegate": "write", "operator": "write"},
+    "claims": {"self": "write", "delegate": "write", "operator": "write", "verifier": "read"},
+    "address": {"self": "write", "delegate": "write", "operator": "write", "verifier": "read"},
     "contacts": {"self": "write", "delegate": "write", "operator": "read"},
     "bank": {"self": "write", "delegate": "masked", "operator": "masked"},
+    "insurance": {"self": "write", "delegate": "write", "operator": "read"},
+    "accreditation": {"self": "write", "delegate": "write", "operator": "write"},
+    "profile": {
+        "self": "write", "delegate": "write", "registrant": "read", "operator": "write",
+        "verifier": "read", "registered": "read",
+    },
+    "roles_requested": {
+        "self": "write", "delegate": "write", "registrant": "read", "operator": "write",
+    },
     "relations": {"self": "write"},
-}
+}  # fmt: skip
 """Field group of a user x relation. Bank details only to their owner.
 
 `relations` are the mandates of the user: a delegate may give back its own, and knows of no other.

@@ -13,12 +13,16 @@ from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from handlers import (
     accounts,
     assets,
+    attesting,
     broadcasting,
     channels,
+    granting,
     mandates,
     notices,
     relating,
+    requirements,
     standing,
+    updating,
     users,
 )
 from handlers.reaching import reach, reach_reads
@@ -38,6 +42,10 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     notices,
     channels,
     broadcasting,
+    updating,
+    granting,
+    attesting,
+    requirements,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
