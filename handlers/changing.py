@@ -21,7 +21,7 @@ from contracts.changes import (
 from contracts.envelope import Finding
 from contracts.messages import Contract
 from contracts.notices import NoticeDue
-from contracts.users import UserUpdated
+from contracts.updates import UserUpdated
 from handlers.bookkeeping import unattributed
 from handlers.decision import (
     Accepted,

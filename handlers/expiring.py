@@ -2,7 +2,7 @@
 
 from contracts.notices import NoticeDue
 from contracts.sharing import SharingExpired
-from contracts.users import UserUpdated
+from contracts.updates import UserUpdated
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Handled, Reads, View
 from handlers.post import NOTICES, Post, todo

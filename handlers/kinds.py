@@ -8,19 +8,21 @@ from typing import Final
 from contracts.accounts import AccountChanged, AccountEnded
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
+from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
+from contracts.grants import UserRolesGranted
 from contracts.interests import InterestAnswered, InterestExpressed, InterestWithdrawn
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice
 from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
+from contracts.updates import UserUpdated
 from contracts.users import (
     UserDuplicateAttempted,
     UserRegistered,
     UserReinstated,
     UserRetired,
     UserSuspended,
-    UserUpdated,
 )
 from handlers.post import todo
 from handlers.rights import Relation
@@ -68,10 +70,14 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserSuspended: Kind(mandatory=True),
     UserReinstated: Kind(mandatory=True),
     UserRetired: Kind(mandatory=True),
+    UserUpdated: Kind(mandatory=True, asks=True, asks_of="reader"),
+    UserAttested: Kind(mandatory=True),
+    UserConfirmed: Kind(mandatory=True),
+    UserRejected: Kind(mandatory=True),
+    UserRolesGranted: Kind(mandatory=True),
     # An account is its user's own business: no relation is looked for.
     AccountChanged: Kind(mandatory=True, is_first=True),
     AccountEnded: Kind(mandatory=True, is_first=True),
-    UserUpdated: Kind(mandatory=True, asks=True, asks_of="reader"),
     # What two users share, and what one wants of another, is theirs alone.
     SharingGranted: Kind(mandatory=True, is_first=True, names="party"),
     SharingRevoked: Kind(mandatory=True, is_first=True, names="party"),

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from contracts.messages import Contract, Event
 from contracts.notices import Again
-from contracts.taxonomy import FRONT_DESK
+from contracts.taxonomy import FRONT_DESK, VERIFIER
 from handlers.decision import RESERVED, Context, Document, Secret, Sender, View
-from handlers.rights import GROUPS, RIGHTS, Relation, Right, strongest
+from handlers.rights import GROUPS, RIGHTS, UNPROVEN, Relation, Right, strongest
 
 RELATIONS: Final = "relations"
 """Collection of the recorded relations: one document for an entity and a party."""
@@ -24,6 +24,8 @@ UNOWNED: Final = "nobody"
 which an answer takes whether it exists, so that as much is read for it."""
 VALUES_OF: Final[Mapping[str, str]] = {"area": "connection"}
 """Attributes of a fact that tell a value of a group: for those alone who may read the group."""
+TAKING_PART: Final = frozenset({"provisional", "confirmed"})
+"""Statuses of users who take part in the market."""
 _SEAL: Final = object()
 _MASK_KEPT: Final = 3
 
@@ -152,6 +154,17 @@ def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
         yield "owner"
     if viewer.is_operator:
         yield "operator"
+    if document.get("kind") == "organisation" and document["status"] in TAKING_PART:
+        yield from _by_organisation(viewer, document)
+
+
+def _by_organisation(viewer: Sender, document: Document) -> Iterator[Relation]:
+    """What anybody is to an organisation that takes part; of persons nothing is public."""
+    if VERIFIER in viewer.roles and viewer.status == "confirmed":
+        yield "verifier"
+    # It has made itself known by saying what it offers.
+    if document.get("profile") is not None and viewer.status in TAKING_PART:
+        yield "registered"
 
 
 def ties(row: Document | None, at: datetime) -> frozenset[Relation]:
@@ -173,9 +186,9 @@ def tied(
 
     Whoever is not confirmed is no reader.
     """
-    granted = shared(row, at) if status in COUNTED else frozenset()
-    held = ties(row, at)
-    return held if granted else held - {READER}, granted
+    if status not in COUNTED:
+        return ties(row, at) - UNPROVEN, frozenset()
+    return ties(row, at), shared(row, at)
 
 
 def holds(tie: Mapping[str, Any], at: datetime) -> bool:

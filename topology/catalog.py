@@ -10,20 +10,24 @@ from typing import Any, Final, Literal
 from contracts.broadcasts import BroadcastAsked
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
-from contracts.users import UserUpdated
+from contracts.updates import UserUpdated
 from handlers import (
     accounts,
     answering,
     assets,
+    attesting,
     broadcasting,
     changing,
     channels,
+    granting,
     interests,
     mandates,
     notices,
     relating,
+    requirements,
     sharing,
     standing,
+    updating,
     users,
 )
 from handlers.changing import spread, spread_reads
@@ -49,6 +53,10 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     interests,
     answering,
     changing,
+    updating,
+    granting,
+    attesting,
+    requirements,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.taxonomy import BACKBONE
-from contracts.users import UserUpdated
+from contracts.updates import UserUpdated
 from handlers.admission import Delivery
 from handlers.case import Outcome
 from handlers.changing import CHANGES_MAX, WAIT_DAYS
@@ -105,6 +105,15 @@ def test_everyone_who_reads_it_is_told_the_names_alone_and_asked(decider: Decide
     assert change(decider, "address") == []
 
 
+def test_an_update_of_the_record_is_told_to_its_readers(decider: Decider) -> None:
+    bank = {"account_name": "Ada Example", "account_number": "87654321"}
+    outcome = ask(decider, "user.update.v1", id=OWNER, bank=bank)
+    assert who(decider.consequences([outcome])) == [(STRANGER, UPDATED)]
+    assert pending(decider) == {STRANGER: (["bank"], text(NOW), 2)}
+    same = ask(decider, "user.update.v1", id=OWNER, bank=bank)
+    assert decider.consequences([same]) == []
+
+
 def test_no_value_is_told(decider: Decider) -> None:
     (one,) = change(decider, "bank")
     assert json.loads(one.body)["data"] == {
@@ -173,6 +182,7 @@ def test_a_revision_must_be_there_and_cover_what_has_changed(decider: Decider) -
 
 
 def test_who_reads_nothing_is_told_as_of_nobody(decider: Decider) -> None:
+    decider.documents["users", PLATFORM] = user_document(PLATFORM, status="confirmed")
     ask(decider, "mandate.give.v1", delegate=PLATFORM)
     change(decider, "bank")
     hidden = [

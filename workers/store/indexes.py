@@ -13,6 +13,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "assets": (("cell", "_id"),),
     "accounts": (("user", "_id"),),
     "claims": (),
+    "evidence": (("user", "_id"),),
     "inbox": (),
     "outbox": (("partition", "_id"),),
     "history": (),
