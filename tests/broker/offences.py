@@ -272,11 +272,16 @@ def wrong_role(kind: str, role: str) -> Attack:
 
 
 MISSING_ASSET: Final = issued("BAT", 9000)
+MISSING_USER: Final = issued("USR", 9000)
 VALID: Final[Mapping[str, Any]] = {
     REGISTER: {"asset_type": "BAT", "identity": {"make": "Acme", "serial": "SN-1"}},
     UPDATE: {"id": "BAT-3QFB-PH0S-QT1J-T"},
     "user.register.v1": {"kind": "organisation", "name": "Example", "roles": ["fsp"]},
     "asset.get.v1": {"id": "BAT-3QFB-PH0S-QT1J-T"},
+    "interest.express.v1": {"to": [MISSING_USER]},
+    "interest.withdraw.v1": {"to": MISSING_USER},
+    "interest.answer.v1": {"id": MISSING_USER, "answer": "accepted"},
+    "interest.list.v1": {"side": "received"},
 }
 """Data that nothing is wrong with, so that the role alone is why it is refused; of other types
 nothing is sent, and what is missing may be said first."""
