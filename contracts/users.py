@@ -95,7 +95,7 @@ class UserView(Contract):
     roles: tuple[Role, ...]
     sub_roles: tuple[SubRole, ...] = ()
     """What a system operator does in particular."""
-    roles_requested: tuple[Role, ...] = ()
+    roles_requested: tuple[Role, ...] | None = None
     registrant: AnyUserId | None = None
     """Who registered the user."""
     name: str | None = None

@@ -163,7 +163,7 @@ def _by_organisation(viewer: Sender, document: Document) -> Iterator[Relation]:
     if VERIFIER in viewer.roles and viewer.status == "confirmed":
         yield "verifier"
     # It has made itself known by saying what it offers.
-    if document.get("profile") is not None and viewer.status in TAKING_PART:
+    elif document.get("profile") is not None and viewer.status in TAKING_PART:
         yield "registered"
 
 

@@ -61,17 +61,67 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "sharing.revoke.v1": "++++++++--",
     "subscription.set.check.v1": "+++++++++-",
     "subscription.set.v1": "+++++++++-",
+    "user.attest.check.v1": "-------+--",
+    "user.attest.v1": "-------+--",
+    "user.confirm.check.v1": "--------+-",
+    "user.confirm.v1": "--------+-",
     "user.get.v1": "+++++++++-",
+    "user.grant-role.check.v1": "--------+-",
+    "user.grant-role.v1": "--------+-",
     "user.register.check.v1": "-+++++--++",
     "user.register.v1": "-+++++--++",
     "user.reinstate.check.v1": "--------+-",
     "user.reinstate.v1": "--------+-",
+    "user.reject.check.v1": "--------+-",
+    "user.reject.v1": "--------+-",
+    "user.requirements.v1": "++++++++++",
     "user.retire.check.v1": "+++++++++-",
     "user.retire.v1": "+++++++++-",
     "user.suspend.check.v1": "--------+-",
     "user.suspend.v1": "--------+-",
+    "user.update.check.v1": "+++++++++-",
+    "user.update.v1": "+++++++++-",
 }
 """Type -> for each role whether it may send it."""
+
+PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
+    "account.end.v1": "+",
+    "account.set.v1": "+",
+    "asset.get.v1": "+",
+    "asset.register.v1": "+",
+    "asset.relate.v1": "+",
+    "asset.unrelate.v1": "+",
+    "asset.update.v1": "+",
+    "channel.send.v1": "+",
+    "change.acknowledge.v1": "-",
+    "change.pending.v1": "+",
+    "event.replay.v1": "+",
+    "interest.answer.v1": "-",
+    "interest.express.v1": "+",
+    "interest.list.v1": "+",
+    "interest.withdraw.v1": "+",
+    "mandate.end.v1": "+",
+    "mandate.give.v1": "+",
+    "notice.broadcast.v1": "-",
+    "notice.close.v1": "+",
+    "notice.list.v1": "+",
+    "sharing.grant.v1": "+",
+    "sharing.list.v1": "+",
+    "sharing.revoke.v1": "+",
+    "subscription.set.v1": "+",
+    "user.attest.v1": "-",
+    "user.confirm.v1": "-",
+    "user.get.v1": "+",
+    "user.grant-role.v1": "-",
+    "user.register.v1": "+",
+    "user.reinstate.v1": "-",
+    "user.reject.v1": "-",
+    "user.requirements.v1": "+",
+    "user.retire.v1": "+",
+    "user.suspend.v1": "-",
+    "user.update.v1": "+",
+}
+"""Type -> whether a provisional user may send it, and its check."""
 
 SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "account.end": {"account": f"{THIRD}/night"},
@@ -104,18 +154,34 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "sharing.list": {},
     "sharing.revoke": {"party": THIRD},
     "subscription.set": {"broadcasts": True},
+    "user.attest": {
+        "id": OWNER,
+        "expected_revision": 1,
+        "scheme": "identity",
+        "verdict": "match",
+        "source": "A register",
+        "evidence_at": "2026-02-28T12:00:00Z",
+    },
+    "user.confirm": {"id": OWNER},
     "user.get": {"id": OWNER},
+    "user.grant-role": {"id": OWNER, "roles": ["fsp"]},
     "user.register": user(),
     "user.reinstate": {"id": OWNER},
+    "user.reject": {"id": OWNER, "reason": "identity"},
+    "user.requirements": {"role": "fsp"},
     "user.retire": {"id": OWNER},
     "user.suspend": {"id": OWNER, "reason": "request"},
+    "user.update": {"id": OWNER, "name": "Two"},
 }
 """What is right of its kind to send, so that only who sends it can be wrong."""
 
 RIGHTS: Final[Mapping[str, str]] = {"n": "none", "m": "masked", "r": "read", "w": "write"}
 
 GROUP_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
-    "users": ("self", "registrant", "delegate", "operator", "reader", "others"),
+    "users": (
+        "self", "registrant", "delegate", "operator", "verifier", "registered", "reader",
+        "others",
+    ),
     "assets": (
         "registrant", "owner", "delegate", "operator",
         "aggregator", "fsp", "so", "mo", "verifier", "others",
@@ -123,13 +189,17 @@ GROUP_COLUMNS: Final[Mapping[str, Sequence[str]]] = {
 }  # fmt: skip
 GROUP_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
     "users": {
-        "name": "wrwwrn",
-        "registrant": "rrrrnn",
-        "claims": "wnwwrn",
-        "address": "wnwwrn",
-        "contacts": "wnwrrn",
-        "bank": "wnmmrn",
-        "relations": "wnnnnn",
+        "name": "wrwwrrrn",
+        "registrant": "rrrrnnnn",
+        "claims": "wnwwrnrn",
+        "address": "wnwwrnrn",
+        "contacts": "wnwrnnrn",
+        "bank": "wnmmnnrn",
+        "insurance": "wnwrnnrn",
+        "accreditation": "wnwwnnrn",
+        "profile": "wrwwrrnn",
+        "roles_requested": "wrwwnnnn",
+        "relations": "wnnnnnnn",
     },
     "assets": {
         "registrant": "rrrrrrrrrn",
@@ -155,6 +225,10 @@ STORED: Final[Mapping[str, Mapping[str, Any]]] = {
         "address": {"town": "Exampleton"},
         "contacts": [{"name": "Bo Desk", "purpose": "general", "email": "bo@example.com"}],
         "bank": {"account_name": "Ada Example", "account_number": "12345678"},
+        "insurance": {"insurer": "Acme Mutual", "valid_until": "2030-01-01"},
+        "accreditation": [{"scheme": "ISO 27001"}],
+        "profile": {"areas": ["_A"], "services": ["DC"]},
+        "roles_requested": ["so"],
     },
     "assets": {
         "registrant": STRANGER,
@@ -170,6 +244,30 @@ STORED: Final[Mapping[str, Mapping[str, Any]]] = {
     },
 }
 """Collection -> group -> what is stored of it."""
+CHANGED_USER: Final[Mapping[str, Any]] = {
+    "name": "Two",
+    "claims": {"company_number": "07654321"},
+    "address": {"town": "Two"},
+    "contacts": [{"name": "Cy Desk", "email": "cy@example.com"}],
+    "bank": {"account_name": "Two"},
+    "insurance": {"insurer": "Two"},
+    "accreditation": [{"scheme": "ISO 9001"}],
+    "profile": {"services": ["DFS"]},
+    "roles_requested": ["mo"],
+}
+"""Group of a user -> an update of it."""
+AGAIN_USER: Final[Mapping[str, Any]] = {
+    "name": "Three",
+    "claims": {"company_number": "08765432"},
+    "address": {"town": "Three"},
+    "contacts": [{"name": "Di Desk", "email": "di@example.com"}],
+    "bank": {"account_name": "Three"},
+    "insurance": {"insurer": "Three"},
+    "accreditation": [{"scheme": "ISO 14001"}],
+    "profile": {"services": ["PR"]},
+    "roles_requested": ["verifier"],
+}
+"""The same, another one."""
 CHANGED: Final[Mapping[str, Any]] = {
     "name": "Two",
     "expected_on": "2031-01-01",
