@@ -1,5 +1,6 @@
 """Interest and what goes with it at the broker, from the first word until nothing is read."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -93,6 +94,27 @@ async def test_from_interest_to_a_change_that_is_acknowledged_to_the_end(working
         [("interest.expressed.v1", fsp.user), ("user.updated.v1", fsp.user)]
     )
     await nothing_personal_is_told_or_kept_in_clear(working, operator, one, two)
+
+
+async def test_a_grant_runs_out_by_itself_and_both_are_told(working: Spine) -> None:
+    operator = await working.operator()
+    owner = await working.platform(roles=["owner"], bank=BANK)
+    reader = await market(working, operator)
+    end = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
+    wish = {"party": reader.user, "groups": ["bank"], "until": end}
+    granted = await owner.ask("sharing.grant.v1", wish)
+    during = await reader.ask("user.get.v1", {"id": owner.user})
+    for party in (owner, reader):
+        await hear(party, "sharing.expired.v1")
+    after = await reader.ask("user.get.v1", {"id": owner.user})
+
+    assert granted.type == "sharing.grant.accepted.v1", granted.body
+    assert during.data["bank"] == BANK
+    assert after.data["code"] == "user.not-found"
+    assert await working.count("timers", kind="sharing") == 0
+    (told_owner,), (told_reader,) = (told(p, "sharing.expired.v1") for p in (owner, reader))
+    assert told_owner.data == told_reader.data
+    assert told_owner.data["groups"] == ["bank"]
 
 
 async def nothing_personal_is_told_or_kept_in_clear(
