@@ -282,6 +282,18 @@ VALID: Final[Mapping[str, Any]] = {
     "interest.withdraw.v1": {"to": MISSING_USER},
     "interest.answer.v1": {"id": MISSING_USER, "answer": "accepted"},
     "interest.list.v1": {"side": "received"},
+    "user.attest.v1": {
+        "id": "USR-0000-0000-00Z8-6",
+        "expected_revision": 1,
+        "scheme": "identity",
+        "verdict": "match",
+        "source": "A register",
+        "evidence_at": "2026-02-28T12:00:00Z",
+    },
+    "user.confirm.v1": {"id": "USR-0000-0000-00Z8-6"},
+    "user.grant-role.v1": {"id": "USR-0000-0000-00Z8-6", "roles": ["so"]},
+    "user.reject.v1": {"id": "USR-0000-0000-00Z8-6", "reason": "identity"},
+    "user.update.v1": {"id": "USR-0000-0000-00Z8-6"},
 }
 """Data that nothing is wrong with, so that the role alone is why it is refused; of other types
 nothing is sent, and what is missing may be said first."""

@@ -8,10 +8,11 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # h
 from pydantic import TypeAdapter
 
 from contracts.messages import split_type
+from contracts.requirements import DIALECT
 from tests.builders import asset, user
 from tests.golden.pages import DOCS, kept, pages, papers
 from topology.catalog import build
-from topology.render import DIALECT, ENVELOPE, schemas
+from topology.render import ENVELOPE, schemas
 
 SCHEMAS = schemas(build())
 
