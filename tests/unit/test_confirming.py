@@ -9,6 +9,7 @@ import pytest
 from contracts.confirmation import Scheme
 from contracts.messages import Role
 from contracts.requirements import EVIDENCE, REQUIRED
+from handlers import visibility
 from handlers.decision import PAGE, Guard, Secret
 from handlers.evidence import GROUP_OF, SIGNIFICANT
 from handlers.visibility import recorded
@@ -137,7 +138,7 @@ def test_a_rejection_has_its_reason_and_its_note_stays_sealed(decider: Decider) 
     assert [row["state"] for row in decider.of("accounts")] == ["ended", "ended"]
     assert not any("key_hash" in row for row in decider.of("accounts"))
     # What it claimed is free for whoever it belongs to.
-    assert [row for row in decider.of("claims") if row is not None] == []
+    assert not any(decider.of("claims"))
     again = send(decider, "reject", id=one, reason="other")
     assert (reply(again)[1]["revision"], events(again)) == (2, [])
 
@@ -323,7 +324,10 @@ def test_evidence_waits_for_what_the_role_requires(decider: Decider) -> None:
 
 
 def test_every_role_must_be_proven(decider: Decider) -> None:
-    more = {"profile": {"areas": ["_A"]}, "claims": {**WHOLE["claims"], "eic": "10X1001A1001A38Y"}}
+    more: dict[str, Any] = {
+        "profile": {"areas": ["_A"]},
+        "claims": {**WHOLE["claims"], "eic": "10X1001A1001A38Y"},
+    }
     change(decider, roles=["fsp", "so"], **more)
     attest(decider)
     assert status(decider) == "provisional"
@@ -478,3 +482,33 @@ def test_every_scheme_of_a_rule_rests_on_what_asks_the_question_anew() -> None:
 def test_every_role_of_the_market_has_its_rows() -> None:
     roles = set(get_args(Role)) - {"front-desk"}
     assert EVIDENCE.keys() == REQUIRED.keys() == roles
+
+
+def test_what_others_share_counts_for_the_confirmed_alone(
+    decider: Decider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relation of that kind, as a recorded tie: nothing to a provisional user."""
+    monkeypatch.setattr(visibility, "UNPROVEN", frozenset({"delegate"}))
+    tie = {"as": "delegate", "from": NOW, "until": None}
+    row = recorded(PLATFORM, STRANGER, [tie])
+    decider.documents["relations", row["_id"]] = row
+    for status, kind in (("provisional", "rejected"), ("confirmed", "accepted")):
+        change(decider, STRANGER, status=status)
+        asked = command("user.get.v1", {"id": PLATFORM}, sender=STRANGER, id="get")
+        assert said(decider.ask(asked))[0] == f"user.get.{kind}.v1"
+
+
+def test_with_a_profile_an_organisation_is_known_by_name(decider: Decider) -> None:
+    asked = command("user.get.v1", {"id": PLATFORM}, sender=STRANGER, id="get")
+    assert said(decider.ask(asked))[0] == "user.get.rejected.v1"
+    profile = {"areas": ["_A"], "services": ["DC"]}
+    change(decider, profile=profile)
+    _, data = said(decider.ask(asked))
+    assert data.keys() == {
+        "id", "status", "status_at", "revision", "kind", "roles", "sub_roles", "masked",
+        "name", "profile",
+    }  # fmt: skip
+    assert data["profile"] == profile
+    for hidden in ({"kind": "person"}, {"status": "rejected"}):
+        change(decider, **{"kind": "organisation", "status": "provisional"} | hidden)
+        assert said(decider.ask(asked))[0] == "user.get.rejected.v1"

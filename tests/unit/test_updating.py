@@ -197,7 +197,7 @@ def test_a_stale_revision_is_told_what_has_changed_as_far_as_one_may_see(
 ) -> None:
     accepted(decider, bank=GROUPS["bank"], name="Two")
     for sender, names in ((PLATFORM, "bank, name"), (DELEGATE, "name")):
-        data = {"expected_revision": 1, "address": {"town": "Two"}}
+        data: dict[str, Any] = {"expected_revision": 1, "address": {"town": "Two"}}
         assert refused(decider, sender, **data) == [("user.stale", "data.expected_revision")]
         (finding,) = reply(send(decider, sender, **data))[1]["findings"]
         told = f"the current revision, 2 (changed since yours: {names})"
