@@ -14,6 +14,12 @@ BANK = {"account_name": "Canary Storage Ltd", "account_number": "12345678", "sor
 NOTE = "Four batteries behind the harbour wall from May on."
 
 
+@pytest.fixture(scope="module")
+async def operator(working: Spine) -> Platform:
+    """One for the module: two of them would share what they are told."""
+    return await working.operator()
+
+
 def told(party: Platform, kind: str) -> list[Received]:
     return [one for one in party.received if one.type == kind]
 
@@ -39,8 +45,9 @@ async def market(spine: Spine, operator: Platform) -> Platform:
     return party
 
 
-async def test_from_interest_to_a_change_that_is_acknowledged_to_the_end(working: Spine) -> None:
-    operator = await working.operator()
+async def test_from_interest_to_a_change_that_is_acknowledged_to_the_end(
+    working: Spine, operator: Platform
+) -> None:
     fsp = await working.platform(roles=["fsp"], bank=BANK, address={"town": "Exampleton"})
     one, two = await market(working, operator), await market(working, operator)
 
@@ -96,8 +103,9 @@ async def test_from_interest_to_a_change_that_is_acknowledged_to_the_end(working
     await nothing_personal_is_told_or_kept_in_clear(working, operator, one, two)
 
 
-async def test_a_grant_runs_out_by_itself_and_both_are_told(working: Spine) -> None:
-    operator = await working.operator()
+async def test_a_grant_runs_out_by_itself_and_both_are_told(
+    working: Spine, operator: Platform
+) -> None:
     owner = await working.platform(roles=["owner"], bank=BANK)
     reader = await market(working, operator)
     end = (datetime.now(UTC) + timedelta(seconds=5)).isoformat()
