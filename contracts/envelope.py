@@ -101,6 +101,9 @@ class CheckPassed(Contract):
     id: str | None = None
     """The existing entity that the command would change, where there is one."""
     verdict: Literal["acceptable"] = "acceptable"
+    missing: dict[str, tuple[str, ...]] | None = None
+    """Of a registration: for each of its roles what evidence would find missing, such as
+    `address.postcode`; it is accepted without."""
     audience: int | None = None
     """Of a broadcast: how many users it would reach; fewer than 5 are counted as 0, so that nobody
     is found by drawing smaller and smaller areas."""

@@ -116,6 +116,8 @@ class NoticeDue(Event, type="notice.due.v1"):
     id: str
     """Whose it is."""
     timer: str
+    kind: str = "gathered"
+    """What waited: a pot of notices, a grant that ends, a change that is to be acknowledged."""
 
 
 class AccessNoted(Event, type="access.noted.v1", apart=True):
@@ -140,7 +142,7 @@ class NoticeDigest(Event, type="notice.digest.v1"):
 
 
 class Notice(Contract):
-    """Something that waits for the recipient's action."""
+    """Something that waits for the recipient's action; one for a type of event and a subject."""
 
     id: str
     type: str
@@ -148,12 +150,14 @@ class Notice(Contract):
     state: Literal["open", "closed"]
     opened_at: datetime
     closed_at: datetime | None = None
+    resolved_by: str | None = None
+    """Type of the event that resolved it; absent where its recipient has closed it."""
     sequence: int
-    """Of the event with which it began."""
+    """Of the latest event that asked for it."""
 
 
 class NoticePage(Contract):
-    """Notices in the order in which they came."""
+    """Notices in the order of the types and of the subjects."""
 
     notices: tuple[Notice, ...]
     cursor: str | None = None

@@ -54,7 +54,7 @@ def pass_entry(
         return reject(*findings)
     allowed = handler.contract.senders
     if sender.roles & allowed:
-        return None
+        return _not_confirmed(sender, handler)
     if sender.status == "unknown":
         return reject(
             Finding(
@@ -72,6 +72,21 @@ def pass_entry(
             expected=f"a sender with one of the roles {', '.join(sorted(allowed))}",
             got=", ".join(sorted(sender.roles)),
             advice="Ask an operator for the role, or let a user who has it send this.",
+        )
+    )
+
+
+def _not_confirmed(sender: Sender, handler: Handler) -> Rejected | None:
+    """A provisional user is believed when it speaks of itself, and not of others."""
+    if sender.status != "provisional" or handler.for_provisional:
+        return None
+    return reject(
+        Finding(
+            rule="sender.provisional",
+            field="source",
+            expected="a user who is confirmed",
+            got=sender.status,
+            advice="Complete what your roles require (user.requirements.v1), or ask an operator.",
         )
     )
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from handlers.decision import Context, Document, Drop, Put, Secret, Told, View
+from handlers.timing import GATHERED, TIMERS, timer_id, timer_row
 from handlers.visibility import Visible
 
 DAYS_MARKED: Final = 90
@@ -14,6 +15,15 @@ DIGEST_MINUTES: Final = 60
 """How long a digest gathers where its reader has not said."""
 SUBJECTS_MAX: Final = 100
 """How many things a digest names."""
+
+
+NOTICES: Final = "notices"
+"""Collection of what asks for action: one document for a recipient, a type and a subject."""
+
+
+def todo(recipient: str, kind: str, subject: str) -> str:
+    """Id of the notice by which something asks for its recipient's action."""
+    return f"{recipient}/{kind}/{subject}"
 
 
 def digest_pot(recipient: str) -> str:
@@ -111,21 +121,34 @@ class Post:
         held, now = self.stored("pots", pot), self.context.now
         if held is None:
             due = now + span
-            timer = f"{due:%Y%m%dT%H%M%S.%f}/{pot}"
+            timer = timer_id(due, pot)
             held = {"recipient": recipient, "kinds": {}, "subjects": [], "first_at": now}
             held |= {"timer": timer}
-            self.add("timers", timer, {"state": "waiting", "due": due, "user": recipient})
+            self.add(TIMERS, timer, timer_row(GATHERED, due, recipient))
         kinds = dict(held["kinds"])
         if kind:
             kinds[kind] = kinds.get(kind, 0) + 1
         named = list(dict.fromkeys((*held["subjects"], *subjects)))[:SUBJECTS_MAX]
         self.put("pots", pot, {**held, "kinds": kinds, "subjects": named, "last_at": now})
 
-    def open(self, recipient: str, kind: str, subject: str, sequence: int) -> None:
-        """Keep a notice that asks for its recipient's action."""
-        key = event_row(recipient, sequence)
-        row = {"recipient": recipient, "type": kind, "subject": subject, "state": "open"}
-        self.add("notices", key, {**row, "opened_at": self.context.now, "sequence": sequence})
+    def open(
+        self, recipient: str, kind: str, subject: str, sequence: int, revision: int | None
+    ) -> None:
+        """Keep a notice that asks for its recipient's action; one that is closed opens again."""
+        key = todo(recipient, kind, subject)
+        row: dict[str, Any] = {"recipient": recipient, "type": kind, "subject": subject}
+        row |= {"sequence": sequence, "revision_asked": revision}
+        if (was := self.stored(NOTICES, key)) is None or was["state"] != "open":
+            row |= {"state": "open", "opened_at": self.context.now}
+            row |= {"closed_at": None, "resolved_by": None}
+        self.put(NOTICES, key, row)
+
+    def close(self, key: str, by_type: str) -> None:
+        """Close a notice that is open, since an event of this type has resolved it."""
+        was = self.stored(NOTICES, key)
+        if was is not None and was["state"] == "open":
+            closed = {"state": "closed", "closed_at": self.context.now, "resolved_by": by_type}
+            self.put(NOTICES, key, closed)
 
 
 def _recent(days: Mapping[str, int], now: datetime) -> dict[str, int]:

@@ -7,7 +7,19 @@ from typing import Any, Final
 from contracts.messages import register_of_entity
 from contracts.notices import ReplayAsked, ReplayEnded
 from handlers.bookkeeping import unattributed
-from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Span, Told, View
+from handlers.decision import (
+    RESERVED,
+    Context,
+    Document,
+    Handled,
+    Put,
+    Reads,
+    Sender,
+    Span,
+    Told,
+    View,
+)
+from handlers.entry import sender_of
 from handlers.kinds import NAMES
 from handlers.post import Post, event_row
 from handlers.visibility import (
@@ -33,6 +45,8 @@ def replay_reads(fact: ReplayAsked, context: Context) -> Reads:
     """A page of what the user was told, the record of the replay, and the user's count."""
     yield "replays", fact.id
     yield "sequences", fact.id
+    if fact.id not in RESERVED:
+        yield "users", fact.id
     yield "events", _span(fact, context)
 
 
@@ -83,7 +97,7 @@ def _standings(
     subjects = {subject for row in rows for subject in _mentioned(row)} - {fact.id}
     view.require(key for s in subjects for key in standing_reads(register_of_entity(s), s, fact.id))
     view.require(mandate_read(view.get(register_of_entity(s), s), fact.id) for s in subjects)
-    reader = Sender(fact.id, frozenset(), "confirmed")
+    reader = Sender(fact.id, frozenset(), sender_of(fact.id, view).status)
     return {
         s: standing_to((register, s), view.get(register, s), reader, view, context.now)
         for s, register in ((s, register_of_entity(s)) for s in sorted(subjects))

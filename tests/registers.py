@@ -8,6 +8,8 @@ from handlers.decision import Accepted, Context, Decision, Guard, Put, Reads, Vi
 from handlers.signature import reads
 
 SENDERS: Final = {"fsp", "operator"}
+PROVISIONAL: Final = {f"trial.{verb}.v1": True for verb in ("keep", "crash", "chase", "ask")}
+"""Read beside the backbone's own table."""
 UNSTORABLE: Final[dict[str, Any]] = {
     "integer": 2**70,
     "surrogate": "\ud800",

@@ -10,21 +10,32 @@ from typing import Any, Final, Literal
 from contracts.broadcasts import BroadcastAsked
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
+from contracts.updates import UserUpdated
 from handlers import (
     accounts,
+    answering,
     assets,
+    attesting,
     broadcasting,
+    changing,
     channels,
+    granting,
+    interests,
     mandates,
     notices,
     relating,
+    requirements,
+    sharing,
     standing,
+    updating,
     users,
 )
+from handlers.changing import spread, spread_reads
+from handlers.due import due, due_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
-from handlers.telling import due, due_reads, tell, tell_reads
+from handlers.telling import tell, tell_reads
 from handlers.watching import note, note_reads
 from topology import names
 
@@ -38,6 +49,14 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     notices,
     channels,
     broadcasting,
+    sharing,
+    interests,
+    answering,
+    changing,
+    updating,
+    granting,
+    attesting,
+    requirements,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -109,6 +128,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     NoticeDue: (due, due_reads),
     AccessNoted: (note, note_reads),
     BroadcastAsked: (reach, reach_reads),
+    UserUpdated: (spread, spread_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

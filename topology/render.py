@@ -7,10 +7,10 @@ from pydantic import BaseModel
 
 from contracts.envelope import CheckPassed, Header, HeldData, RejectedData
 from contracts.messages import Outcome, reply_type
+from contracts.requirements import DIALECT
 from handlers.letters import UNREAD_HELD_TYPE, UNREAD_TYPE
 from topology.catalog import Entry, events
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 URN: Final = "urn:flexspine:schema:"
 ENVELOPE: Final = "envelope"
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)

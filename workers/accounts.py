@@ -11,9 +11,10 @@ from aio_pika.abc import AbstractIncomingMessage
 from pydantic import ValidationError
 
 from contracts.accounts import AccountChanged, AccountEnded
+from contracts.confirmation import UserRejected
 from contracts.envelope import Envelope
 from contracts.users import UserRegistered, UserReinstated, UserRetired, UserSuspended
-from handlers.accounts import COLLECTION, accounts_of
+from handlers.accounts import COLLECTION, ENDED_STATUSES, accounts_of
 from handlers.decision import Document, View
 from handlers.entry import OUT
 from topology import names
@@ -31,7 +32,15 @@ FAREWELL_S: Final = 3.0
 CLOSING_S: Final = 6.0
 """For how long connections are closed that the broker had not listed at first."""
 CLOSING_POLL_S: Final = 0.5
-Fact = UserRegistered | UserSuspended | UserReinstated | UserRetired | AccountChanged | AccountEnded
+Fact = (
+    UserRegistered
+    | UserSuspended
+    | UserReinstated
+    | UserRejected
+    | UserRetired
+    | AccountChanged
+    | AccountEnded
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,7 @@ class Desired:
         """Read the documents; `named` is an account that an event spoke of."""
         status = known["status"] if known is not None else "unknown"
         active = {row["_id"]: row for row in rows if row["state"] == "active"}
-        if status == "retired":
+        if status in ENDED_STATUSES:
             active = {}
         keys = {
             # A hash whose data key was destroyed is not there any more.
@@ -146,7 +155,7 @@ class AccountWorker:
         if wanted.shut_out:
             await self._close(wanted.shut_out)
             await self._take_bindings(wanted.user)
-        if wanted.status == "retired":
+        if wanted.status in ENDED_STATUSES:
             for queue in plan.queues:
                 await self.management.drop_queue(queue.name)
 

@@ -11,6 +11,7 @@ import structlog
 
 from contracts.notices import NoticeDue
 from handlers.letters import Letter
+from handlers.timing import GATHERED
 from outbox.publisher import Delivered, PublishFailedError
 from outbox.record import OutboxRecord
 from workers.pause import Pause
@@ -63,5 +64,5 @@ class Timers:
 
 def letter_of(row: Mapping[str, Any], now: datetime) -> Letter:
     """The fact that the time of a row has come; the same however often it is announced."""
-    fact = NoticeDue(id=row["user"], timer=row["_id"])
+    fact = NoticeDue(id=row["user"], timer=row["_id"], kind=row.get("kind", GATHERED))
     return Letter.fact(fact, id=sha256(row["_id"].encode()).hexdigest()[:32], time=now)

@@ -41,6 +41,7 @@ from contracts.values.quantity import (
     Kilowatt,
     KilowattHour,
     KilowattPerMinute,
+    Pound,
     Seconds,
 )
 from contracts.values.rule import Rule
@@ -80,6 +81,7 @@ __all__ = [
     "Phone",
     "Point",
     "Postcode",
+    "Pound",
     "Rule",
     "Seconds",
     "SortCode",

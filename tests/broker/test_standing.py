@@ -130,10 +130,17 @@ async def test_the_worker_refuses_whoever_the_broker_still_lets_in(working: Spin
     assert await working.count("assets", registrant=party.user) == 0
 
 
-async def test_of_a_retired_user_nothing_is_left_at_the_broker(working: Spine) -> None:
+@pytest.mark.parametrize(
+    ("kind", "more", "status"),
+    [("retire", {}, "retired"), ("reject", {"reason": "identity"}, "rejected")],
+)
+async def test_of_a_user_who_has_left_nothing_is_left_at_the_broker(
+    working: Spine, kind: str, more: dict[str, str], status: str
+) -> None:
     party = await working.platform()
-    data = await accepted(party, "user.retire.v1", id=party.user)
-    assert data["status"] == "retired"
+    by = party if kind == "retire" else await working.operator()
+    data = await accepted(by, f"user.{kind}.v1", id=party.user, **more)
+    assert data["status"] == status
 
     async def is_gone() -> bool:
         ask = working.inspector.call

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from contracts.requirements import REQUIRED, registration_schema
 from topology.asyncapi import document
 from topology.catalog import build
 from topology.definitions import definitions
@@ -21,6 +22,7 @@ def pages() -> Mapping[str, str]:
     """Path below `expected` -> what the file must hold."""
     entries = build()
     found = {f"schemas/{name}.json": _json(schema) for name, schema in schemas(entries).items()}
+    found |= {f"requirements/{r}.json": _json(registration_schema(r)) for r in REQUIRED}
     accounts = definitions(build_plan(entries), "/", lambda _name: "a salted hash")
     return {
         "topology.md": table(entries),

@@ -24,7 +24,7 @@ TRANSFORMER: Final = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=T
 @pytest.fixture
 def decider() -> Decider:
     made = Decider()
-    made.documents["users", SO] = user_document(SO, roles=["so"])
+    made.documents["users", SO] = user_document(SO, roles=["so"], status="confirmed")
     return made
 
 

@@ -281,7 +281,10 @@ def test_quoting_a_number_proves_nothing(decider: Decider, first: Any, quoter: s
 def test_check_that_passes_tells_no_id_and_writes_nothing(decider: Decider) -> None:
     before = dict(decider.documents)
     answer = said(decider.ask(desk(CHECK, claims=CLAIMS)))
-    assert answer == ("user.register.check.accepted.v1", {"verdict": "acceptable"})
+    assert answer == (
+        "user.register.check.accepted.v1",
+        {"verdict": "acceptable", "missing": {"fsp": ["address.postcode", "contacts", "bank"]}},
+    )
     assert decider.documents == before
 
 
@@ -339,6 +342,7 @@ def shown(user_id: str, **changes: Any) -> dict[str, Any]:
     return {
         "id": user_id,
         "status": "provisional",
+        "status_at": "2026-03-01T12:00:00Z",
         "revision": 1,
         "kind": "person",
         "roles": ["fsp"],
@@ -353,6 +357,7 @@ def shown(user_id: str, **changes: Any) -> dict[str, Any]:
             "sort_code": "123456",
             "account_number": "12345678",
         },
+        "sub_roles": [],
         "masked": [],
     } | changes
 
