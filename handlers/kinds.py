@@ -6,6 +6,13 @@ from datetime import timedelta
 from typing import Final
 
 from contracts.accounts import AccountChanged, AccountEnded
+from contracts.agreements import (
+    AgreementPublished,
+    AgreementRevoked,
+    AgreementSigned,
+    AgreementSuperseded,
+    AgreementWithdrawn,
+)
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
@@ -59,6 +66,12 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     # An account is its user's own business: no relation is looked for.
     AccountChanged: Kind(mandatory=True, is_first=True),
     AccountEnded: Kind(mandatory=True, is_first=True),
+    AgreementPublished: Kind(),
+    AgreementSuperseded: Kind(mandatory=True, asks=True),
+    AgreementWithdrawn: Kind(mandatory=True),
+    # Of a signature its publisher is told, and no other signer.
+    AgreementSigned: Kind(is_first=True, names="publisher"),
+    AgreementRevoked: Kind(is_first=True, names="publisher"),
 }
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {

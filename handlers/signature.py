@@ -26,6 +26,8 @@ class Handler:
     """The model of the request, or of the event, that it takes."""
     function: Callable[[Any, View, Context], Any]
     reads: Callable[[Any, Context], Reads]
+    newer: type[Any] | None = None
+    """The major that takes the place of this one."""
 
     @property
     def is_command(self) -> bool:

@@ -55,7 +55,7 @@ class Standing:
 
     def right(self, group: str) -> Right:
         """The most that the user may do with a group; of what no table names, nothing."""
-        return strongest(GROUPS[self.collection].get(group, {}), self.held)
+        return strongest(GROUPS.get(self.collection, {}).get(group, {}), self.held)
 
     def may(self, right: Right, group: str) -> bool:
         """Whether the user may do at least this with a group."""

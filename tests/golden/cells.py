@@ -6,6 +6,7 @@ A new type or group gets its row here; `python -m tests.golden.coverage` says wh
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from contracts.messages import split_type
 from tests.builders import OWNER, STRANGER, asset, issued, user
 
 THIRD: Final = issued("USR", 6000)
@@ -22,6 +23,14 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "account.end.v1": "+++++++++-",
     "account.set.check.v1": "+++++++++-",
     "account.set.v1": "+++++++++-",
+    "agreement.get.v1": "++++++++++",
+    "agreement.list.v1": "++++++++++",
+    "agreement.publish.check.v1": "----++--+-",
+    "agreement.publish.v1": "----++--+-",
+    "agreement.revoke.check.v1": "+++++++++-",
+    "agreement.revoke.v1": "+++++++++-",
+    "agreement.sign.check.v1": "++++++++--",
+    "agreement.sign.v1": "++++++++--",
     "asset.get.v1": "+++++++++-",
     "asset.register.check.v1": "++++++--+-",
     "asset.register.v1": "++++++--+-",
@@ -35,6 +44,8 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "channel.send.v1": "++++++--+-",
     "event.replay.check.v1": "+++++++++-",
     "event.replay.v1": "+++++++++-",
+    "interface.announce.check.v1": "--------+-",
+    "interface.announce.v1": "--------+-",
     "mandate.end.check.v1": "++++++++--",
     "mandate.end.v1": "++++++++--",
     "mandate.give.check.v1": "++++++++--",
@@ -43,6 +54,8 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "notice.broadcast.v1": "----++--+-",
     "notice.close.check.v1": "+++++++++-",
     "notice.close.v1": "+++++++++-",
+    "notice.close.check.v2": "+++++++++-",
+    "notice.close.v2": "+++++++++-",
     "notice.list.v1": "+++++++++-",
     "subscription.set.check.v1": "+++++++++-",
     "subscription.set.v1": "+++++++++-",
@@ -61,6 +74,16 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
 SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "account.end": {"account": f"{THIRD}/night"},
     "account.set": {"account": f"{THIRD}/night", "key_hash": "A" * 48},
+    "agreement.get": {"id": "market-terms"},
+    "agreement.list": {},
+    "agreement.publish": {
+        "id": "market-terms",
+        "title": "Terms of the market",
+        "sha256": "0" * 64,
+        "url": "https://example.com/terms",
+    },
+    "agreement.revoke": {"id": "market-terms"},
+    "agreement.sign": {"id": "market-terms", "sha256": "0" * 64},
     "asset.get": {"id": BATTERY},
     "asset.register": asset(),
     "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
@@ -68,6 +91,12 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "asset.update": {"id": BATTERY, "name": "Two"},
     "channel.send": {"to": THIRD, "text": "Good morning."},
     "event.replay": {"from_sequence": 1},
+    "interface.announce": {
+        "id": "notice.close.v1",
+        "change": "deprecated",
+        "effective": "2030-01-01T00:00:00Z",
+        "text": "Use notice.close.v2.",
+    },
     "mandate.end": {"delegate": THIRD},
     "mandate.give": {"delegate": THIRD},
     "notice.broadcast": {
@@ -78,6 +107,7 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "text": "Works in the street.",
     },
     "notice.close": {"id": "any"},
+    "notice.close.v2": {"ids": ["any"]},
     "notice.list": {},
     "subscription.set": {"broadcasts": True},
     "user.get": {"id": OWNER},
@@ -86,7 +116,16 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "user.retire": {"id": OWNER},
     "user.suspend": {"id": OWNER, "reason": "request"},
 }
-"""What is right of its kind to send, so that only who sends it can be wrong."""
+"""What is right of its kind to send, so that only who sends it can be wrong; of a higher major than
+the first under that, too."""
+
+
+def sample(message_type: str) -> Mapping[str, Any]:
+    """What is right to send under a type or its check."""
+    register, verb, major = split_type(message_type)
+    name = f"{register}.{verb.removesuffix('.check')}"
+    return SAMPLES.get(f"{name}.v{major}") or SAMPLES[name]
+
 
 RIGHTS: Final[Mapping[str, str]] = {"n": "none", "m": "masked", "r": "read", "w": "write"}
 

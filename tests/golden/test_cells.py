@@ -8,7 +8,6 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.assets import UpdateAsset
-from contracts.messages import split_type
 from contracts.taxonomy import FRONT_DESK
 from handlers.decision import Document
 from handlers.rights import GROUPS, RIGHTS, USER_GROUPS
@@ -23,11 +22,11 @@ from tests.golden.cells import (
     GROUP_ROWS,
     ROLE_COLUMNS,
     ROLE_ROWS,
-    SAMPLES,
     STORED,
     THIRD,
     group_cells,
     role_cells,
+    sample,
 )
 from tests.golden.coverage import Tables, cells, group_cell, role_cell
 from topology.catalog import REGISTER_MODULES, build
@@ -66,9 +65,7 @@ def said_against(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 )
 def test_role(message_type: str, role: str, mark: str) -> None:
     sender = FRONT_DESK if role == FRONT_DESK else VIEWER
-    register, verb, _ = split_type(message_type)
-    sample = SAMPLES[f"{register}.{verb.removesuffix('.check')}"]
-    _, data, _ = ask(decider([role]), message_type, sample, sender)
+    _, data, _ = ask(decider([role]), message_type, sample(message_type), sender)
     denied = ("sender.role", "type") in said_against(data)
     assert denied is (mark == "-")
     if denied:
