@@ -1,6 +1,5 @@
 """The language of agreements: texts that are published, signed by their hash, and taken back."""
 
-from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
@@ -8,7 +7,7 @@ from pydantic import Field, StrictBool, StrictInt, model_validator
 from contracts.mandates import PRINCIPALS
 from contracts.messages import TYPE_PATTERN, Command, Contract, Event, Query
 from contracts.notices import EVERYBODY
-from contracts.values import AnyUserId, Line, UserId
+from contracts.values import AnyUserId, Line, Timestamp, UserId
 
 AgreementName = Annotated[
     str,
@@ -93,7 +92,7 @@ class SignatureState(Contract):
     version: int
     """Of the signature that holds; 0 where none does."""
     sha256: Sha256 | None = None
-    signed_at: datetime | None = None
+    signed_at: Timestamp | None = None
 
 
 class SignAgreement(Command, type="agreement.sign.v1", senders=PRINCIPALS, accepted=SignatureState):
@@ -142,7 +141,7 @@ class AgreementView(Contract):
     sha256: Sha256
     url: str | None = None
     text: str | None = None
-    published_at: datetime
+    published_at: Timestamp
     state: AgreementPlace
     """Of the agreement, whichever version this is."""
     publisher: AnyUserId

@@ -1,6 +1,5 @@
 """How the interface itself changes: what is announced to everybody before it happens."""
 
-from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -19,8 +18,8 @@ class InterfaceState(Contract):
     id: str
     """The type of message."""
     change: Change
-    effective: datetime
-    sunset: datetime | None = None
+    effective: Timestamp
+    sunset: Timestamp | None = None
     """Until when the type is taken, where that is announced; replies to it say so."""
 
 
@@ -65,7 +64,7 @@ class InterfaceAnnounced(Event, type="interface.announced.v1", apart=True):
     """The type of message."""
     by: AnyUserId
     change: Change
-    effective: datetime
+    effective: Timestamp
     text: str
     field: str | None = None
     values: tuple[str, ...] = ()

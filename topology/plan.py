@@ -6,9 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from contracts.accounts import AccountChanged, AccountEnded
-from contracts.messages import Event, check_type
+from contracts.messages import Event
 from contracts.users import (
-    RegisterUser,
     UserRegistered,
     UserReinstated,
     UserRetired,
@@ -158,7 +157,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
         queues=tuple(dict.fromkeys(queues)),
         bindings=tuple(bindings),
         policies=tuple(_policies(found)),
-        accounts=(*_internal_accounts(), *operator.accounts, _front_desk(), _topology()),
+        accounts=(*_internal_accounts(), *operator.accounts, _front_desk(entries), _topology()),
     )
 
 
@@ -240,10 +239,10 @@ def _topology() -> Account:
     return Account(names.TOPOLOGY_ACCOUNT, ".*", ".*", ".*", ("administrator",))
 
 
-def _front_desk() -> Account:
-    """May only register, and is answered by direct reply-to, which nobody else can read."""
-    register = RegisterUser.message_type
-    keys = rf"^({re.escape(register)}|{re.escape(check_type(register))})\z"
+def _front_desk(entries: Mapping[str, Entry]) -> Account:
+    """May register and read what that takes; answered by direct reply-to, which is its own."""
+    types = (re.escape(e.name) for e in entries.values() if names.FRONT_DESK in e.senders)
+    keys = rf"^({'|'.join(types)})\z"
     return Account(
         names.FRONT_DESK,
         write=f"^{re.escape(names.COMMANDS)}$",

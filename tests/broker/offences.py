@@ -277,6 +277,18 @@ VALID: Final[Mapping[str, Any]] = {
     UPDATE: {"id": "BAT-3QFB-PH0S-QT1J-T"},
     "user.register.v1": {"kind": "organisation", "name": "Example", "roles": ["fsp"]},
     "asset.get.v1": {"id": "BAT-3QFB-PH0S-QT1J-T"},
+    "agreement.publish.v1": {
+        "id": "market-terms",
+        "title": "Terms",
+        "sha256": "0" * 64,
+        "url": "https://example.com/terms",
+    },
+    "interface.announce.v1": {
+        "id": "notice.close.v1",
+        "change": "deprecated",
+        "effective": "2100-01-01T00:00:00Z",
+        "text": "Use notice.close.v2.",
+    },
 }
 """Data that nothing is wrong with, so that the role alone is why it is refused; of other types
 nothing is sent, and what is missing may be said first."""
