@@ -94,8 +94,8 @@ class Choosier(Thing):
 class Colourful(Thing):
     """With more values, also where there was one."""
 
-    colour: Literal["red", "green", "blue"]
-    one: Literal["only", "other"] = "only"
+    colour: Literal["red", "green", "blue"]  # type: ignore[assignment]
+    one: Literal["only", "other"] = "only"  # type: ignore[assignment]
 
 
 class BigPart(Part):
@@ -122,7 +122,7 @@ class Fewer(Contract):
 class Retyped(Thing):
     """With another type."""
 
-    id: int
+    id: int  # type: ignore[assignment]
 
 
 EXTRA: Final = [

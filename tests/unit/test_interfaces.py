@@ -34,7 +34,7 @@ def give_account(decider: Decider, user: str) -> None:
         decider.documents["accounts", account["_id"]] = account
 
 
-def announce(decider: Decider, sender: str = OPERATOR, **changes: Any) -> Any:
+def announce(decider: Decider, *, sender: str = OPERATOR, **changes: Any) -> Any:
     data = {"id": OLD, "change": "deprecated", "effective": SOON, "text": "Use v2."} | changes
     (outcome,) = decider.decide(command(ANNOUNCE, data, sender=sender, id=f"a-{next(COUNT)}"))
     return outcome
@@ -124,7 +124,7 @@ def test_a_query_s_answer_says_it_too(decider: Decider) -> None:
 
 
 def test_an_extended_enum_is_told_with_its_values_and_ends_nothing(decider: Decider) -> None:
-    wish = {"change": "enum-extended", "field": "data.state", "values": ["snoozed"]}
+    wish: dict[str, Any] = {"change": "enum-extended", "field": "data.state", "values": ["snoozed"]}
     outcome = announce(decider, id="notice.list.v1", **wish)
     assert "sunset" not in reply(outcome)[1]
     (_, fact), *_ = events(outcome)
