@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, ClassVar, Final, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
@@ -162,6 +163,7 @@ def split_type(message_type: str) -> tuple[str, str, int]:
     return register, verb, int(match["major"])
 
 
+@lru_cache(maxsize=1024)
 def operation_of(message_type: str) -> str:
     """The operation, whatever the major: `asset.register.v1` -> `asset.register`."""
     register, verb, _ = split_type(message_type)
