@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from handlers.conditions import CONDITIONS
+from handlers.decision import Put
 from handlers.visibility import RELATIONS, edge
 from tests.builders import asset, command, user
 from tests.memory.workshop import Workshop, open_workshop
@@ -44,7 +45,9 @@ async def registered(workshop: Workshop) -> str:
         command("user.register.v1", user(), sender="operator", id="user")
     )
     assert outcome.kind == "accepted"
-    (key,) = [w.document["_id"] for w in outcome.writes if w.collection == "users"]
+    (key,) = [
+        w.document["_id"] for w in outcome.writes if isinstance(w, Put) and w.collection == "users"
+    ]
     return str(key)
 
 
