@@ -323,7 +323,7 @@ def test_a_market_s_agreement_is_needed_by_those_who_address_it(decider: Decider
         (OPERATOR, "agreement.sign.v1"),
         (OPERATOR, "agreement.list.v1"),
         (OPERATOR, "user.suspend.v1"),
-        (OPERATOR, "asset.explode.v1"),
+        (OPERATOR, "asset.vanish.v1"),
         (OPERATOR, "asset.registered.v1"),
         (MARKET, "asset.register.v1"),
     ],

@@ -137,7 +137,7 @@ def test_an_extended_enum_is_told_with_its_values_and_ends_nothing(decider: Deci
 @pytest.mark.parametrize(
     ("changes", "found"),
     [
-        ({"id": "asset.explode.v1"}, [("interface.type-unknown", "data.id")]),
+        ({"id": "asset.vanish.v1"}, [("interface.type-unknown", "data.id")]),
         ({"effective": NOW.isoformat()}, [("interface.past", "data.effective")]),
         ({"field": "data.x"}, [("field.type", "data")]),
         ({"change": "enum-extended"}, [("field.type", "data")]),
