@@ -147,7 +147,7 @@ def _of_field(
     name: str, path: str, both: tuple[Field, Field], *, is_read: bool
 ) -> Iterator[Change]:
     """What is asked of a sender must not grow; what is promised to a reader must not shrink."""
-    old, new = both
+    old, new = both if is_read else (_without_null(both[0]), _without_null(both[1]))
     if old["required"] != new["required"]:
         what = "made required" if new["required"] else "made optional"
         breaks = new["required"] == is_read
@@ -167,6 +167,12 @@ def _of_field(
         if old.get(keyword) != new.get(keyword):
             said = f"{keyword} {_text(old.get(keyword))} → {_text(new.get(keyword))}"
             yield Change(name, said, path, _effect(keyword, old, new, is_read=is_read))
+
+
+def _without_null(field: Field) -> Field:
+    """A field as it is written: what is null is left out of a message."""
+    types = [one for one in field.get("type", ()) if one != "null"]
+    return {**field, "type": types} if "type" in field else field
 
 
 def _effect(keyword: str, old: Field, new: Field, *, is_read: bool) -> Effect:

@@ -67,6 +67,12 @@ class Noted(Thing):
     note: str
 
 
+class Nullable(Thing):
+    """With a list that may be null, which is never written."""
+
+    parts: tuple[Part, ...] | None = ()  # type: ignore[assignment]
+
+
 class Loose(Thing):
     """Without what had to be there."""
 
@@ -153,6 +159,11 @@ CASES: Final = [
         [("parts[].weight", "required field added", "compatible")],
     ),
     (
+        Nullable,
+        [("parts", "type `array` → `array` or `null`", "compatible")],
+        [],
+    ),
+    (
         Loose,
         [("colour", "made optional", "compatible")],
         [("colour", "made optional", "breaking")],
@@ -190,10 +201,7 @@ CASES: Final = [
             ("note", "made required", "breaking"),
             ("note", "type `null` or `string` → `string`", "breaking"),
         ],
-        [
-            ("note", "made required", "compatible"),
-            ("note", "type `null` or `string` → `string`", "compatible"),
-        ],
+        [("note", "made required", "compatible")],
     ),
 ]
 
