@@ -50,6 +50,8 @@ class Header(Contract):
     """For whom the sender acts: a registered user's id or, at registration, the sender's own
     reference of that party."""
     dataref: str | None = Field(default=None, max_length=500)
+    sunset: Timestamp | None = None
+    """On the reply to a type that will go: until when it is taken (as in RFC 8594)."""
 
 
 class Envelope(Header, Generic[DataT]):
@@ -127,6 +129,7 @@ def compose(
     causationid: str | None = None,
     sequence: int | None = None,
     replayed: bool = False,
+    sunset: datetime | None = None,
 ) -> bytes:
     """The bytes of a message that the backbone sends: UTF-8 JSON, absent attributes left out."""
     envelope: dict[str, Any] = {
@@ -135,12 +138,17 @@ def compose(
         "source": BACKBONE_URN,
         "type": type,
         "subject": subject,
-        "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": _text(time),
         "datacontenttype": "application/json",
         "correlationid": correlationid,
         "causationid": causationid,
         "sequence": None if sequence is None else str(sequence),
         "replayed": "true" if replayed else None,
+        "sunset": None if sunset is None else _text(sunset),
         "data": data.model_dump(mode="json", exclude_none=True),
     }
     return to_json({name: value for name, value in envelope.items() if value is not None})
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -37,7 +37,13 @@ class Interests(Contract):
     interests: tuple[InterestState, ...]
 
 
-class ExpressInterest(Command, type="interest.express.v1", senders=INTERESTED, accepted=Interests):
+class ExpressInterest(
+    Command,
+    type="interest.express.v1",
+    senders=INTERESTED,
+    accepted=Interests,
+    addressed="to",
+):
     """Say to one or several MOs or SOs that you are interested, and let them read what they need.
 
     Each of them is asked for an answer, and from then on may write to you by `channel.send.v1`.

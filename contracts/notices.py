@@ -182,6 +182,9 @@ class NoticeState(Contract):
     state: Literal["open", "closed"]
 
 
+NoticeId = Annotated[str, Field(min_length=1, max_length=120)]
+
+
 class CloseNotice(Command, type="notice.close.v1", senders=EVERYBODY, accepted=NoticeState):
     """Say that a notice needs no action any more.
 
@@ -190,7 +193,49 @@ class CloseNotice(Command, type="notice.close.v1", senders=EVERYBODY, accepted=N
     Source: U7 of the requirement.
     """
 
-    id: Annotated[str, Field(min_length=1, max_length=120)]
+    id: NoticeId
+
+    def upgrade(self) -> "CloseNotices":
+        """One of the many that the next major takes."""
+        return CloseNotices(ids=(self.id,))
+
+    @classmethod
+    def answered(cls, reply: Contract) -> Contract:
+        """What became of the one."""
+        if not isinstance(reply, NoticesState):
+            raise TypeError(f"expected NoticesState, got {type(reply).__name__}")
+        return NoticeState(id=reply.ids[0], state=reply.state)
+
+    @classmethod
+    def field_here(cls, path: str) -> str:
+        """The first of the many is the one."""
+        return path.replace("data.ids.0", "data.id")
+
+
+class NoticesState(Contract):
+    """What several notices are by now."""
+
+    ids: tuple[str, ...]
+    state: Literal["open", "closed"]
+    closed: tuple[str, ...]
+    """Those that were open until now."""
+
+
+class CloseNotices(
+    Command,
+    type="notice.close.v2",
+    senders=EVERYBODY,
+    accepted=NoticesState,
+    older=CloseNotice,
+):
+    """Say that notices need no action any more: a hundred with one command, all of them or none.
+
+    Closing what is closed is accepted and changes nothing.
+    Errors: `notice.not-found`, once for each that is not yours.
+    Source: U7 of the requirement.
+    """
+
+    ids: tuple[NoticeId, ...] = Field(min_length=1, max_length=100)
 
 
 class Again(Contract):

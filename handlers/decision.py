@@ -287,5 +287,7 @@ class Context:
     """When the message says that it was made: of a fact, when it happened."""
     cursor: str | None = None
     """Of a fact whose consequences come in portions: where this one begins."""
+    sunset: datetime | None = None
+    """Until when the type that was sent is taken, where its end is announced."""
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""

@@ -10,6 +10,7 @@ from contracts.envelope import Finding
 from handlers.admission import Arrival, Refusal
 from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Asked, Case, Outcome, Rulebook
+from handlers.conditions import sunset_of, unsigned
 from handlers.decision import Decision, Drop, NotLoadedError, Rejected, View
 from handlers.endings import (
     behind,
@@ -139,9 +140,12 @@ def _outcome(case: Case) -> Outcome:
     if remembered is not None:
         return repeated(case, arrival, remembered)
     sender = sender_of(arrival.user, case.view)
-    context = case.rulebook.context(arrival, sender, case.now)
-    decision: Decision = pass_entry(arrival, sender, handler, case.now) or handler.function(
-        arrival.message, case.view, context
+    sunset = sunset_of(handler, case.view)
+    context = case.rulebook.context(arrival, sender, case.now, sunset=sunset)
+    decision: Decision = (
+        pass_entry(arrival, sender, handler, case.now)
+        or unsigned(arrival, handler, case.view, context)
+        or handler.function(arrival.message, case.view, context)
     )
     if isinstance(decision, Rejected):
         return rejected(case, arrival, decision, context)

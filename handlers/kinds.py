@@ -6,6 +6,13 @@ from datetime import timedelta
 from typing import Final
 
 from contracts.accounts import AccountChanged, AccountEnded
+from contracts.agreements import (
+    AgreementPublished,
+    AgreementRevoked,
+    AgreementSigned,
+    AgreementSuperseded,
+    AgreementWithdrawn,
+)
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
@@ -90,6 +97,12 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     InterestWithdrawn: Kind(mandatory=True, is_first=True, names="to"),
     ChangeAcknowledged: Kind(usual="digest", is_first=True),
     ChangeUnacknowledged: Kind(mandatory=True, is_first=True),
+    AgreementPublished: Kind(),
+    AgreementSuperseded: Kind(mandatory=True, asks=True),
+    AgreementWithdrawn: Kind(mandatory=True),
+    # Of a signature its publisher is told, and no other signer.
+    AgreementSigned: Kind(is_first=True, names="publisher"),
+    AgreementRevoked: Kind(is_first=True, names="publisher"),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {

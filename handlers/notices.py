@@ -7,11 +7,11 @@ from typing import Any, Final
 from contracts.envelope import Finding
 from contracts.messages import Contract
 from contracts.notices import (
-    CloseNotice,
+    CloseNotices,
     ListNotices,
     Notice,
     NoticePage,
-    NoticeState,
+    NoticesState,
     ReplayAsked,
     ReplayEvents,
     ReplayState,
@@ -32,7 +32,7 @@ from handlers.decision import (
 from handlers.kinds import KINDS
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.post import DIGEST_MINUTES
-from handlers.rules import finding, reject
+from handlers.rules import check, finding, reject
 from handlers.signature import reads
 from handlers.watching import unwatchable, watch_reads, watched
 
@@ -245,32 +245,46 @@ def list_notices(query: ListNotices, view: View, context: Context) -> Contract |
     )
 
 
-def _close_reads(command: CloseNotice, context: Context) -> Reads:
-    yield "notices", command.id
+def _close_reads(command: CloseNotices, context: Context) -> Reads:
+    return (("notices", notice) for notice in command.ids)
 
 
 @reads(_close_reads)
-def close_notice(command: CloseNotice, view: View, context: Context) -> Decision:
-    """Close one of the sender's notices.
+def close_notices(command: CloseNotices, view: View, context: Context) -> Decision:
+    """Close some of the sender's notices, all of them or none.
 
     Rejects: notice.not-found
     Source: U7.
     """
-    was = view.get("notices", command.id)
-    if was is None or was["recipient"] != context.sender.user:
-        return reject(
-            finding(
+    if (rejected := check((_are_ones_own,), command, view, context)) is not None:
+        return rejected
+    ids = tuple(dict.fromkeys(command.ids))
+    writes = [
+        Put("notices", {**was, **_closed(was, context)}, was)
+        for was in (view.get("notices", notice) for notice in ids)
+        if was is not None and was["state"] == "open"
+    ]
+    closed = tuple(str(write.document["_id"]) for write in writes)
+    return Accepted(
+        subject=ids[0],
+        keyed_to=context.sender.user,
+        reply=NoticesState(ids=ids, state="closed", closed=closed),
+        writes=tuple(writes),
+    )
+
+
+def _closed(was: Document, context: Context) -> dict[str, Any]:
+    return {"state": "closed", "closed_at": context.now, "revision": was["revision"] + 1}
+
+
+def _are_ones_own(command: CloseNotices, view: View, context: Context) -> Iterator[Finding]:
+    for position, notice in enumerate(command.ids):
+        was = view.get("notices", notice)
+        if was is None or was["recipient"] != context.sender.user:
+            yield finding(
                 "notice.not-found",
-                "id",
+                f"ids.{position}",
                 expected="the id of a notice of yours",
-                got=command.id,
+                got=notice,
                 advice="Take it from the answer to `notice.list.v1`.",
             )
-        )
-    closed = {"state": "closed", "closed_at": context.now, "revision": was["revision"] + 1}
-    return Accepted(
-        subject=command.id,
-        keyed_to=context.sender.user,
-        reply=NoticeState(id=command.id, state="closed"),
-        writes=(Put("notices", {**was, **closed}, was),) if was["state"] == "open" else (),
-    )

@@ -29,6 +29,8 @@ class Handler:
     reads: Callable[[Any, Context], Reads]
     for_provisional: bool = False
     """Whether a provisional user may send it."""
+    newer: type[Any] | None = None
+    """The major that takes the place of this one."""
 
     @property
     def is_command(self) -> bool:

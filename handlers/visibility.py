@@ -63,7 +63,7 @@ class Standing:
     def right(self, group: str) -> Right:
         """The most that the user may do with a group; of what no table names, nothing."""
         held = self.held if group in self.granted else self.held - {READER}
-        return strongest(GROUPS[self.collection].get(group, {}), held)
+        return strongest(GROUPS.get(self.collection, {}).get(group, {}), held)
 
     def may(self, right: Right, group: str) -> bool:
         """Whether the user may do at least this with a group."""

@@ -8,11 +8,13 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 from contracts.broadcasts import BroadcastAsked
+from contracts.interfaces import InterfaceAnnounced
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.updates import UserUpdated
 from handlers import (
     accounts,
+    agreements,
     answering,
     assets,
     attesting,
@@ -21,17 +23,21 @@ from handlers import (
     channels,
     granting,
     interests,
+    interfaces,
     mandates,
     notices,
     relating,
     requirements,
     sharing,
+    signing,
     standing,
     updating,
     users,
 )
 from handlers.changing import spread, spread_reads
 from handlers.due import due, due_reads
+from handlers.interfaces import everybody_reads, tell_everybody
+from handlers.majors import majors
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
@@ -57,6 +63,9 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     granting,
     attesting,
     requirements,
+    agreements,
+    signing,
+    interfaces,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -82,12 +91,20 @@ class Entry:
         """Roles that may send it."""
         return tuple(sorted(self.contract.senders))
 
+    @property
+    def newer(self) -> str | None:
+        """The type that takes the place of this one, where it is there already."""
+        newer = self.handler.newer
+        if newer is None:
+            return None
+        return check_type(newer.message_type) if self.kind == "check" else newer.message_type
+
 
 def build(modules: Sequence[ModuleType] = REGISTER_MODULES) -> Mapping[str, Entry]:
     """Find every handler of the modules; raise TypeError where two decide the same type."""
     entries: dict[str, Entry] = {}
     for module in modules:
-        for handler in handlers_in(module):
+        for handler in (major for found in handlers_in(module) for major in majors(found)):
             for entry in _entries(handler):
                 if entry.name in entries:
                     raise TypeError(
@@ -129,6 +146,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AccessNoted: (note, note_reads),
     BroadcastAsked: (reach, reach_reads),
     UserUpdated: (spread, spread_reads),
+    InterfaceAnnounced: (tell_everybody, everybody_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tests.broker.offences import Arena, Attack, code_of
-from tests.samples import SAMPLES
+from tests.samples import sample
 from topology import catalog
 from topology.catalog import Entry
 
@@ -16,7 +16,7 @@ def wrong_roles(entry: Entry, roles: Sequence[str]) -> Attack:
     """A type with nothing wrong in it, sent by each who has only a role that may not send it."""
 
     async def attack(arena: Arena) -> str:
-        data = SAMPLES[entry.contract.message_type]
+        data = sample(entry.contract.message_type)
         codes = {code_of(await arena.by_role[role].ask(entry.name, data)) for role in roles}
         assert codes == {"sender.role"}, codes
         return "sender.role"

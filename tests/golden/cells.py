@@ -6,7 +6,7 @@ A new type or group gets its row here; `python -m tests.golden.coverage` says wh
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from tests.builders import OWNER, STRANGER, asset, issued, user
+from tests.builders import OWNER, STRANGER, issued
 
 THIRD: Final = issued("USR", 6000)
 """Somebody else, who is registered and has every role of the market."""
@@ -22,6 +22,14 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "account.end.v1": "+++++++++-",
     "account.set.check.v1": "+++++++++-",
     "account.set.v1": "+++++++++-",
+    "agreement.get.v1": "++++++++++",
+    "agreement.list.v1": "++++++++++",
+    "agreement.publish.check.v1": "----++--+-",
+    "agreement.publish.v1": "----++--+-",
+    "agreement.revoke.check.v1": "+++++++++-",
+    "agreement.revoke.v1": "+++++++++-",
+    "agreement.sign.check.v1": "++++++++--",
+    "agreement.sign.v1": "++++++++--",
     "asset.get.v1": "+++++++++-",
     "asset.register.check.v1": "++++++--+-",
     "asset.register.v1": "++++++--+-",
@@ -45,6 +53,8 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "interest.list.v1": "-++-++----",
     "interest.withdraw.check.v1": "-++-------",
     "interest.withdraw.v1": "-++-------",
+    "interface.announce.check.v1": "--------+-",
+    "interface.announce.v1": "--------+-",
     "mandate.end.check.v1": "++++++++--",
     "mandate.end.v1": "++++++++--",
     "mandate.give.check.v1": "++++++++--",
@@ -53,6 +63,8 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "notice.broadcast.v1": "----++--+-",
     "notice.close.check.v1": "+++++++++-",
     "notice.close.v1": "+++++++++-",
+    "notice.close.check.v2": "+++++++++-",
+    "notice.close.v2": "+++++++++-",
     "notice.list.v1": "+++++++++-",
     "sharing.grant.check.v1": "++++++++--",
     "sharing.grant.v1": "++++++++--",
@@ -87,23 +99,30 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
 PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "account.end.v1": "+",
     "account.set.v1": "+",
+    "agreement.get.v1": "+",
+    "agreement.list.v1": "+",
+    "agreement.publish.v1": "-",
+    "agreement.revoke.v1": "+",
+    "agreement.sign.v1": "+",
     "asset.get.v1": "+",
     "asset.register.v1": "+",
     "asset.relate.v1": "+",
     "asset.unrelate.v1": "+",
     "asset.update.v1": "+",
-    "channel.send.v1": "+",
     "change.acknowledge.v1": "-",
     "change.pending.v1": "+",
+    "channel.send.v1": "+",
     "event.replay.v1": "+",
     "interest.answer.v1": "-",
     "interest.express.v1": "+",
     "interest.list.v1": "+",
     "interest.withdraw.v1": "+",
+    "interface.announce.v1": "-",
     "mandate.end.v1": "+",
     "mandate.give.v1": "+",
     "notice.broadcast.v1": "-",
     "notice.close.v1": "+",
+    "notice.close.v2": "+",
     "notice.list.v1": "+",
     "sharing.grant.v1": "+",
     "sharing.list.v1": "+",
@@ -122,58 +141,6 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "user.update.v1": "+",
 }
 """Type -> whether a provisional user may send it, and its check."""
-
-SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
-    "account.end": {"account": f"{THIRD}/night"},
-    "account.set": {"account": f"{THIRD}/night", "key_hash": "A" * 48},
-    "asset.get": {"id": BATTERY},
-    "asset.register": asset(),
-    "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
-    "asset.unrelate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
-    "asset.update": {"id": BATTERY, "name": "Two"},
-    "channel.send": {"to": THIRD, "text": "Good morning."},
-    "change.acknowledge": {"id": OWNER, "revision": 1},
-    "change.pending": {},
-    "event.replay": {"from_sequence": 1},
-    "interest.answer": {"id": THIRD, "answer": "accepted"},
-    "interest.express": {"to": [THIRD]},
-    "interest.list": {"side": "expressed"},
-    "interest.withdraw": {"to": THIRD},
-    "mandate.end": {"delegate": THIRD},
-    "mandate.give": {"delegate": THIRD},
-    "notice.broadcast": {
-        "polygon": {
-            "type": "Polygon",
-            "coordinates": [[[-2.1, 52.0], [-2.0, 52.0], [-2.0, 52.1], [-2.1, 52.1], [-2.1, 52.0]]],
-        },
-        "text": "Works in the street.",
-    },
-    "notice.close": {"id": "any"},
-    "notice.list": {},
-    "sharing.grant": {"party": THIRD, "groups": ["contacts"]},
-    "sharing.list": {},
-    "sharing.revoke": {"party": THIRD},
-    "subscription.set": {"broadcasts": True},
-    "user.attest": {
-        "id": OWNER,
-        "expected_revision": 1,
-        "scheme": "identity",
-        "verdict": "match",
-        "source": "A register",
-        "evidence_at": "2026-02-28T12:00:00Z",
-    },
-    "user.confirm": {"id": OWNER},
-    "user.get": {"id": OWNER},
-    "user.grant-role": {"id": OWNER, "roles": ["fsp"]},
-    "user.register": user(),
-    "user.reinstate": {"id": OWNER},
-    "user.reject": {"id": OWNER, "reason": "identity"},
-    "user.requirements": {"role": "fsp"},
-    "user.retire": {"id": OWNER},
-    "user.suspend": {"id": OWNER, "reason": "request"},
-    "user.update": {"id": OWNER, "name": "Two"},
-}
-"""What is right of its kind to send, so that only who sends it can be wrong."""
 
 RIGHTS: Final[Mapping[str, str]] = {"n": "none", "m": "masked", "r": "read", "w": "write"}
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from contracts.requirements import REQUIRED, registration_schema
+from tests.golden import changelog
 from topology.asyncapi import document
 from topology.catalog import build
 from topology.definitions import definitions
@@ -33,7 +34,7 @@ def pages() -> Mapping[str, str]:
 
 def papers() -> Mapping[str, str]:
     """Pages of `docs` that are made and not written -> what they must hold."""
-    return {"rights.md": page(build())}
+    return {"rights.md": page(build()), "contracts-changelog.md": changelog.page()}
 
 
 def _json(value: object) -> str:

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.assets import UpdateAsset
-from contracts.messages import split_type
+from contracts.messages import check_type
 from contracts.taxonomy import FRONT_DESK
 from contracts.updates import UpdateUser
 from handlers.decision import Document
@@ -30,13 +30,13 @@ from tests.golden.cells import (
     PROVISIONAL_ROWS,
     ROLE_COLUMNS,
     ROLE_ROWS,
-    SAMPLES,
     STORED,
     THIRD,
     group_cells,
     role_cells,
 )
 from tests.golden.coverage import Tables, cells, group_cell, role_cell
+from tests.samples import sample
 from topology.catalog import REGISTER_MODULES, build
 
 VIEWER: Final = issued("USR", 7000)
@@ -73,9 +73,7 @@ def said_against(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 )
 def test_role(message_type: str, role: str, mark: str) -> None:
     sender = FRONT_DESK if role == FRONT_DESK else VIEWER
-    register, verb, _ = split_type(message_type)
-    sample = SAMPLES[f"{register}.{verb.removesuffix('.check')}"]
-    _, data, _ = ask(decider([role]), message_type, sample, sender)
+    _, data, _ = ask(decider([role]), message_type, sample(message_type), sender)
     denied = ("sender.role", "type") in said_against(data)
     assert denied is (mark == "-")
     if denied:
@@ -229,8 +227,7 @@ def is_written(given: Decider, key: tuple[str, str], group: str, relation: str, 
 @pytest.mark.parametrize(("message_type", "mark"), PROVISIONAL_ROWS.items())
 def test_provisional(message_type: str, mark: str) -> None:
     """A provisional user with every role: what it may not send is refused, and its check too."""
-    register, verb, _ = split_type(message_type)
-    for kind in (message_type, f"{register}.{verb}.check.v1"):
+    for kind in (message_type, check_type(message_type)):
         if kind not in ENTRIES:
             continue
         given = decider([role for role in ROLE_COLUMNS if role != FRONT_DESK])
@@ -238,7 +235,7 @@ def test_provisional(message_type: str, mark: str) -> None:
             **(given.documents["users", VIEWER] or {}),
             "status": "provisional",
         }
-        _, data, _ = ask(given, kind, SAMPLES[f"{register}.{verb}"])
+        _, data, _ = ask(given, kind, sample(kind))
         denied = said_against(data) == [("sender.provisional", "source")]
         assert denied is (mark == "-")
         assert denied or "sender.provisional" not in dict(said_against(data))

@@ -214,8 +214,8 @@ def test_an_exchange_that_is_named_like_a_users_events_is_no_choice_of_the_user(
             changed(HELD, "topic_permissions", "front-desk", "user", write=".*"),
             "topic permission",
             {
-                "write": r"^(user\.register\.check\.v1|user\.register\.v1"
-                r"|user\.requirements\.v1)\z"
+                "write": r"^(agreement\.get\.v1|agreement\.list\.v1|user\.register\.check\.v1"
+                r"|user\.register\.v1|user\.requirements\.v1)\z"
             },
             {"write": ".*"},
         ),

@@ -279,6 +279,8 @@ def test_account_may_not(name: str, action: str, resource: str) -> None:
         (PLATFORM, "read", names.EVENTS, f"{PLATFORM}.#"),
         ("front-desk", "write", names.COMMANDS, "user.register.v1"),
         ("front-desk", "write", names.COMMANDS, "user.register.check.v1"),
+        ("front-desk", "write", names.COMMANDS, "agreement.get.v1"),
+        ("front-desk", "write", names.COMMANDS, "agreement.list.v1"),
         ("operator", "read", names.EVENTS, "operator.#"),
     ],
 )
@@ -302,6 +304,7 @@ def test_account_may_use_the_key(name: str, action: str, exchange: str, key: str
         (PLATFORM, "read", names.COMMANDS, "asset.register.v1"),
         ("front-desk", "write", names.COMMANDS, "asset.register.v1"),
         ("front-desk", "write", names.COMMANDS, "user.register.v10"),
+        ("front-desk", "write", names.COMMANDS, "agreement.sign.v1"),
         ("front-desk", "write", names.COMMANDS, "user.get.v1"),
         ("flex-accounts", "write", names.COMMANDS, "user.get.v1"),
         ("flex-accounts", "write", names.BULK, "user.get.v1"),

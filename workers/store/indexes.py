@@ -11,7 +11,10 @@ Index = Sequence[str]
 INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "users": (),
     "assets": (("cell", "_id"),),
-    "accounts": (("user", "_id"),),
+    "accounts": (("user", "_id"), ("state", "_id")),
+    "agreements": (("state", "_id"),),
+    "agreement_versions": (),
+    "conditions": (),
     "claims": (),
     "evidence": (("user", "_id"),),
     "inbox": (),
