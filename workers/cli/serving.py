@@ -14,6 +14,7 @@ import uvloop
 
 from topology import names
 from topology.catalog import build
+from topology.naming import Naming
 from workers import app, embedded, logs
 from workers.backbone import apply_topology
 from workers.cli.asking import deliver
@@ -22,6 +23,7 @@ from workers.cli.keyring import AccountKeys
 from workers.cli.lines import Line
 from workers.cli.occupancy import occupied
 from workers.cli.place import SERVERS, Place
+from workers.cli.plans import administrator
 from workers.settings import PREFIX, Settings
 from workers.vault import Vault
 
@@ -44,16 +46,18 @@ def up(
     if settings.amqp_url:
         uvloop.run(_work(Place.of(settings), _Play.of(play)))
         return
-    with occupied(settings.folder):
+    with occupied(settings.home):
         _embedded(settings, _Play.of(play))
 
 
 def _embedded(settings: Settings, play: "_Play | None") -> None:
     vault = Vault(settings.master)
     password = vault.password(names.TOPOLOGY_ACCOUNT)
-    running = embedded.start(settings.folder / SERVERS, names.TOPOLOGY_ACCOUNT, password)
+    account = Naming(settings.sandbox).at_broker(names.TOPOLOGY_ACCOUNT)
+    running = embedded.start(settings.home / SERVERS, account, password)
+    addresses = running.urls.sandboxed() if settings.sandbox else running.urls
     try:
-        uvloop.run(_up(Place(settings, running.urls, vault, AccountKeys(settings.folder)), play))
+        uvloop.run(_up(Place(settings, addresses, vault, AccountKeys(settings.home)), play))
     finally:
         typer.echo("stopping the servers…", err=True)
         running.stop()
@@ -67,8 +71,7 @@ def work() -> None:
 
 
 async def _up(place: Place, play: "_Play | None") -> None:
-    password = place.vault.password(names.TOPOLOGY_ACCOUNT)
-    await apply_topology(place.addresses, place.vault, build(), names.TOPOLOGY_ACCOUNT, password)
+    await apply_topology(place.addresses, place.vault, build(), *administrator(place))
     await _work(place, play)
 
 
@@ -90,7 +93,7 @@ async def _work(place: Place, play: "_Play | None") -> None:
 
 
 def _ending(place: Place) -> str:
-    return f"Data in {place.settings.folder.absolute()}. Ctrl-C ends it."
+    return f"Data in {place.settings.home.absolute()}. Ctrl-C ends it."
 
 
 @dataclass(frozen=True, slots=True)
