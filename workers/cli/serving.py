@@ -24,11 +24,12 @@ from workers.cli.lines import Line
 from workers.cli.occupancy import occupied
 from workers.cli.place import SERVERS, Place
 from workers.cli.plans import administrator
+from workers.cli.seeding import EXAMPLES, SEED
 from workers.settings import PREFIX, Settings
 from workers.vault import Vault
 
 FOLDER_VARIABLE: Final = f"{PREFIX}FOLDER"
-EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
+SANDBOX_VARIABLE: Final = f"{PREFIX}SANDBOX"
 
 
 def up(
@@ -39,9 +40,10 @@ def up(
 ) -> None:
     """Start servers in the folder unless the settings name others, make the topology, and work.
 
-    Stays up until Ctrl-C.
+    Stays up until Ctrl-C. A sandbox plays its test identities unless it is given something else.
     """
     settings = Settings.read()
+    play = play or (SEED if settings.sandbox else None)
     logs.configure(json=not sys.stderr.isatty())
     if settings.amqp_url:
         uvloop.run(_work(Place.of(settings), _Play.of(play)))
@@ -126,9 +128,10 @@ class _Play:
 
 
 def _elsewhere() -> str:
-    """What another terminal must set to find the folder that this one was told."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    return f"{FOLDER_VARIABLE}={Path(folder).absolute()} " if folder else ""
+    """What another terminal must set to find what this one was told."""
+    folder, sandbox = map(os.environ.get, (FOLDER_VARIABLE, SANDBOX_VARIABLE))
+    found = f"{SANDBOX_VARIABLE}={sandbox} " if sandbox else ""
+    return f"{found}{FOLDER_VARIABLE}={Path(folder).absolute()} " if folder else found
 
 
 def _near(path: Path) -> Path:
