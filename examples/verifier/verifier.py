@@ -127,11 +127,12 @@ class Verifier:
         """Page after page; who is confirmed meanwhile leaves the pages, and nobody is missed."""
         cursor: Data = {}
         while True:
-            query = {"status": ["provisional"], "kind": "organisation"} | cursor
+            query = {"status": "provisional", "limit": 100} | cursor
             outcome, page = await self.backbone.ask(SEARCH, query)
             if outcome != "accepted":
                 raise SystemExit(f"{SEARCH}: {outcome}: {page.get('message')}")
-            found = [one["id"] for one in page["users"]]
+            # Persons are confirmed by an operator: no register of companies knows them.
+            found = [one["id"] for one in page["entries"] if one["kind"] == "organisation"]
             for start in range(0, len(found), TOGETHER):
                 await asyncio.gather(*map(self.verify, found[start : start + TOGETHER]))
             if not page.get("cursor"):
