@@ -206,6 +206,7 @@ async def test_suspension_in_the_one_leaves_the_other(two: Two) -> None:
     operator = await two.sandbox.operator()
     answer = await operator.ask("user.suspend.v1", {"id": theirs.user, "reason": "security"})
     assert answer.type == "user.suspend.accepted.v1", answer.envelope
+    await operator.close()
     await eventually(lambda: gone(theirs))
     url = two.sandbox.addresses.amqp_as(theirs.user, theirs.password)
     await eventually(lambda: refusal(url))
@@ -214,7 +215,7 @@ async def test_suspension_in_the_one_leaves_the_other(two: Two) -> None:
 
 
 async def gone(party: Platform) -> bool:
-    return party.connection.is_closed
+    return party.channel.is_closed
 
 
 @pytest.mark.parametrize("which", ["sandbox", "live"])
@@ -328,6 +329,7 @@ async def test_ids_fingerprints_and_senders_differ(two: Two) -> None:
         data = user(name="Twin Power Ltd", claims={"company_number": "99770077"})
         command = await operator.send("user.register.v1", data, id="twin")
         ids.append((await operator.answer(command)).data["id"])
+        await operator.close()
         claims.append({row["_id"] for row in await spine.raw("claims")} - before)
         senders.append(await sender_of_an_event(spine))
     assert ids[0] != ids[1]
@@ -406,6 +408,7 @@ async def flexspine(environment: Mapping[str, str], *words: str) -> tuple[int, s
     return int(process.returncode or 0), out.decode() + err.decode()
 
 
+@pytest.mark.timeout(240)
 async def test_one_setting_and_the_command_line_is_in_the_sandbox(two: Two, tmp_path: Path) -> None:
     """Apply, seed twice, and log in as each of the test identities; the live one is as it was."""
     before = await held(two.live)
@@ -423,12 +426,15 @@ async def test_one_setting_and_the_command_line_is_in_the_sandbox(two: Two, tmp_
         assert roles.keys() == {
             "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier", "operator",
         }  # fmt: skip
+        kept = AccountKeys(tmp_path / "sandbox")
         for number in roles.values():
             await eventually(lambda number=number: two.sandbox.has_account(number))
-            code, said = await flexspine(environment, "key", number)
-            told = dict(line.split(maxsplit=1) for line in said.splitlines())
-            assert told["account"] == f"sandbox.{number}"
-            assert await refusal(two.sandbox.addresses.amqp_as(number, told["key"])) == ""
+            url = two.sandbox.addresses.amqp_as(number, str(kept.password(number)))
+            assert await refusal(url) == ""
+        code, said = await flexspine(environment, "key", roles["fsp"])
+        told = dict(line.split(maxsplit=1) for line in said.splitlines())
+        assert told["account"] == f"sandbox.{roles['fsp']}"
+        assert told["key"] == kept.password(roles["fsp"])
         hello = str(ROOT / "examples" / "hello.jsonl")
         code, said = await flexspine(environment, "send", hello, "--json")
         assert {one["outcome"] for one in json.loads(said)["outcomes"]} == {"accepted"}, said
