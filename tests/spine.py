@@ -108,8 +108,8 @@ class Platform:
     channel: AbstractChannel
     commands: AbstractExchange
     reply_to: str
-    account: str
-    """What the broker calls the account, which differs in a sandbox."""
+    account: str = ""
+    """What the broker calls the account, where that is not the user: in a sandbox."""
     received: list[Received] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -161,7 +161,7 @@ class Platform:
     async def publish(self, body: bytes, key: str, **properties: Any) -> None:
         """Publish raw bytes and wait for the confirm; every property may be set or left out."""
         given: dict[str, Any] = {
-            "user_id": self.account,
+            "user_id": self.account or self.user,
             "reply_to": self.reply_to,
             "message_id": uuid4().hex,
             "delivery_mode": aio_pika.DeliveryMode.PERSISTENT,

@@ -8,6 +8,7 @@ from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
@@ -428,7 +429,7 @@ async def test_one_setting_and_the_command_line_is_in_the_sandbox(two: Two, tmp_
         }  # fmt: skip
         kept = AccountKeys(tmp_path / "sandbox")
         for number in roles.values():
-            await eventually(lambda number=number: two.sandbox.has_account(number))
+            await eventually(partial(two.sandbox.has_account, number))
             url = two.sandbox.addresses.amqp_as(number, str(kept.password(number)))
             assert await refusal(url) == ""
         code, said = await flexspine(environment, "key", roles["fsp"])
