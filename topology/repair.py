@@ -89,7 +89,7 @@ class Repair:
         if self._user_of(drift) is not None and name in self.registered[_user(name)]:
             return "rights set"
         if USER.match(name) is None:
-            return f"{LEFT}: name it by --known, or delete it"
+            return f"{LEFT}: name it by --known, or take its rights here"
         await self.management.drop_user(name)
         return "account deleted"
 

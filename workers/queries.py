@@ -17,6 +17,7 @@ from handlers.letters import Letter
 from outbox.publisher import Delivered, PublishFailedError
 from outbox.record import OutboxRecord
 from topology.catalog import contracts_of
+from topology.naming import LIVE, Naming
 from workers.lane import delivery_of
 from workers.loading import Loaded, Loader
 from workers.pause import Pause
@@ -66,13 +67,14 @@ class QueryWorker:
     desk: Desk
     publish: Callable[[OutboxRecord], Awaitable[Delivered]]
     backoff_max_s: float
+    naming: Naming = LIVE
 
     async def take(self, message: AbstractIncomingMessage) -> None:
         """Answer one question, however long an outage lasts."""
         pause = Pause(self.backoff_max_s)
         while not message.channel.is_closed:
             try:
-                letter = await self.desk.answer(delivery_of(message))
+                letter = await self.desk.answer(delivery_of(message, self.naming))
                 if letter is not None:
                     for one in (letter, *letter.noted):
                         await self.publish(OutboxRecord.of(one, "query"))

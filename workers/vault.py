@@ -26,6 +26,11 @@ CACHE_MAX: Final = 4096
 TRANSIT_BOXES_MAX: Final = 2**30
 
 
+def sandbox_master(master: bytes) -> bytes:
+    """The master key of the sandbox of whoever has this one; it tells nothing about it."""
+    return HKDF(SHA256(), KEY_BYTES, None, b"flexspine/sandbox").derive(master)
+
+
 class KeyDestroyed(Exception):
     """The data key of a subject is gone, and with it everything sealed under it."""
 

@@ -22,8 +22,9 @@ const ENDED = "event.replay-ended.v1";
 const AGAIN_MS = 6000;
 
 const [url, path] = process.argv.slice(2);
-/* The account's name is the user's id. */
-const user = decodeURIComponent(new URL(url).username);
+/* The account's name is the user's id; in a sandbox `sandbox.` stands before it. */
+const account = decodeURIComponent(new URL(url).username);
+const user = account.replace(/^sandbox\./, "");
 
 /* What must survive the end of this program; in yours it is a table of its database. */
 let state = {
@@ -74,7 +75,7 @@ function publish(id) {
   const properties = {
     contentType: "application/cloudevents+json",
     persistent: true,
-    userId: user, // The broker vouches for it: it is the account or nothing.
+    userId: account, // The broker vouches for it: it is the account or nothing.
     replyTo: `${user}.replies`,
   };
   channel.publish("flex.commands", type, Buffer.from(body), properties, (refused) => {

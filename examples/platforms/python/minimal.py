@@ -59,10 +59,11 @@ class Platform:
 
     def __init__(self, url: str, path: Path) -> None:
         self.url = f"{url}{'&' if '?' in url else '?'}heartbeat=10"
-        self.user = unquote(urlsplit(url).username or "")  # The account's name is the user's id.
-        self.state = State(path)
+        self.account = unquote(urlsplit(url).username or "")
+        self.user = self.account.removeprefix("sandbox.")  # Else the account's name is its id.
+        self.state, self.input_ended = State(path), False
         self.commands: AbstractExchange | None = None  # None while there is no connection.
-        self.gap, self.done, self.input_ended = asyncio.Event(), asyncio.Event(), False
+        self.gap, self.done = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
         """Connect, and connect again, until everything is done."""
@@ -126,7 +127,7 @@ class Platform:
         if self.commands is None or not kind:
             return
         message = aio_pika.Message(body.encode(), content_type="application/cloudevents+json")
-        message.user_id = self.user  # The broker vouches for it: it is the account or nothing.
+        message.user_id = self.account  # The broker vouches for it: it is the account or nothing.
         message.reply_to = f"{self.user}.replies"
         message.delivery_mode = aio_pika.DeliveryMode.PERSISTENT
         await self.commands.publish(message, routing_key=kind, timeout=10)
@@ -171,10 +172,9 @@ class Platform:
 
     def act(self) -> None:
         """Act on whatever follows without a gap on what was acted on."""
-        state = self.state
-        while following := state.ahead.pop(str(state.last + 1), None):
+        while following := self.state.ahead.pop(str(self.state.last + 1), None):
             tell("event", following)
-            state.last += 1
+            self.state.last += 1
 
     async def close_gaps(self) -> None:
         """As long as there is a gap, ask for what is missing; who asks too soon is refused."""
