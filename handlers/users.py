@@ -27,6 +27,7 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import plain
+from handlers.links import reference_link, reference_read, reference_taken
 from handlers.rules import (
     Rule,
     attempted,
@@ -55,13 +56,15 @@ def _registration_reads(command: RegisterUser, context: Context) -> Reads:
     yield "users", next(candidate_ids(USER_PREFIX, context))
     for scheme, value in _claimed(command):
         yield "claims", context.identity.fingerprint(scheme, value)
+    yield from reference_read(context)
 
 
 @reads(_registration_reads)
 def register_user(command: RegisterUser, view: View, context: Context) -> Decision:
     """Issue an id at once and keep the registration as provisional.
 
-    Rejects: user.on-behalf-missing, user.role-reserved, user.unreachable, user.duplicate
+    Rejects: user.on-behalf-missing, user.role-reserved, user.unreachable, user.duplicate,
+        link.taken
     Source: U1, U2.
     """
     # Claims come last: told beside other faults, they would be an oracle that costs nothing.
@@ -70,12 +73,16 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     if (rejected := check(CLAIM_RULES, command, view, context)) is not None:
         held = (holder_of(scheme, value, view, context) for scheme, value in _claimed(command))
         return attempted(rejected, held, UserDuplicateAttempted, command.roles, context)
+    # Behind the claims: who is registered already is told so, whatever it is called this time.
+    if taken := tuple(reference_taken(view, context)):
+        return reject(*taken)
     user = issue_id(USER_PREFIX, "users", view, context)
     document = _document(user, command, context)
     writes = [Put("users", document)]
     writes += [claim(scheme, value, document, context) for scheme, value in _claimed(command)]
     if context.on_behalf_of is not None:
         writes.append(Put(RELATIONS, _mandate(user, context)))
+    writes += reference_link(user, context)
     if command.account_key_hash is not None:
         writes += [Put("accounts", a) for a in first_accounts(user, command.account_key_hash)]
     return Accepted(
@@ -119,15 +126,8 @@ def _document(user: str, command: RegisterUser, context: Context) -> dict[str, A
         "roles_requested": requested,
         "registrant": context.sender.user,
         "registered_at": context.now,
-        **_reference(context),
         **{g: Secret(plain(v)) if g in secret else plain(v) for g, v in groups.items() if v},
     }
-
-
-def _reference(context: Context) -> dict[str, Secret]:
-    """The platform's own reference of the user: its free text, which may be somebody's name."""
-    reference = context.on_behalf_of
-    return {"registrant_reference": Secret(reference)} if reference is not None else {}
 
 
 def _roles(command: RegisterUser, context: Context) -> tuple[list[Role], list[Role]]:

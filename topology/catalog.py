@@ -15,10 +15,12 @@ from handlers import (
     assets,
     broadcasting,
     channels,
+    links,
     mandates,
     notices,
     relating,
     standing,
+    translating,
     users,
 )
 from handlers.reaching import reach, reach_reads
@@ -38,6 +40,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     notices,
     channels,
     broadcasting,
+    links,
+    translating,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 

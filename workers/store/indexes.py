@@ -20,6 +20,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "dead_letters": (),
     "parked": (),
     "relations": (("entity", "_id"), ("party", "_id")),
+    "links": (("pair", "_id"), ("entity", "_id")),
     "subscriptions": (),
     "sequences": (),
     "events": (("recipient", "_id"),),
