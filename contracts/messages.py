@@ -61,6 +61,8 @@ class Request(Message):
     accepted: ClassVar[type[Contract]] = Contract
     for_another: ClassVar[bool] = False
     """Whether `onbehalfof` has a meaning on it."""
+    after_retiring: ClassVar[bool] = False
+    """Whether a user who has retired may still send it."""
 
     @classmethod
     def __pydantic_init_subclass__(

@@ -7,6 +7,7 @@ from typing import Final
 
 from contracts.accounts import AccountChanged, AccountEnded
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
+from contracts.erasing import UserErased
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice
@@ -36,6 +37,8 @@ class Kind:
     """Whether it stays open until its recipient closes it."""
     hidden: tuple[str, ...] = ()
     """Attributes that no recipient learns."""
+    is_last: bool = False
+    """Whether the user whom it is about is there no more, and is told nothing."""
     names: str | None = None
     """Attribute that names one user more: told whatever it is to the entity, before and after."""
 
@@ -56,6 +59,7 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserSuspended: Kind(mandatory=True),
     UserReinstated: Kind(mandatory=True),
     UserRetired: Kind(mandatory=True),
+    UserErased: Kind(mandatory=True, is_last=True),
     # An account is its user's own business: no relation is looked for.
     AccountChanged: Kind(mandatory=True, is_first=True),
     AccountEnded: Kind(mandatory=True, is_first=True),

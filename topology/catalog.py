@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 from contracts.broadcasts import BroadcastAsked
+from contracts.erasing import UserEraseAsked
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from handlers import (
@@ -15,6 +16,7 @@ from handlers import (
     assets,
     broadcasting,
     channels,
+    erasing,
     links,
     mandates,
     notices,
@@ -26,6 +28,7 @@ from handlers import (
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
+from handlers.sweeping import sweep, sweep_reads
 from handlers.telling import due, due_reads, tell, tell_reads
 from handlers.watching import note, note_reads
 from topology import names
@@ -42,6 +45,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     broadcasting,
     links,
     translating,
+    erasing,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -113,6 +117,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     NoticeDue: (due, due_reads),
     AccessNoted: (note, note_reads),
     BroadcastAsked: (reach, reach_reads),
+    UserEraseAsked: (sweep, sweep_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from handlers.admission import Arrival, Refusal
-from handlers.bookkeeping import unattributed
+from handlers.bookkeeping import own_bytes, unattributed
 from handlers.case import Asked, Rulebook
 from handlers.decision import View
 from handlers.fold import Folded, fold
@@ -43,6 +43,10 @@ async def decide(
     One command alone is not asked for ever: after its rounds it may ask no more, and fails.
     """
     loaded, now = Loaded(), grounds.now
+    for _, arrival in arrivals:
+        if isinstance(arrival, Arrival) and not arrival.is_fact:
+            key = grounds.loader.vault.key_of_bytes(arrival.delivery.body)
+            loaded.keyring.add(own_bytes(arrival.digest), key)
     asked: Asked = {}
     for round_number in range(ROUNDS_MAX + FAULT_ROUNDS):
         maker = loaded.maker(grounds.loader.vault, grounds.place, now)

@@ -1,9 +1,11 @@
 """Keys and what they do: derived secrets, data keys per subject, sealed values, fingerprints."""
 
 import base64
+import hmac
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -108,6 +110,7 @@ class Vault:
         self._claims = Mac(self._derive("claims"))
         self._ids = Mac(self._derive("ids"))
         self._fingerprint = lru_cache(CACHE_MAX)(self._claims.of)
+        self._answers = self._derive("answers")
         self._transit = self._derive("transit")
         self._unwrap = lru_cache(CACHE_MAX)(self._unwrap_now)
         self._transit_key = lru_cache(CACHE_MAX)(self._transit_key_now)
@@ -133,7 +136,11 @@ class Vault:
 
     def keyring(self, rows: Iterable[Mapping[str, Any]] = ()) -> Keyring:
         """Open the data keys of key rows as they were loaded."""
-        return Keyring({row["_id"]: self.opened(row) for row in rows})
+        return Keyring({row["_id"]: self.opened(row) for row in rows if not is_destroyed(row)})
+
+    def key_of_bytes(self, body: bytes) -> AESGCM:
+        """The key of what only who has the same bytes may open; it is stored nowhere."""
+        return AESGCM(hmac.digest(self._answers, body, "sha256"))
 
     def opened(self, row: Mapping[str, Any]) -> AESGCM:
         """Open one key row, to be added to a keyring."""
@@ -162,6 +169,19 @@ class Vault:
 
     def _transit_key_now(self, salt: bytes) -> AESGCM:
         return AESGCM(HKDF(SHA256(), KEY_BYTES, salt, b"box").derive(self._transit))
+
+
+def destroyed_key(subject: str, at: datetime) -> dict[str, Any]:
+    """What stands in the place of a data key that was destroyed, so that no new one is made.
+
+    Under a new key of the same name, what was sealed under the old one would look spoilt.
+    """
+    return {"_id": subject, "destroyed_at": at}
+
+
+def is_destroyed(row: Mapping[str, Any]) -> bool:
+    """Whether a key row says that the key is gone."""
+    return "destroyed_at" in row
 
 
 class Mac:

@@ -20,7 +20,8 @@ SIDES = [("user", OWNER, OTHER), ("asset", BATTERIES[0], BATTERIES[1])]
 @pytest.fixture
 def decider() -> Decider:
     found = Decider()
-    found.documents["users", OWNER] |= {"registrant": PLATFORM}
+    owner = user_document(OWNER, roles=["owner"], registrant=PLATFORM)
+    found.documents["users", OWNER] = owner
     found.documents["users", OTHER] = user_document(OTHER, registrant=PLATFORM)
     for battery in BATTERIES:
         found.documents["assets", battery] = {

@@ -21,6 +21,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "parked": (),
     "relations": (("entity", "_id"), ("party", "_id")),
     "links": (("pair", "_id"), ("entity", "_id")),
+    "erasures": (),
     "subscriptions": (),
     "sequences": (),
     "events": (("recipient", "_id"),),
