@@ -5,6 +5,7 @@ What is kept in plain goes too: at once from the record and the claims, page by 
 """
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any, Final
 
 from contracts.erasing import EraseUser, ErasureState, UserEraseAsked
@@ -86,6 +87,17 @@ def erase_user(command: EraseUser, view: View, context: Context) -> Decision:
         *_drops(user, view, context),
     )
     return _accepted(after, record, context, writes, asked)
+
+
+def tombstone(row: Document, at: datetime) -> dict[str, Any]:
+    """A row of history without values: who changed which groups, and when."""
+    values = row["values"]
+    return {
+        **row,
+        "values": {name: value for name, value in values.items() if name in REMAINS},
+        "erased": sorted({*row.get("erased", ()), *(values.keys() - REMAINS)}),
+        "erased_at": at,
+    }
 
 
 def _drops(user: Document, view: View, context: Context) -> Iterator[Drop]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from contracts.erasing import UserEraseAsked, UserErased
 from handlers.bookkeeping import unattributed
@@ -19,7 +19,7 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import history_id
-from handlers.erasing import ERASURES, REMAINS
+from handlers.erasing import ERASURES, REMAINS, tombstone
 from handlers.links import LINKS
 from handlers.tying import ended
 from handlers.visibility import RELATIONS, named
@@ -83,7 +83,7 @@ def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
         return Handled(keyed_to)
     place = Place.of(context.cursor)
     if place.phase == "history":
-        writes, further = _history(user, place, view, context)
+        writes, further = _history(user, place, view)
     else:
         writes, further = _rows(fact, place, view, context)
     following = place.next(further)
@@ -125,9 +125,7 @@ def _ended(rows: Sequence[Document], context: Context) -> Iterator[Put]:
             yield Put(RELATIONS, new, row)
 
 
-def _history(
-    user: Document, place: Place, view: View, context: Context
-) -> tuple[tuple[Put | Drop, ...], str]:
+def _history(user: Document, place: Place, view: View) -> tuple[tuple[Put | Drop, ...], str]:
     """A page of the user's revisions: their rows are found by their ids."""
     first = int(place.after or 0) + 1
     upto = min(user["revision"], first + PAGE - 1)
@@ -135,19 +133,8 @@ def _history(
     view.require(("history", key) for key in keys)
     rows = (view.get("history", key) for key in keys)
     writes = tuple(
-        Put("history", tombstone(row, context), row)
+        Put("history", tombstone(row, user["erased_at"]), row)
         for row in rows
         if row is not None and row["values"].keys() - REMAINS
     )
     return writes, str(upto) if upto < user["revision"] else ""
-
-
-def tombstone(row: Document, context: Context) -> dict[str, Any]:
-    """Who changed which groups when, and no value of them."""
-    values = row["values"]
-    return {
-        **row,
-        "values": {name: value for name, value in values.items() if name in REMAINS},
-        "erased": sorted(values.keys() - REMAINS),
-        "erased_at": context.now,
-    }

@@ -17,6 +17,7 @@ from handlers import (
     broadcasting,
     channels,
     erasing,
+    history,
     links,
     mandates,
     notices,
@@ -46,6 +47,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     links,
     translating,
     erasing,
+    history,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
