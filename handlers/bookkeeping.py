@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from contracts.messages import register_of_entity
-from handlers.admission import Arrival
+from handlers.admission import Arrival, Refusal
 from handlers.case import Case
 from handlers.decision import Accepted, Document, NotLoadedError, Put, Secret
 from handlers.documents import changed_fields, history_id
@@ -28,13 +28,17 @@ def unattributed(now: datetime) -> str:
     return f"unattributed/{now:%Y-%m}"
 
 
-def keeper(user: str | None, now: datetime) -> str:
-    """The data key of a message that could not be decided: its sender's, so that it ends with it.
+def keeper(arrival: Arrival | Refusal, now: datetime) -> str:
+    """The data key of a message that could not be decided: of the user whom it is about.
 
-    The month's where the sender is no user of the register.
+    As far as that can be read; else of its sender, and the month's where that is no user of the
+    register.
     """
-    is_user = user is not None and register_of_entity(user) == "users"
-    return user if user is not None and is_user else unattributed(now)
+    message = arrival.message if isinstance(arrival, Arrival) else None
+    for user in (getattr(message, "id", None), arrival.delivery.user):
+        if isinstance(user, str) and register_of_entity(user) == "users":
+            return user
+    return unattributed(now)
 
 
 def own_bytes(digest: bytes) -> str:

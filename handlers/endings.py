@@ -132,7 +132,7 @@ def refused(case: Case, refusal: Refusal) -> Outcome:
         fault = refusal.finding.model_dump()
         writes = (dead_letter_put(case, refusal.reason, fault),)
     told = (letter,) if letter is not None else ()
-    keyed_to = keeper(refusal.delivery.user, case.now)
+    keyed_to = keeper(refusal, case.now)
     return Outcome(case.index, refusal, "refused", keyed_to, told, writes)
 
 
@@ -176,5 +176,5 @@ def poisoned(case: Case, error: Exception, kind: Literal["poisoned", "exhausted"
         # It could be told: what failed is that it be kept as it was.
         told = tuple(filter(None, [Letter.refusal(case.arrival, case.rulebook.identity, case.now)]))
     put = dead_letter_put(case, kind, storable)
-    keyed_to = keeper(case.arrival.delivery.user, case.now)
+    keyed_to = keeper(case.arrival, case.now)
     return Outcome(case.index, case.arrival, kind, keyed_to, told, (put,))
