@@ -29,11 +29,12 @@ SAID: Final[Mapping[str, Mapping[str, str]]] = {
         "email": "desk@brambleshanks.example", "phone": "+442079460888",
         "account": "47110815", "vat": "GB123456782", "reference": "kunde-tapir-21",
         "link": "konto-dingo-22", "text": "our Esmeralda is ill",
-        "asset": "Foxglove Depot", "letter": "unreadable Oblomov", "note": "sued by Yolanda",
+        "letter": "unreadable Oblomov", "note": "sued by Yolanda",
     },
 }  # fmt: skip
 """What each of the two says, by where: in every group, in a link, on a channel, in an asset, in
-what cannot be read, and in an operator's note."""
+what cannot be read, and in an operator's note. The name of an organisation's asset is no secret,
+and stays with the asset."""
 REFUSED: Final = {"person": "Gooseberry Mews", "organisation": "Thistledown Alley"}
 """What is in commands that are refused alone, once of the platform and once of the user."""
 ERASED: Final = "user.erased.v1"
@@ -96,7 +97,7 @@ async def lived(spine: Spine, kind: str, platform: Platform, operator: Platform)
     await eventually(lambda: spine.has_account(who))
     itself = await spine.connect(who, key)
     await accepted(itself, "channel.send.v1", {"to": platform.user, "text": said["text"]})
-    await accepted(itself, "asset.register.v1", asset(owner=who, name=said["asset"]))
+    await accepted(itself, "asset.register.v1", asset(owner=who, name=said.get("asset", "A depot")))
     await rejected(itself, "asset.register.v1", asset(location={"postcode": REFUSED[kind]}))
     await itself.publish(said["letter"].encode(), "asset.register.v1", message_id="letter")
     await itself.answer("letter")
