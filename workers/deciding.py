@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from handlers.admission import Arrival, Refusal
@@ -45,8 +46,8 @@ async def decide(
     loaded, now = Loaded(), grounds.now
     for _, arrival in arrivals:
         if isinstance(arrival, Arrival) and not arrival.is_fact:
-            key = grounds.loader.vault.key_of_bytes(arrival.delivery.body)
-            loaded.keyring.add(own_bytes(arrival.digest), key)
+            made = partial(grounds.loader.vault.key_of_bytes, arrival.delivery.body)
+            loaded.keyring.offer(own_bytes(arrival.digest), made)
     asked: Asked = {}
     for round_number in range(ROUNDS_MAX + FAULT_ROUNDS):
         maker = loaded.maker(grounds.loader.vault, grounds.place, now)

@@ -3,7 +3,7 @@
 import base64
 import hmac
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -66,18 +66,25 @@ class Keyring:
     def __init__(self, keys: Mapping[str, AESGCM] | None = None) -> None:
         """Start with `keys`; more are added as subjects get theirs."""
         self._keys = dict(keys or {})
+        self._offers: dict[str, Callable[[], AESGCM]] = {}
 
     def __contains__(self, subject: str) -> bool:
         """Say whether values of `subject` can be sealed and opened."""
-        return subject in self._keys
+        return subject in self._keys or subject in self._offers
 
     def add(self, subject: str, key: AESGCM) -> None:
         """Hold the opened key of one more subject."""
         self._keys[subject] = key
 
+    def offer(self, subject: str, make: Callable[[], AESGCM]) -> None:
+        """Have a key made as soon as one of the subject is needed, which is seldom."""
+        self._offers[subject] = make
+
     def copy(self) -> "Keyring":
         """Give a keyring of its own to somebody who adds keys that may never be stored."""
-        return Keyring(self._keys)
+        mine = Keyring(self._keys)
+        mine._offers.update(self._offers)
+        return mine
 
     def seal(self, subject: str, plaintext: bytes, aad: bytes) -> Sealed:
         """Encrypt for `subject`, bound to `aad`: the place that the box belongs to."""
@@ -88,10 +95,13 @@ class Keyring:
         return _unlock(self._key(sealed.key), sealed.box, aad, f"a value of {sealed.key}")
 
     def _key(self, subject: str) -> AESGCM:
-        try:
-            return self._keys[subject]
-        except KeyError:
-            raise KeyDestroyed(subject) from None
+        key = self._keys.get(subject)
+        if key is None:
+            make = self._offers.get(subject)
+            if make is None:
+                raise KeyDestroyed(subject)
+            key = self._keys[subject] = make()
+        return key
 
 
 class Vault:
