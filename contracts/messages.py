@@ -66,6 +66,8 @@ class Request(Message):
     """Name of the field with the users whom it is for; they may ask its senders for agreements."""
     older: ClassVar["type[Request] | None"] = None
     """The major before, where both are taken."""
+    after_retiring: ClassVar[bool] = False
+    """Whether a user who has retired may still send it."""
 
     @classmethod
     def __pydantic_init_subclass__(

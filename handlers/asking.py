@@ -53,7 +53,7 @@ def _noted(fact: Event, arrival: Arrival, context: Context) -> Letter:
 
 def _exists(decision: Accepted) -> bool:
     """Whether the subject is there already: the id that a registration would get is not told."""
-    return not any(
-        isinstance(write, Put) and write.was is None and write.document["_id"] == decision.subject
-        for write in decision.writes
-    )
+    puts = [write for write in decision.writes if isinstance(write, Put)]
+    about_it = [write for write in puts if write.document["_id"] == decision.subject]
+    # What is kept of it beside it may be new, and it is not.
+    return not about_it or any(write.was is not None for write in about_it)

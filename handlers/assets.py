@@ -131,7 +131,9 @@ def _kept(document: Document, *, personal: bool) -> Document:
 
 def _opened(document: Document) -> dict[str, Any]:
     """The document as rules and patches see it."""
-    return {n: v.value if isinstance(v, Secret) else v for n, v in document.items()}
+    opened = ((n, v.value if isinstance(v, Secret) else v) for n, v in document.items())
+    # Of an owner who was erased there is nothing any more.
+    return {name: value for name, value in opened if value is not None}
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:

@@ -84,6 +84,8 @@ class Outcome:
     letters: tuple[Letter, ...] = ()
     writes: tuple[Put | Drop, ...] = ()
     guards: tuple[Guard, ...] = ()
+    erases: tuple[str, ...] = ()
+    """Subjects whose data keys are destroyed with it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -113,6 +113,8 @@ class Accepted:
     """Personal events; only the lane of the notices issues them, since it counts them."""
     preview: Mapping[str, Any] = field(default_factory=dict)
     """What a dry run says besides that it would be accepted."""
+    erases: tuple[str, ...] = ()
+    """Subjects whose data keys are destroyed with it: nothing sealed under them opens again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +130,13 @@ class Handled:
     told: tuple[Told, ...] = ()
     cursor: str | None = None
     pause: timedelta = timedelta(0)
+    events: tuple[Event, ...] = ()
+    """What that is to others in turn."""
 
     @property
     def is_nothing(self) -> bool:
         """Whether nothing follows from it, so that not even it need be remembered."""
-        return not (self.writes or self.told or self.cursor)
+        return not (self.writes or self.told or self.cursor or self.events)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,8 @@ def pass_entry(
     arrival: Arrival, sender: Sender, handler: Handler, now: datetime
 ) -> Rejected | None:
     """Reject what no handler needs to see, with all findings; None lets the request pass."""
-    if sender.status in OUT:
+    may_still = sender.status == "retired" and handler.contract.after_retiring
+    if sender.status in OUT and not may_still:
         return reject(
             Finding(
                 rule="sender.suspended",

@@ -165,4 +165,5 @@ def _outcome(case: Case) -> Outcome:
             inbox_put(arrival, reply, case.now),
         ),
         guards=decision.guards,
+        erases=decision.erases,
     )

@@ -16,6 +16,7 @@ from contracts.agreements import (
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
+from contracts.erasing import UserErased
 from contracts.grants import UserRolesGranted
 from contracts.interests import InterestAnswered, InterestExpressed, InterestWithdrawn
 from contracts.mandates import MandateEnded, MandateGiven
@@ -57,6 +58,8 @@ class Kind:
     """Attribute that says what the action is about; without it, the event's own entity."""
     hidden: tuple[str, ...] = ()
     """Attributes that no recipient learns."""
+    is_last: bool = False
+    """Whether the user whom it is about is there no more, and is told nothing."""
     names: str | None = None
     """Attribute that names one user more: told whatever it is to the entity, before and after."""
 
@@ -82,6 +85,7 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserConfirmed: Kind(mandatory=True),
     UserRejected: Kind(mandatory=True),
     UserRolesGranted: Kind(mandatory=True),
+    UserErased: Kind(mandatory=True, is_last=True),
     # An account is its user's own business: no relation is looked for.
     AccountChanged: Kind(mandatory=True, is_first=True),
     AccountEnded: Kind(mandatory=True, is_first=True),

@@ -184,7 +184,7 @@ def touched(reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str
         subject = arrival.header.subject if arrival.header else None
         apart = f"{arrival.type}/" if getattr(arrival.message, "is_apart", False) else ""
         return frozenset({f"fact/{apart}{subject}", f"{_INBOX}{arrival.user}/{arrival.id}"})
-    own = {register_of(arrival.type.partition(".")[0]), "claims"}
+    own = {register_of(arrival.type.partition(".")[0]), "claims", "links"}
     listed = list(reads)
     if listed[:1] == [("users", arrival.user)]:
         del listed[0]

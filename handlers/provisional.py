@@ -12,8 +12,10 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "agreement.revoke.v1": True,
     "agreement.sign.v1": True,
     "asset.get.v1": True,
+    "asset.link-id.v1": True,
     "asset.register.v1": True,
     "asset.relate.v1": True,
+    "asset.translate.v1": True,
     "asset.unrelate.v1": True,
     "asset.update.v1": True,
     "channel.send.v1": True,
@@ -40,8 +42,11 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "subscription.set.v1": True,
     "user.attest.v1": False,
     "user.confirm.v1": False,
+    "user.erase.v1": True,
     "user.get.v1": True,
     "user.grant-role.v1": False,
+    "user.history.v1": True,
+    "user.link-id.v1": True,
     # The front desk is open to everybody: what it gives is not worth withholding.
     "user.register.v1": True,
     "user.reinstate.v1": False,
@@ -49,6 +54,7 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "user.requirements.v1": True,
     "user.retire.v1": True,
     "user.suspend.v1": False,
+    "user.translate.v1": True,
     "user.update.v1": True,
 }
 """Type -> whether a provisional user may send it, and its check; what has no row it may not."""

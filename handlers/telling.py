@@ -169,7 +169,7 @@ def _named(fact: Event) -> dict[str, set[Relation]]:
     found: dict[str, set[Relation]] = {}
     if (also := _also(fact)) is not None:
         found[also] = set()
-    if _collection(fact) == "users":
+    if _collection(fact) == "users" and not KINDS[type(fact)].is_last:
         found.setdefault(fact.entity, set()).add("self")
     for relation, user in (fact.parties or {}).items():
         found.setdefault(user, set()).add(relation)  # type: ignore[arg-type]  # what `named` gave

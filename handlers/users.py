@@ -23,17 +23,18 @@ from handlers.decision import (
     Put,
     Reads,
     Rejected,
-    Secret,
     View,
 )
 from handlers.documents import plain
 from handlers.groups import GIVEN, sealed
+from handlers.links import reference_link, reference_read, reference_taken
 from handlers.requirements import lacking
 from handlers.rules import candidate_ids, issue_id, reject
 from handlers.signature import reads
 from handlers.user_rules import reserved, unclaimed, unreachable, user_not_found
 from handlers.visibility import (
     RELATIONS,
+    Standing,
     mandate_read,
     named,
     recorded,
@@ -45,13 +46,15 @@ from handlers.visibility import (
 def _registration_reads(command: RegisterUser, context: Context) -> Reads:
     yield "users", next(candidate_ids(USER_PREFIX, context))
     yield from claim_keys(_groups(command), context)
+    yield from reference_read(context)
 
 
 @reads(_registration_reads)
 def register_user(command: RegisterUser, view: View, context: Context) -> Decision:
     """Issue an id at once and keep the registration as provisional.
 
-    Rejects: user.on-behalf-missing, user.role-reserved, user.unreachable, user.duplicate
+    Rejects: user.on-behalf-missing, user.role-reserved, user.unreachable, user.duplicate,
+        link.taken
     Source: U1, U2.
     """
     user = issue_id(USER_PREFIX, "users", view, context)
@@ -65,10 +68,14 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
         return reject(*findings)
     if (taken := unclaimed(document, command.roles, view, context)) is not None:
         return taken
+    # Behind the claims: who is registered already is told so, whatever it is called this time.
+    if linked := tuple(reference_taken(view, context)):
+        return reject(*linked)
     writes = [Put("users", sealed(document))]
     writes += [w for w in claim_writes(None, document, view, context) if isinstance(w, Put)]
     if context.on_behalf_of is not None:
         writes.append(Put(RELATIONS, _mandate(user, context)))
+    writes += reference_link(user, context)
     if command.account_key_hash is not None:
         writes += [Put("accounts", a) for a in first_accounts(user, command.account_key_hash)]
     return Accepted(
@@ -114,16 +121,9 @@ def _document(user: str, command: RegisterUser, context: Context) -> dict[str, A
         "roles_requested": requested,
         "registrant": context.sender.user,
         "registered_at": context.now,
-        **_reference(context),
         **_groups(command),
         "_id": user,
     }
-
-
-def _reference(context: Context) -> dict[str, Secret]:
-    """The platform's own reference of the user: its free text, which may be somebody's name."""
-    reference = context.on_behalf_of
-    return {"registrant_reference": Secret(reference)} if reference is not None else {}
 
 
 def _roles(command: RegisterUser, context: Context) -> tuple[list[Role], list[Role]]:
@@ -169,13 +169,18 @@ def get_user(query: GetUser, view: View, context: Context) -> Contract | Rejecte
     if found is None:
         return user_not_found(query.id)
     document, standing = found
+    return shown_user(document, standing)
+
+
+def shown_user(user: Document, standing: Standing) -> UserView:
+    """A record, of now or of the past, as whoever has this standing may see it."""
     return UserView(
-        id=document["_id"],
-        status=document["status"],
-        status_at=document["status_at"],
-        revision=document["revision"],
-        kind=document["kind"],
-        roles=document["roles"],
-        sub_roles=document.get("sub_roles", ()),
-        **standing.shown(document),
+        id=user["_id"],
+        status=user["status"],
+        status_at=user["status_at"],
+        revision=user["revision"],
+        kind=user["kind"],
+        roles=user["roles"],
+        sub_roles=user.get("sub_roles", ()),
+        **standing.shown(user),
     )

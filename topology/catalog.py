@@ -8,6 +8,7 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 from contracts.broadcasts import BroadcastAsked
+from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
@@ -21,9 +22,12 @@ from handlers import (
     broadcasting,
     changing,
     channels,
+    erasing,
     granting,
+    history,
     interests,
     interfaces,
+    links,
     mandates,
     notices,
     relating,
@@ -31,6 +35,7 @@ from handlers import (
     sharing,
     signing,
     standing,
+    translating,
     updating,
     users,
 )
@@ -41,6 +46,7 @@ from handlers.majors import majors
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
+from handlers.sweeping import sweep, sweep_reads
 from handlers.telling import tell, tell_reads
 from handlers.watching import note, note_reads
 from topology import names
@@ -66,6 +72,10 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     agreements,
     signing,
     interfaces,
+    links,
+    translating,
+    erasing,
+    history,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -147,6 +157,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     BroadcastAsked: (reach, reach_reads),
     UserUpdated: (spread, spread_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
+    UserEraseAsked: (sweep, sweep_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

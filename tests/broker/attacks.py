@@ -110,6 +110,28 @@ RIGHTS: Final[Mapping[str, Attack]] = {
     "dry run on another's serial": o.alike(
         "asset.register.check.v1", lambda a: asset(a.serial), asset(uuid4().hex)
     ),
+    "history of another user": o.alike(
+        "user.history.v1", lambda a: {"id": a.two.user}, {"id": ABSENT_USER}
+    ),
+    "link another user": o.alike(
+        "user.link-id.v1",
+        lambda a: {"id": a.two.user, "scheme": "own", "value": "7"},
+        {"id": ABSENT_USER, "scheme": "own", "value": "7"},
+    ),
+    "link another's asset": hidden("asset.link-id.v1", scheme="own", value="7"),
+    "translate another's links": o.sends(
+        "user.translate.v1",
+        lambda a: {"ids": [a.one.user], "asserter": a.two.user},
+        "link.not-yours",
+    ),
+    "translate what another may have linked": o.alike(
+        "user.translate.v1", lambda a: {"ids": [a.two.user]}, {"ids": [ABSENT_USER]}
+    ),
+    "erase another user": o.alike(
+        "user.erase.v1",
+        lambda a: {"id": a.two.user, "confirm_id": a.two.user},
+        {"id": ABSENT_USER, "confirm_id": ABSENT_USER},
+    ),
     "close another's notice": o.alike(
         "notice.close.v1",
         lambda a: {"id": f"{a.two.user}/000000000001"},

@@ -24,6 +24,8 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "dead_letters": (),
     "parked": (),
     "relations": (("entity", "_id"), ("party", "_id")),
+    "links": (("pair", "_id"), ("entity", "_id")),
+    "erasures": (),
     "subscriptions": (),
     "sequences": (),
     "events": (("recipient", "_id"),),
