@@ -128,6 +128,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "account": "users",
     "mandate": "users",
     "channel": "notices",
+    "directory": "users",
     "event": "notices",
     "subscription": "notices",
 }

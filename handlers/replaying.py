@@ -7,9 +7,10 @@ from typing import Any, Final
 from contracts.messages import register_of_entity
 from contracts.notices import ReplayAsked, ReplayEnded
 from handlers.bookkeeping import unattributed
-from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Span, Told, View
+from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Told, View
 from handlers.kinds import NAMES
 from handlers.post import Post, event_row
+from handlers.spans import Span
 from handlers.visibility import (
     Standing,
     again,

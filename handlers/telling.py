@@ -7,18 +7,11 @@ from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice, NoticeDigest, NoticeDue
 from contracts.taxonomy import FRONT_DESK
 from handlers.bookkeeping import unattributed
-from handlers.decision import (
-    RESERVED,
-    Context,
-    Document,
-    Handled,
-    Reads,
-    Span,
-    View,
-)
+from handlers.decision import RESERVED, Context, Document, Handled, Reads, View
 from handlers.kinds import KINDS, NAMES, Kind
 from handlers.post import Post, digest_pot, digest_span
 from handlers.rights import Relation
+from handlers.spans import Span
 from handlers.visibility import RELATIONS, Standing, Visible, event_for, event_naming, own, ties
 
 

@@ -15,6 +15,7 @@ from handlers import (
     assets,
     broadcasting,
     channels,
+    directory,
     mandates,
     notices,
     relating,
@@ -38,6 +39,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     notices,
     channels,
     broadcasting,
+    directory,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 

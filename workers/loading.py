@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from handlers.decision import PAGE, Document, NotLoadedError, Secret, Span
+from handlers.decision import Document, NotLoadedError, Secret
 from handlers.parking import COLLECTION, Parked, Waiting
+from handlers.spans import PAGE, Span
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, StateStore
@@ -131,9 +132,12 @@ class Loader:
         found: dict[Span, Sequence[Document]] = {}
         first: dict[str, dict[str, Span]] = {}
         for span in spans:
-            if span.after:
+            if span.also is not None:
+                asked = (collection, span.field, span.values, span.limit, span.after)
+                found[span] = await self.store.holding_all(*asked)
+            elif span.after or span.limit != PAGE:
                 found[span] = await self.store.holding(
-                    collection, span.field, [span.value], PAGE, span.after
+                    collection, span.field, [span.value], span.limit, span.after
                 )
             else:
                 first.setdefault(span.field, {})[span.value] = span

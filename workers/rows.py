@@ -17,7 +17,7 @@ from workers.store.protocol import Commit, InboxKey, Key, Lease, Replace
 from workers.vault import Keyring, Sealed, Vault
 
 ARCHIVED: Final = frozenset({"accepted", "rejected"})
-REDERIVED: Final = frozenset({"inbox", "history", "dead_letters", "parked"})
+REDERIVED: Final = frozenset({"inbox", "history", "directory", "dead_letters", "parked"})
 """Collections that a rebuild makes again from the rest; the archive leaves them out."""
 
 

@@ -12,6 +12,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "users": (),
     "assets": (("cell", "_id"),),
     "accounts": (("user", "_id"),),
+    "directory": (("terms", "_id"),),
     "claims": (),
     "inbox": (),
     "outbox": (("partition", "_id"),),

@@ -116,6 +116,24 @@ class MongoStore:
             documents = await found.limit(limit).to_list(None)
         return [_keyed(bytes(document.raw))[1] for document in documents]
 
+    async def holding_all(
+        self, collection: str, field: str, values: Sequence[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Find documents whose indexed list `field` holds every one of the values, by id.
+
+        The rest is an expression because no index takes part in one: of several conditions on one
+        list the planner would choose the index's by trial, and keep to it for other values.
+        """
+        asked: dict[str, Any] = {"_id": {"$gt": after}}
+        if values:
+            asked[field] = values[0]
+        if rest := [{"$literal": value} for value in values[1:]]:
+            asked["$expr"] = {"$setIsSubset": [rest, f"${field}"]}
+        with _in_words():
+            found = self._database[collection].find(asked, sort=[("_id", 1)])
+            documents = await found.limit(limit).to_list(None)
+        return [_keyed(bytes(document.raw))[1] for document in documents]
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused.
 

@@ -122,6 +122,16 @@ class StateStore(Protocol):
         """
         ...
 
+    async def holding_all(
+        self, collection: str, field: str, values: Sequence[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Find documents whose indexed list `field` holds every one of the values, by id.
+
+        At most `limit`, and only those whose id is behind `after`; every document where no value
+        is given. It walks along those that hold the first one.
+        """
+        ...
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused."""
         ...

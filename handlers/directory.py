@@ -1,0 +1,194 @@
+"""The directory: users found by what they are, as far as the asker may know of them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from contracts.directory import (
+    DirectoryEntry,
+    DirectoryPage,
+    DirectoryRebuilt,
+    RebuildDirectory,
+    SearchDirectory,
+)
+from contracts.envelope import Finding
+from contracts.messages import Contract
+from handlers.decision import (
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Guard,
+    Put,
+    Reads,
+    Rejected,
+    View,
+)
+from handlers.listing import (
+    DIRECTORY,
+    PREFIX_MIN,
+    Shelf,
+    entry_puts,
+    folded,
+    parts_of,
+    term,
+    ties_span,
+    word_term,
+)
+from handlers.paging import after_of, cursor_of, foreign
+from handlers.rules import finding, reject
+from handlers.signature import reads
+from handlers.spans import Span
+from handlers.visibility import mandate_read, seen, standing_reads
+
+FEW: Final = frozenset({"mpp", "mo", "so", "special", "verifier", "operator"})
+"""Roles that few users have: looked up first, before any word."""
+MANY: Final = frozenset({"limited", "ltd", "plc", "llp", "the", "and", "company", "co", "group"})
+"""Words that many names have: looked up last."""
+
+
+def _question(query: SearchDirectory) -> str:
+    asked = query.model_dump(exclude={"cursor", "limit"})
+    return "directory.search/" + "\x1f".join(f"{name}={value}" for name, value in asked.items())
+
+
+def _wanted(query: SearchDirectory, shelf: Shelf, context: Context) -> Sequence[str]:
+    """The terms that whoever fits has on a shelf; the store walks along the first of them.
+
+    So what few have comes first: a rare role, then words, the longest one before the others.
+    """
+    ranked: list[tuple[int, str]] = []
+    if query.role is not None:
+        ranked.append((0 if query.role in FEW else 4, term(shelf, "role", query.role)))
+    for word in sorted(folded(query.text or ""), key=len, reverse=True):
+        is_short = len(word) <= PREFIX_MIN
+        rank = 5 if word in MANY else 3 if is_short else 1
+        ranked.append((rank, word_term(shelf, word, context.identity)))
+    for kind, value in (("service", query.service), ("area", query.area)):
+        if value is not None:
+            ranked.append((2, term(shelf, kind, value)))
+    if query.status is not None:
+        ranked.append((6, term(shelf, "status", query.status)))
+    return [wanted for _, wanted in sorted(ranked, key=lambda one: one[0])] or [shelf]
+
+
+def _span(query: SearchDirectory, shelf: Shelf, context: Context, *, party: str = "") -> Span:
+    wanted = _wanted(query, shelf, context)
+    first, *rest = [term(shelf, "party", party), *wanted] if party else wanted
+    after = after_of(query.cursor, _question(query), context)
+    return Span("terms", first, after, query.limit, tuple(rest))
+
+
+def _search_reads(query: SearchDirectory, context: Context) -> Reads:
+    yield DIRECTORY, _span(query, "open", context)
+    yield DIRECTORY, _span(query, "kept", context, party=context.sender.user)
+
+
+@reads(_search_reads)
+def search_directory(query: SearchDirectory, view: View, context: Context) -> Contract | Rejected:
+    """Answer with the users that fit and that the asker may know of, a page at a time.
+
+    Rejects: cursor.foreign, directory.no-word
+    Source: U5.
+    """
+    question = _question(query)
+    if findings := (*foreign(query.cursor, question, context), *_without_a_word(query)):
+        return reject(*findings)
+    pages = [view.page(DIRECTORY, span) for span in _spans(query, context)]
+    entries, further = _merged(pages, query.limit)
+    return DirectoryPage(
+        entries=tuple(_shown(entries, view, context)),
+        cursor=cursor_of(further, question, context) if further else None,
+    )
+
+
+def _spans(query: SearchDirectory, context: Context) -> Iterator[Span]:
+    """Where an asker may look: who is provisional sees what everybody sees, and no more."""
+    yield _span(query, "open", context)
+    if context.sender.is_operator:
+        yield _span(query, "kept", context)
+    elif context.sender.status == "confirmed":
+        yield _span(query, "kept", context, party=context.sender.user)
+
+
+def _merged(
+    pages: Sequence[tuple[Sequence[Document], str]], limit: int
+) -> tuple[Sequence[Document], str]:
+    """One page of several, and behind which id the next one begins.
+
+    Behind the end of a page that goes on nothing is known to be complete.
+    """
+    found = {row["_id"]: row for rows, _ in pages for row in rows}
+    ends = [end for _, end in pages if end]
+    ids = sorted(key for key in found if not ends or key <= min(ends))[:limit]
+    is_all = not ends and len(ids) == len(found)
+    return [found[key] for key in ids], "" if is_all or not ids else ids[-1]
+
+
+def _shown(entries: Sequence[Document], view: View, context: Context) -> Iterator[DirectoryEntry]:
+    persons = [entry["_id"] for entry in entries if entry["kind"] == "person"]
+    viewer = context.sender.user
+    view.require(key for person in persons for key in standing_reads("users", person, viewer))
+    if persons:
+        view.require([mandate_read(None, viewer)])
+    for entry in entries:
+        if entry["kind"] != "person":
+            yield DirectoryEntry(**parts_of(entry))
+        elif (name := _name(entry["_id"], view, context)) is not None:
+            yield DirectoryEntry(**parts_of(entry), **name)
+
+
+def _name(person: str, view: View, context: Context) -> Mapping[str, Any] | None:
+    """A person's name, as far as there is one; None where the asker may not read it (any more)."""
+    found = seen("users", person, view, context)
+    if found is None or not found[1].may("read", "name"):
+        return None
+    document, standing = found
+    shown = standing.shown({"name": document.get("name")})
+    return {name: value for name, value in shown.items() if name == "name"}
+
+
+def _without_a_word(query: SearchDirectory) -> Iterator[Finding]:
+    if query.text is not None and not folded(query.text):
+        yield finding(
+            "directory.no-word",
+            "text",
+            expected="at least one letter or digit",
+            got=query.text,
+            advice="Leave `text` out to find whoever fits the rest.",
+        )
+
+
+def _rebuild_reads(command: RebuildDirectory, context: Context) -> Reads:
+    yield "users", _portion(command)
+
+
+def _portion(command: RebuildDirectory) -> Span:
+    return Span.of_all(command.after or "")
+
+
+@reads(_rebuild_reads)
+def rebuild_directory(command: RebuildDirectory, view: View, context: Context) -> Decision:
+    """Write the entries of a portion of the users that are missing or not as they should be.
+
+    Source: the directory, for users who were registered before there was one.
+    """
+    users, further = view.page("users", _portion(command))
+    view.require(
+        [
+            *((DIRECTORY, user["_id"]) for user in users),
+            *(("relations", ties_span(user)) for user in users if user["kind"] == "person"),
+        ]
+    )
+    writes: list[Put] = []
+    guards: list[Guard] = []
+    for user in users:
+        if puts := list(entry_puts(user, (), view, context.identity)):
+            writes += puts
+            guards.append(Guard("users", user))
+    return Accepted(
+        subject=context.sender.user,
+        keyed_to=context.sender.user,
+        reply=DirectoryRebuilt(written=len(writes), after=further or None),
+        writes=tuple(writes),
+        guards=tuple(guards),
+    )
