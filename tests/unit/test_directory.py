@@ -196,7 +196,7 @@ def test_a_delegate_finds_a_person_from_its_mandate_on_until_its_end(decider: De
     assert found(decider, STRANGER, text="zoe") == set()
     # It is nothing to the person any more, and a mandate of an organisation leaves no trace.
     send(decider, "mandate.give.v1", {"delegate": OWNER}, SOLAR)
-    assert decider.documents["directory", SOLAR]["revision"] == 1  # type: ignore[index]
+    assert decider.documents["directory", SOLAR]["revision"] == 1
 
 
 def test_who_is_out_is_listed_to_operators_alone(decider: Decider) -> None:
