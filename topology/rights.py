@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, get_args
 
 from contracts.messages import Role
-from handlers.rights import GROUPS, Relation
+from handlers.rights import GROUPS, LISTED, Relation
 from topology.catalog import Entry
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -60,6 +60,14 @@ A tie is never deleted: when it is over it stays on record with its time, who ma
 ## Who may send what
 
 """  # noqa: E501  prose, a sentence per line
+DIRECTORY: Final = """
+## What the directory tells
+
+Of an organisation that takes part, provisional or confirmed, `directory.search.v1` tells every user the id, the kind, the roles, the status and {groups}, whatever it is to it.
+That is the one exception to the tables.
+A person is told to those alone who may read its name by the table, if they are confirmed; nothing of it counts for others, not even how many there are.
+Who is suspended, rejected or retired is told to operators alone.
+"""  # noqa: E501  prose, a sentence per line
 MEANINGS: Final[Mapping[Relation, str]] = {
     "self": "The user itself, to its own record.",
     "registrant": "Who sent the registration. The front desk counts as nobody's.",
@@ -80,7 +88,7 @@ TITLES: Final[Mapping[str, str]] = {
 
 def page(entries: Mapping[str, Entry]) -> str:
     """The whole page, as Markdown."""
-    return "".join((HEAD, *_roles(entries), *_relations(), *_groups()))
+    return "".join((HEAD, *_roles(entries), *_relations(), *_groups(), *_listed()))
 
 
 def _roles(entries: Mapping[str, Entry]) -> Iterator[str]:
@@ -106,6 +114,11 @@ def _groups() -> Iterator[str]:
         for group, cells in table.items():
             rights = (cells.get(relation, "none") for relation in held)
             yield _line((f"`{group}`", *rights, "none"))
+
+
+def _listed() -> Iterator[str]:
+    groups = " and ".join(f"`{group}`" for group in LISTED)
+    yield DIRECTORY.format(groups=groups)
 
 
 def _head(cells: Iterable[str]) -> Iterator[str]:

@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from workers.cli import access, asking, doctor, measuring, offline, plans, serving
+from workers.cli import access, asking, doctor, measuring, offline, plans, rebuilding, serving
 from workers.cli.faults import FAILED, FAULTS
 
 EPILOG = (
@@ -40,6 +40,10 @@ def build() -> typer.Typer:
     # A group with one command would otherwise be that command.
     keys.callback()(lambda: None)
     app.add_typer(keys, name="keys")
+    directory = typer.Typer(no_args_is_help=True, help="Who is found by whom.")
+    directory.command("rebuild")(rebuilding.rebuild)
+    directory.callback()(lambda: None)
+    app.add_typer(directory, name="directory")
     topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
     topology.command("plan")(plans.plan)
     topology.command("apply")(plans.apply)
