@@ -23,17 +23,23 @@ def rebuild() -> None:
     In portions, each a command of the operator, while the backbone runs; it may be stopped and
     begun again at any time. Ends with 1 if a portion has no outcome.
     """
-    place, scope = Place.of(Settings.read()), uuid4().hex
-    written, after, number = 0, None, 0
+    written, portions = asyncio.run(rebuilt(Place.of(Settings.read())))
+    typer.echo(f"{written} entries written, {portions} portions of users looked at")
+
+
+async def rebuilt(place: Place) -> tuple[int, int]:
+    """Send portion after portion; how many entries were written, and in how many portions."""
+    scope, written, number = uuid4().hex, 0, 0
+    after: str | None = None
     while after is not None or not number:
         number += 1
-        settled = asyncio.run(_portion(place, scope, number, after))
+        settled = await _portion(place, scope, number, after)
         if settled.result != "accepted" or settled.reply is None:
             typer.echo(f"portion {number}: {settled.result}: {settled.message}", err=True)
             raise typer.Exit(UNSETTLED)
         told = json.loads(settled.reply)["data"]
         written, after = written + told["written"], told.get("after")
-    typer.echo(f"{written} entries written, {number} portions of users looked at")
+    return written, number
 
 
 async def _portion(place: Place, scope: str, number: int, after: str | None) -> Settled:
