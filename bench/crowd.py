@@ -13,6 +13,8 @@ from handlers.admission import Delivery
 
 PERSONS: Final = 12
 """Every so many of the users are persons, which nobody but their platform finds."""
+CONFIRMED: Final = 0.7
+"""The share of those who are confirmed."""
 SYLLABLES: Final = (
     "al", "bor", "cas", "den", "el", "fal", "gor", "har", "in", "jur", "kel", "lan", "mor", "nor",
     "or", "pen", "quar", "ros", "sten", "tor", "ul", "ver", "wes", "yar", "zen",
@@ -34,6 +36,7 @@ class Somebody:
     roles: Sequence[str]
     areas: Sequence[str]
     services: Sequence[str]
+    is_confirmed: bool
 
     @classmethod
     def of(cls, number: int) -> "Somebody":
@@ -46,6 +49,7 @@ class Somebody:
             roles=roles,
             areas=sorted(chance.sample(AREAS, chance.choice((1, 1, 1, 2, 3, 14)))),
             services=sorted(chance.sample(SERVICES, chance.choice((0, 1, 1, 2, 3)))),
+            is_confirmed=chance.random() < CONFIRMED,
         )
 
 
@@ -95,7 +99,7 @@ def _question(chance: Random, users: int) -> dict[str, Any]:
             "role": chance.choice(tuple(ROLES)),
             "area": chance.choice(AREAS),
             "service": chance.choice(SERVICES),
-            "status": chance.choice(("provisional", "provisional", "confirmed")),
+            "status": chance.choice(("provisional", "confirmed")),
         }
         some = chance.sample(tuple(filters), chance.randint(3 if shape == "few" else 1, 4))
         asked |= {name: filters[name] for name in some}

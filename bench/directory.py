@@ -11,7 +11,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from statistics import fmean, median
@@ -50,8 +50,8 @@ def register_name(users: int) -> str:
 async def seed(testbed: Testbed, platform: str, users: int) -> tuple[float, float]:
     """Make a register of that many users: seconds for the registrations, and for a rebuild.
 
-    What users say of areas and services is written past the register, so that the rebuild has
-    every entry to write.
+    What users say of areas and services, and that most are confirmed, is written past the register,
+    so that the rebuild has every entry to write.
     """
     database = register_name(users)
     await testbed.copy(BASE, database)
@@ -71,6 +71,9 @@ async def seed(testbed: Testbed, platform: str, users: int) -> tuple[float, floa
             await run([registration(number, platform) for number in numbers], turn)
         registered = time.monotonic()
         await _profiles(testbed, database, users)
+        # Who is confirmed looks among its own persons too.
+        confirmed = {"$set": {"status": "confirmed"}}
+        await testbed.database(database)["users"].update_one({"_id": platform}, confirmed)
         profiled = time.monotonic()
         after: str | None = ""
         turn = 0
@@ -102,14 +105,17 @@ async def _profiles(testbed: Testbed, database: str, users: int) -> None:
         async for row in held["history"].find({"revision": 1}, {"command": 1, "entity": 1})
     }
     changes = (
-        UpdateOne(
-            {"_id": by_command[command]},
-            {"$set": {"profile": {"areas": list(one.areas), "services": list(one.services)}}},
-        )
-        for command, one in ((c, Somebody.of(n)) for n, c in enumerate(commands, 1))
+        UpdateOne({"_id": by_command[command]}, {"$set": _later(Somebody.of(number))})
+        for number, command in enumerate(commands, 1)
     )
     while portion := list(islice(changes, 1000)):
         await held["users"].bulk_write(portion)
+
+
+def _later(one: Somebody) -> Mapping[str, Any]:
+    """What a user becomes after its registration."""
+    status = "confirmed" if one.is_confirmed else "provisional"
+    return {"status": status, "profile": {"areas": list(one.areas), "services": list(one.services)}}
 
 
 @dataclass(slots=True)

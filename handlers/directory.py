@@ -1,7 +1,7 @@
 """The directory: users found by what they are, as far as the asker may know of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 from contracts.directory import (
     DirectoryEntry,
@@ -24,13 +24,14 @@ from handlers.decision import (
     View,
 )
 from handlers.listing import (
+    ACTIVE,
     DIRECTORY,
-    PREFIX_MIN,
-    Shelf,
+    KEPT,
     entry_puts,
     folded,
+    offer_term,
     parts_of,
-    term,
+    shelf_terms,
     ties_span,
     word_term,
 )
@@ -40,47 +41,32 @@ from handlers.signature import reads
 from handlers.spans import Span
 from handlers.visibility import mandate_read, seen, standing_reads
 
-FEW: Final = frozenset({"mpp", "mo", "so", "special", "verifier", "operator"})
-"""Roles that few users have: looked up first, before any word."""
-MANY: Final = frozenset({"limited", "ltd", "plc", "llp", "the", "and", "company", "co", "group"})
-"""Words that many names have: looked up last."""
-
 
 def _question(query: SearchDirectory) -> str:
     asked = query.model_dump(exclude={"cursor", "limit"})
     return "directory.search/" + "\x1f".join(f"{name}={value}" for name, value in asked.items())
 
 
-def _wanted(query: SearchDirectory, shelf: Shelf, context: Context) -> Sequence[str]:
-    """The terms that whoever fits has on a shelf; the store walks along the first of them.
-
-    So what few have comes first: a rare role, then words, the longest one before the others.
-    """
-    ranked: list[tuple[int, str]] = []
+def _span(query: SearchDirectory, shelf: str, context: Context) -> Span:
+    """The page of those who fit, on a shelf."""
+    wanted = [word_term(shelf, word, context.identity) for word in folded(query.text or "")]
     if query.role is not None:
-        ranked.append((0 if query.role in FEW else 4, term(shelf, "role", query.role)))
-    for word in sorted(folded(query.text or ""), key=len, reverse=True):
-        is_short = len(word) <= PREFIX_MIN
-        rank = 5 if word in MANY else 3 if is_short else 1
-        ranked.append((rank, word_term(shelf, word, context.identity)))
-    for kind, value in (("service", query.service), ("area", query.area)):
-        if value is not None:
-            ranked.append((2, term(shelf, kind, value)))
-    if query.status is not None:
-        ranked.append((6, term(shelf, "status", query.status)))
-    return [wanted for _, wanted in sorted(ranked, key=lambda one: one[0])] or [shelf]
-
-
-def _span(query: SearchDirectory, shelf: Shelf, context: Context, *, party: str = "") -> Span:
-    wanted = _wanted(query, shelf, context)
-    first, *rest = [term(shelf, "party", party), *wanted] if party else wanted
+        wanted.append(f"role:{query.role}")
+    if query.area is not None or query.service is not None:
+        wanted.append(offer_term(query.area, query.service))
+    if query.status is not None and shelf != query.status:
+        wanted.append(f"status:{query.status}")
     after = after_of(query.cursor, _question(query), context)
-    return Span("terms", first, after, query.limit, tuple(rest))
+    return Span.of_list("terms", shelf_terms(shelf, wanted), after, query.limit)
+
+
+def _open_shelves(query: SearchDirectory) -> list[str]:
+    return sorted(ACTIVE if query.status is None else ACTIVE & {query.status})
 
 
 def _search_reads(query: SearchDirectory, context: Context) -> Reads:
-    yield DIRECTORY, _span(query, "open", context)
-    yield DIRECTORY, _span(query, "kept", context, party=context.sender.user)
+    for shelf in (*_open_shelves(query), context.sender.user):
+        yield DIRECTORY, _span(query, shelf, context)
 
 
 @reads(_search_reads)
@@ -103,11 +89,13 @@ def search_directory(query: SearchDirectory, view: View, context: Context) -> Co
 
 def _spans(query: SearchDirectory, context: Context) -> Iterator[Span]:
     """Where an asker may look: who is provisional sees what everybody sees, and no more."""
-    yield _span(query, "open", context)
+    shelves = _open_shelves(query)
     if context.sender.is_operator:
-        yield _span(query, "kept", context)
+        shelves.append(KEPT)
     elif context.sender.status == "confirmed":
-        yield _span(query, "kept", context, party=context.sender.user)
+        shelves.append(context.sender.user)
+    for shelf in shelves:
+        yield _span(query, shelf, context)
 
 
 def _merged(
@@ -163,7 +151,7 @@ def _rebuild_reads(command: RebuildDirectory, context: Context) -> Reads:
 
 
 def _portion(command: RebuildDirectory) -> Span:
-    return Span.of_all(command.after or "")
+    return Span.of_list("", (), command.after or "")
 
 
 @reads(_rebuild_reads)

@@ -2,15 +2,15 @@
 
 Every change of a user brings its entry along in the same decision; no handler writes one itself.
 
-An entry has terms, by which it is found. Each begins with a shelf: `open` is for everybody's eyes,
-`kept` for those of operators, and of the parties that a term names. So whoever asks walks along
-what it may see alone, and the time of an answer tells nothing of the rest.
+An entry has terms, by which it is found. Each begins with a shelf: the status, for everybody's
+eyes; `kept`, for those of operators; a user's id, for those of this user. Whoever asks looks along
+shelves of what it may see alone, so that neither an answer nor its time tells of the rest.
 """
 
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from contracts.messages import register_of_entity
 from handlers.decision import Document, Drop, Issuer, Put, Secret, View
@@ -25,7 +25,9 @@ PREFIX_MIN: Final = 3
 """The fewest characters that find a longer word."""
 WORD_MAX: Final = 24
 """Longer words are known by so many of their characters."""
-PARTIES_MAX: Final = 200
+KEPT: Final = "kept"
+"""The shelf of what is not for everybody."""
+PARTIES_MAX: Final = 20
 """How many parties may find one person by the directory; any more ask by its id."""
 _SEALED_LENGTH: Final = 16
 _SINGLE: Final = str.maketrans(
@@ -33,8 +35,6 @@ _SINGLE: Final = str.maketrans(
 )
 """Letters that Unicode does not take apart into a letter and an accent."""
 _APOSTROPHES: Final = re.compile("['\u2019\u02bc`\u00b4]")
-
-Shelf = Literal["open", "kept"]
 
 
 def folded(text: str) -> list[str]:
@@ -44,37 +44,42 @@ def folded(text: str) -> list[str]:
     return list(dict.fromkeys(word[:WORD_MAX] for word in re.findall(r"[^\W_]+", bare)))
 
 
-def term(shelf: Shelf, kind: str, value: str) -> str:
-    """One term, such as `open/role:fsp`."""
-    return f"{shelf}/{kind}:{value}"
+def shelf_terms(shelf: str, named: Iterable[str]) -> list[str]:
+    """Terms as they stand on a shelf, such as `confirmed/role:fsp`; of none, the shelf itself."""
+    return [f"{shelf}/{one}" for one in named] or [shelf]
 
 
-def word_term(shelf: Shelf, word: str, identity: Issuer) -> str:
-    """The term of a word; on the kept shelf a fingerprint, since it may be of a person's name."""
-    if shelf == "open":
-        return term(shelf, "word", word)
-    return term(shelf, "word", identity.fingerprint("directory", word)[:_SEALED_LENGTH])
+def word_term(shelf: str, word: str, identity: Issuer) -> str:
+    """The term of a word; a fingerprint on what is not for everybody: it may be a person's."""
+    sealed = shelf not in ACTIVE
+    return f"word:{identity.fingerprint(DIRECTORY, word)[:_SEALED_LENGTH] if sealed else word}"
+
+
+def offer_term(area: str | None, service: str | None) -> str:
+    """The term of an area, a service, or of both together, which few have of those with either."""
+    return f"area:{area or ''} service:{service or ''}"
 
 
 def entry_of(user: Document, known: Iterable[str], identity: Issuer) -> dict[str, Any]:
     """A user's entry but for its revision; `known` are the parties that have or had a tie to it."""
     is_person, is_active = user["kind"] == "person", user["status"] in ACTIVE
-    shelf: Shelf = "kept" if is_person or not is_active else "open"
     name, profile = (_plain(user.get(group)) for group in LISTED)
     areas, services = (list((profile or {}).get(part) or ()) for part in ("areas", "services"))
-    of_whom = [*parties(user), *known] if is_person else []
     # Nobody but operators is shown who takes no part.
-    readers = sorted(set(of_whom[:PARTIES_MAX]))
+    of_whom = dict.fromkeys([*parties(user), *known] if is_person else ())
+    readers = sorted(list(of_whom)[:PARTIES_MAX])
+    if is_person or not is_active:
+        shelves = [KEPT, *(readers if is_active else ())]
+    else:
+        shelves = [user["status"]]
     prefixes = {part for word in folded(name or "") for part in _beginnings(word)}
-    terms = {
-        shelf,
-        term(shelf, "status", user["status"]),
-        *(term(shelf, "role", role) for role in user["roles"]),
-        *(term(shelf, "area", area) for area in areas),
-        *(term(shelf, "service", service) for service in services),
-        *(term(shelf, "party", party) for party in readers if is_active),
-        *(word_term(shelf, part, identity) for part in prefixes),
-    }
+    plain = {f"status:{user['status']}", *(f"role:{role}" for role in user["roles"])}
+    offers = {offer_term(a, s) for a in (None, *areas) for s in (None, *services)}
+    plain |= offers - {offer_term(None, None)}
+    terms = set(shelves)
+    for shelf in shelves:
+        words = {word_term(shelf, part, identity) for part in prefixes}
+        terms.update(shelf_terms(shelf, plain | words))
     return {
         "_id": user["_id"],
         "kind": user["kind"],

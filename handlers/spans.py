@@ -1,6 +1,6 @@
 """Which documents make a page: what a decision reads where it does not know their ids."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,28 +13,21 @@ class Span:
     """A page of the documents whose indexed `field` holds `value`, in the order of their ids."""
 
     field: str
-    """Empty for every document of the collection."""
     value: str
     after: str = ""
     """The id behind which the page begins."""
     limit: int = PAGE
     """How many documents the page has at most."""
-    also: tuple[str, ...] | None = None
-    """Of a field that is a list: what it holds besides; the store walks along `value`, so that is
-    to be the rarest of them."""
+    all_of: tuple[str, ...] | None = None
+    """In place of a value, where the field is a list: all that it holds."""
 
     @classmethod
-    def of_all(cls, after: str) -> "Span":
-        """A page of a whole collection."""
-        return cls("", "", after, also=())
-
-    @property
-    def values(self) -> tuple[str, ...]:
-        """All that a list must hold."""
-        return (self.value, *(self.also or ())) if self.field else ()
+    def of_list(cls, field: str, all_of: Iterable[str], after: str, limit: int = PAGE) -> "Span":
+        """A page of the documents whose indexed list holds all of these; of none, of every one."""
+        return cls(field, "", after, limit, tuple(all_of))
 
     def holds(self, document: Mapping[str, Any]) -> bool:
         """Whether a document's field holds what is asked for, wherever its id may be."""
-        if self.also is None:
+        if self.all_of is None:
             return bool(document.get(self.field) == self.value)
-        return set(self.values) <= set(document.get(self.field) or ())
+        return not self.all_of or set(self.all_of) <= set(document.get(self.field) or ())

@@ -128,7 +128,7 @@ class StateStore(Protocol):
         """Find documents whose indexed list `field` holds every one of the values, by id.
 
         At most `limit`, and only those whose id is behind `after`; every document where no value
-        is given. It walks along those that hold the first one.
+        is given. How long it takes depends on how many hold any of the values.
         """
         ...
 
