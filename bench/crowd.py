@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any, Final
+from zlib import crc32
 
 from bench.load import envelope
 from contracts.taxonomy import GSP_GROUPS, OPERATOR
@@ -19,7 +20,10 @@ SYLLABLES: Final = (
     "al", "bor", "cas", "den", "el", "fal", "gor", "har", "in", "jur", "kel", "lan", "mor", "nor",
     "or", "pen", "quar", "ros", "sten", "tor", "ul", "ver", "wes", "yar", "zen",
 )  # fmt: skip
-WORDS: Final = tuple(a + b + c for a in SYLLABLES for b in SYLLABLES for c in ("", *SYLLABLES[:4]))
+WORDS: Final = sorted(
+    (a + b + c for a in SYLLABLES for b in SYLLABLES for c in ("", *SYLLABLES[:4])),
+    key=lambda made: crc32(made.encode()),
+)
 """Made-up words of names; the first are in many names, the last in few, as in any language."""
 TRADES: Final = ("Power", "Energy", "Solar", "Wind", "Renewables", "Storage", "Flex", "Networks")
 FORMS: Final = ("Limited", "Ltd", "PLC", "LLP")

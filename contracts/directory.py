@@ -59,7 +59,7 @@ class SearchDirectory(Query, type="directory.search.v1", senders=EVERYBODY, acce
     service: ServiceCode | None = None
     status: UserStatus | None = None
     limit: Annotated[StrictInt, Field(ge=1, le=ENTRIES_MAX)] = 50
-    """Entries of a page at most."""
+    """Entries of a page at most; one that has fewer need not be the last."""
     cursor: Annotated[str, Field(max_length=100)] | None = None
 
 

@@ -1,7 +1,7 @@
 """The directory: users found by what they are, as far as the asker may know of them."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from contracts.directory import (
     DirectoryEntry,
@@ -25,9 +25,12 @@ from handlers.decision import (
 )
 from handlers.listing import (
     ACTIVE,
+    BEGINNINGS,
     DIRECTORY,
     KEPT,
+    beginnings,
     entry_puts,
+    fits,
     folded,
     offer_term,
     parts_of,
@@ -41,6 +44,17 @@ from handlers.signature import reads
 from handlers.spans import Span
 from handlers.visibility import mandate_read, seen, standing_reads
 
+FEW: Final = frozenset({"mpp", "mo", "so", "special", "verifier", "operator"})
+"""Roles that few users have."""
+MANY: Final = frozenset(
+    {
+        "and", "co", "company", "energy", "farm", "group", "limited", "llp", "ltd", "network",
+        "networks", "of", "plc", "power", "renewable", "renewables", "services", "solar", "storage",
+        "the", "uk", "wind",
+    }
+)  # fmt: skip
+"""Words that many names of this market have."""
+
 
 def _question(query: SearchDirectory) -> str:
     asked = query.model_dump(exclude={"cursor", "limit"})
@@ -48,14 +62,18 @@ def _question(query: SearchDirectory) -> str:
 
 
 def _span(query: SearchDirectory, shelf: str, context: Context) -> Span:
-    """The page of those who fit, on a shelf."""
-    wanted = [word_term(shelf, word, context.identity) for word in folded(query.text or "")]
+    """The page of those who fit, on a shelf: what few have stands first."""
+    ranked = []
+    for word in sorted(folded(query.text or ""), key=len, reverse=True):
+        begins = word_term(shelf, beginnings(word)[-1], context.identity)
+        ranked.append((4 if word in MANY or len(word) < BEGINNINGS[-1] else 1, begins))
     if query.role is not None:
-        wanted.append(f"role:{query.role}")
+        ranked.append((0 if query.role in FEW else 3, f"role:{query.role}"))
     if query.area is not None or query.service is not None:
-        wanted.append(offer_term(query.area, query.service))
+        ranked.append((2, offer_term(query.area, query.service)))
     if query.status is not None and shelf != query.status:
-        wanted.append(f"status:{query.status}")
+        ranked.append((5, f"status:{query.status}"))
+    wanted = dict.fromkeys(name for _, name in sorted(ranked, key=lambda one: one[0]))
     after = after_of(query.cursor, _question(query), context)
     return Span.of_list("terms", shelf_terms(shelf, wanted), after, query.limit)
 
@@ -81,8 +99,10 @@ def search_directory(query: SearchDirectory, view: View, context: Context) -> Co
         return reject(*findings)
     pages = [view.page(DIRECTORY, span) for span in _spans(query, context)]
     entries, further = _merged(pages, query.limit)
+    words = folded(query.text or "")
+    shown = _shown(entries, view, context)
     return DirectoryPage(
-        entries=tuple(_shown(entries, view, context)),
+        entries=tuple(one for one in shown if fits(one.name or "", words)),
         cursor=cursor_of(further, question, context) if further else None,
     )
 

@@ -21,8 +21,9 @@ from handlers.visibility import RELATIONS, parties
 DIRECTORY: Final = "directory"
 ACTIVE: Final = frozenset({"provisional", "confirmed"})
 """Statuses in which a user takes part."""
-PREFIX_MIN: Final = 3
-"""The fewest characters that find a longer word."""
+BEGINNINGS: Final = (3, 5)
+"""Lengths of the beginnings by which a word is found; of what begins with more, or with one between
+them, the name is looked at. Each of them costs every registration a row of the index."""
 WORD_MAX: Final = 24
 """Longer words are known by so many of their characters."""
 KEPT: Final = "kept"
@@ -72,8 +73,10 @@ def entry_of(user: Document, known: Iterable[str], identity: Issuer) -> dict[str
         shelves = [KEPT, *(readers if is_active else ())]
     else:
         shelves = [user["status"]]
-    prefixes = {part for word in folded(name or "") for part in _beginnings(word)}
-    plain = {f"status:{user['status']}", *(f"role:{role}" for role in user["roles"])}
+    prefixes = {part for word in folded(name or "") for part in beginnings(word)}
+    plain = {f"role:{role}" for role in user["roles"]}
+    if shelves != [user["status"]]:
+        plain.add(f"status:{user['status']}")
     offers = {offer_term(a, s) for a in (None, *areas) for s in (None, *services)}
     plain |= offers - {offer_term(None, None)}
     terms = set(shelves)
@@ -93,9 +96,18 @@ def entry_of(user: Document, known: Iterable[str], identity: Issuer) -> dict[str
     }
 
 
-def _beginnings(word: str) -> Iterator[str]:
-    yield word
-    yield from (word[:length] for length in range(PREFIX_MIN, len(word)))
+def beginnings(word: str) -> list[str]:
+    """The beginnings of a word that are terms, the longest one last; of a short word itself."""
+    return [word[:length] for length in BEGINNINGS if length <= len(word)] or [word]
+
+
+def fits(name: str, words: Sequence[str]) -> bool:
+    """Whether each of the words is one of the name's, or begins one with enough characters."""
+    own = folded(name)
+    return all(
+        any(one == word or (len(word) >= BEGINNINGS[0] and one.startswith(word)) for one in own)
+        for word in words
+    )
 
 
 def _plain(value: Any) -> Any:

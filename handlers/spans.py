@@ -23,7 +23,11 @@ class Span:
 
     @classmethod
     def of_list(cls, field: str, all_of: Iterable[str], after: str, limit: int = PAGE) -> "Span":
-        """A page of the documents whose indexed list holds all of these; of none, of every one."""
+        """A page of the documents whose indexed list holds all of these; of none, of every one.
+
+        What is held by few stands first, since the store looks along one of the first ones.
+        For reading: a list that was asked for does not come with them, since it may be long.
+        """
         return cls(field, "", after, limit, tuple(all_of))
 
     def holds(self, document: Mapping[str, Any]) -> bool:

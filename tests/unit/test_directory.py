@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from handlers.admission import Arrival, Limits, admit
 from handlers.decision import Drop, Put, Secret, View
 from handlers.listing import PARTIES_MAX, entry_of, folded, listing_puts, ties_span
-from handlers.spans import PAGE
+from handlers.spans import PAGE, Span
 from tests.builders import OWNER, PLATFORM, STRANGER, command, issued, user, user_document
-from tests.decider import VAULT, Decider, reply, rules, said
+from tests.decider import RULEBOOK, VAULT, Decider, reply, rules, said
+from topology.catalog import contracts_of
 
 SOLAR: Final = issued("USR", 11_000)
 PERSON: Final = issued("USR", 12_000)
@@ -113,6 +115,12 @@ def test_an_organisation_is_listed_to_everybody_with_what_it_is(decider: Decider
         ({"text": "lodz"}, {SOLAR}),
         ({"text": "ENERGIE solar"}, {SOLAR}),
         ({"text": "sol"}, {SOLAR}),
+        ({"text": "sola"}, {SOLAR}),
+        ({"text": "energ"}, {SOLAR}),
+        ({"text": "strange"}, {STRANGER}),
+        ({"text": "strangers"}, set()),
+        ({"text": "exampx"}, set()),
+        ({"text": "exampler"}, set()),
         ({"text": "so"}, set()),
         ({"text": "oneill"}, {OWNER}),
         ({"text": "o’neill"}, {OWNER}),
@@ -123,6 +131,31 @@ def test_whoever_is_listed_fits_all_that_is_asked_for(
     decider: Decider, asked: dict[str, Any], expected: set[str]
 ) -> None:
     assert found(decider, **asked) == expected
+
+
+def test_what_few_have_is_looked_for_first(decider: Decider) -> None:
+    """The store looks along one of the first two terms, and only at the rest."""
+    data = {"text": "Limited Kelorbor Solar Kel", "area": "_A", "service": "DC", "role": "so"}
+    (span, *_) = search_spans(decider, data)
+    ordered = [
+        "role:so",
+        "word:kelor",
+        "area:_A service:DC",
+        "word:limit",
+        "word:solar",
+        "word:kel",
+    ]
+    assert span.all_of == tuple(f"confirmed/{one}" for one in ordered)
+    data = {"text": "Kelorbor Kelorx", "role": "owner", "area": "_A"}
+    (span, *_) = search_spans(decider, data)
+    ordered = ["word:kelor", "area:_A service:", "role:owner"]
+    assert span.all_of == tuple(f"confirmed/{one}" for one in ordered)
+
+
+def search_spans(decider: Decider, data: Mapping[str, Any]) -> list[Span]:
+    arrival = admit(command("directory.search.v1", data), contracts_of(RULEBOOK.handlers), Limits())
+    assert isinstance(arrival, Arrival)
+    return [key for _, key in RULEBOOK.reads(arrival, decider.now) if isinstance(key, Span)]
 
 
 def test_words_are_folded() -> None:

@@ -73,7 +73,8 @@ class MemoryStore:
         stored, wanted = map(decode, self._documents.get(collection, {}).values()), set(values)
         behind = [d for d in stored if str(d["_id"]) > after]
         found = [d for d in behind if not wanted or wanted <= set(d.get(field) or ())]
-        return sorted(found, key=lambda d: str(d["_id"]))[:limit]
+        rows = sorted(found, key=lambda d: str(d["_id"]))[:limit]
+        return [{n: v for n, v in d.items() if not wanted or n != field} for d in rows]
 
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced or Refused."""

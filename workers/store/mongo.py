@@ -18,6 +18,7 @@ from workers.store.driver import Driver
 from workers.store.faults import UNKNOWN_COMMIT, translated
 from workers.store.indexes import INDEXES, Index
 from workers.store.leases import RELEASE, RUN_OUT, free_for, holder, renewal, takeover
+from workers.store.lists import find_all_of
 from workers.store.protocol import (
     Commit,
     Fenced,
@@ -119,18 +120,10 @@ class MongoStore:
     async def holding_all(
         self, collection: str, field: str, values: Sequence[str], limit: int, after: str = ""
     ) -> Sequence[Mapping[str, Any]]:
-        """Find documents whose indexed list `field` holds every one of the values, by id.
-
-        The planner tries each value's part of the index in turn and goes on with the quickest. It
-        does so every time: with a hint it does not keep to what was quickest for other values.
-        """
-        asked: dict[str, Any] = {"_id": {"$gt": after}}
-        hint: Any = [("_id", 1)]
-        if values:
-            asked[field] = {"$all": list(values)}
-            hint = [(field, 1), ("_id", 1)]
+        """Find documents whose indexed list `field` holds every one of the values, by id."""
+        asked, without, hint = find_all_of(field, values, after)
         with _in_words():
-            found = self._database[collection].find(asked, sort=[("_id", 1)], hint=hint)
+            found = self._database[collection].find(asked, without, sort=[("_id", 1)], hint=hint)
             documents = await found.limit(limit).to_list(None)
         return [_keyed(bytes(document.raw))[1] for document in documents]
 

@@ -128,7 +128,8 @@ class StateStore(Protocol):
         """Find documents whose indexed list `field` holds every one of the values, by id.
 
         At most `limit`, and only those whose id is behind `after`; every document where no value
-        is given. How long it takes depends on how many hold any of the values.
+        is given. They come without that list, which may be long. It looks along those that hold one
+        of the first two values: name first what few hold.
         """
         ...
 
