@@ -1,6 +1,5 @@
 """The requirement's scenario of users, U1 to U9, over real servers, as its steps are numbered."""
 
-import asyncio
 import time
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -145,7 +144,7 @@ async def u4_no_interest_without_the_agreement(scene: Scene) -> None:
     assert (read["text"], read["signed"]) == (TERMS, 0)
     await accepted(fsp, "agreement.sign.v1", {"id": "mo1-terms", "sha256": read["sha256"]})
     await scene.told(mo1=["agreement.signed.v1"])
-    assert (await accepted(fsp, "interest.express.check.v1", wish))["verdict"] == "accepted"
+    assert (await accepted(fsp, "interest.express.check.v1", wish))["verdict"] == "acceptable"
 
 
 async def u5_three_markets_hear_of_the_interest(scene: Scene) -> None:
@@ -241,7 +240,7 @@ async def u8_the_system_operator_gets_its_role(scene: Scene) -> None:
     assert (await refused(so, "interest.list.v1", {"side": "received"}))["code"] == "sender.role"
     wish = {"id": so.user, "roles": ["so"], "sub_roles": ["planning", "dispatch"]}
     given = await accepted(scene.operator, "user.grant-role.v1", wish)
-    assert (given["roles"], given["sub_roles"]) == (["so"], ["planning", "dispatch"])
+    assert (given["roles"], given["sub_roles"]) == (["so"], ["dispatch", "planning"])
     assert (given["status"], given["roles_requested"]) == ("provisional", [])
     await accepted(scene.operator, "user.confirm.v1", {"id": so.user})
     await scene.told(so=["user.roles-granted.v1", "user.confirmed.v1"])
