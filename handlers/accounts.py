@@ -5,20 +5,10 @@ from typing import Final
 
 from contracts.accounts import AccountChanged, AccountEnded, AccountState, EndAccount, SetAccount
 from contracts.envelope import Finding
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Drop,
-    Put,
-    Reads,
-    Secret,
-    Span,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Drop, Put, Reads, Secret, View
 from handlers.rules import Rule, check, finding, reject
 from handlers.signature import reads
+from handlers.spans import Span
 
 ACCOUNTS_MAX: Final = 10
 """How many accounts a user may have."""

@@ -10,19 +10,11 @@ from contracts.messages import Event, Request, known
 from handlers.accounts import COLLECTION, user_of
 from handlers.bookkeeping import unattributed
 from handlers.conditions import CONDITIONS, put
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Handled,
-    Reads,
-    Span,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Handled, Reads, View
 from handlers.post import Post
 from handlers.rules import Rule, check, finding
 from handlers.signature import reads
+from handlers.spans import Span
 from handlers.visibility import own
 
 PAUSE: Final = timedelta(milliseconds=100)
