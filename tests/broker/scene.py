@@ -1,13 +1,29 @@
-"""A cast on a backbone, and after each scene who was told what: those concerned, and nobody else."""
+"""A cast on a backbone, and after each scene who was told what, and that nobody else was."""
 
 import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final, Self
 
 from tests.spine import Platform, Received, Spine, eventually, user
 
 Given = dict[str, Any]
+MARKETS: Final = ("mo1", "mo2", "mo3")
+FSP: Final = {
+    "name": "Harbour Flex Ltd", "roles": ["fsp"], "claims": {"company_number": "01234567"},
+}  # fmt: skip
+COMMERCIAL: Final[dict[str, Any]] = {
+    "address": {"line_1": "1 Quay Street", "town": "Exampleton", "postcode": "SW1A 1AA"},
+    "contacts": [{"name": "Bo Desk", "email": "bo@example.com"}],
+    "bank": {"account_name": "Harbour Flex", "sort_code": "202015", "account_number": "31926819"},
+    "insurance": {"insurer": "Acme Mutual", "reference": "P-1"},
+}
+SHARED: Final = ["bank", "contacts"]
+TERMS: Final = "Deliver what was sold."
+INTEREST: Final[dict[str, Any]] = {
+    "services": ["DFS"], "areas": ["_A"], "note": "Four batteries.", "groups": SHARED,
+}  # fmt: skip
 REPLAYED: Final = "event.replay-ended.v1"
 
 
@@ -120,3 +136,23 @@ class Scene:
         """How many events there are for a party, by its own count."""
         rows = await self.spine.raw("sequences", _id=party.user)
         return int(rows[0]["last"]) if rows else 0
+
+
+async def the_market_is_there(scene: Scene) -> None:
+    """Three MOs and a verifier, whom the operator has registered and confirmed."""
+    for part in (*MARKETS, "verifier"):
+        role = "verifier" if part == "verifier" else "mo"
+        given = await scene.enter(part, scene.operator, name=f"The {part} Ltd", roles=[role])
+        await accepted(scene.operator, "user.confirm.v1", {"id": given["id"]})
+    both = ["user.registered.v1", "user.confirmed.v1"]
+    await scene.told(mo1=both, mo2=both, mo3=both, verifier=both)
+
+
+async def groups(reader: Platform, user_id: str) -> dict[str, Any]:
+    """The groups of a user that a reader is shown, but for what whoever is related may read."""
+    shown = await accepted(reader, "user.get.v1", {"id": user_id})
+    return {name: value for name, value in shown.items() if name in COMMERCIAL}
+
+
+def now() -> str:
+    return datetime.now(UTC).isoformat()
