@@ -10,7 +10,7 @@ from tests.spine import Platform, Received, Spine, eventually, user
 
 Given = dict[str, Any]
 MARKETS: Final = ("mo1", "mo2", "mo3")
-FSP: Final = {
+FSP: Final[dict[str, Any]] = {
     "name": "Harbour Flex Ltd", "roles": ["fsp"], "claims": {"company_number": "01234567"},
 }  # fmt: skip
 COMMERCIAL: Final[dict[str, Any]] = {
