@@ -117,6 +117,9 @@ def _header_findings(arrival: Arrival, handler: Handler, now: datetime) -> Itera
         yield _finding("envelope.unsupported", "dataref", "data in the message", header.dataref)
     if header.onbehalfof is not None and not handler.contract.for_another:
         yield _finding("envelope.unsupported", "onbehalfof", "none on this type", header.onbehalfof)
+    elif header.onbehalfof is not None and arrival.user == FRONT_DESK:
+        expected = "none at the front desk, which acts for nobody"
+        yield _finding("envelope.unsupported", "onbehalfof", expected, header.onbehalfof)
     if arrival.user == FRONT_DESK and not _is_uuid(arrival.id):
         yield _finding("message.id-format", "id", "a UUID, since the account is shared", arrival.id)
 
