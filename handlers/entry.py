@@ -92,14 +92,16 @@ def _not_confirmed(sender: Sender, handler: Handler) -> Rejected | None:
     )
 
 
-def over_quota(per_minute: int, other_account: str) -> Finding:
-    """Say that an ordinary account has sent more than its quota, and which one has none."""
+def over_quota(per_minute: int, other_account: str | None) -> Finding:
+    """Say that an account has sent more than its quota, and which one has none, if any has."""
+    what = "commands" if other_account else "queries and checks"
+    instead = f" or with {other_account}, which is for bulk loads" if other_account else ""
     return Finding(
         rule="message.quota",
         field="",
-        expected=f"at most {per_minute} commands made within a minute by this account",
+        expected=f"at most {per_minute} {what} made within a minute by this account",
         got="",
-        advice=f"Send it under a new id, later or with {other_account}, which is for bulk loads.",
+        advice=f"Send it under a new id, later{instead}.",
     )
 
 
