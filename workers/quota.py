@@ -22,8 +22,7 @@ Minutes = OrderedDict[datetime, int]
 
 @dataclass(slots=True)
 class Quota:
-    """Counts an account's commands, or queries, by the minute in which they were made, of the last
-    hour.
+    """Counts an account's commands, or queries, by the minute of their making, for an hour.
 
     By their own time, so that what piled up during an outage is nobody's fault; who lies about it
     gets an hour's quota at once and no more. A new owner of the mailbox begins at zero.
