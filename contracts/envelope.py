@@ -107,8 +107,8 @@ class CheckPassed(Contract):
     """Of a registration: for each of its roles what evidence would find missing, such as
     `address.postcode`; it is accepted without."""
     audience: int | None = None
-    """Of a broadcast: how many users it would reach; fewer than 5 are counted as 0, so that nobody
-    is found by drawing smaller and smaller areas."""
+    """Of a broadcast: how many users it would reach, rounded down to 5, 10, 20, 50, 100, 200 and so
+    on; fewer than 5 are counted as 0. So nobody is found by comparing areas."""
     audience_is_whole: bool | None = None
     """Of a broadcast: false where the area is too full to be counted to the end."""
 

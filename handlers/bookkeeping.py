@@ -120,6 +120,8 @@ def dead_letter_put(case: Case, reason: str, fault: Document | None) -> Put:
         "message_id": delivery.message_id,
         "content_encoding": delivery.content_encoding,
     }
+    if delivery.cursor is not None:
+        envelope["cursor"] = delivery.cursor  # how far a fact has been told
     document = {
         "_id": key,
         "revision": 1,

@@ -21,7 +21,7 @@ from handlers.case import Case, Kind, Outcome
 from handlers.decision import Context, Handled, Put, Rejected
 from handlers.entry import sender_of
 from handlers.letters import Letter
-from handlers.parking import LADDER, WAITING_MAX, Contended, touched
+from handlers.parking import LADDER, WAITING_MAX, Contended, Full, touched
 from handlers.rules import reject
 
 STACK_CHARACTERS_MAX: Final = 4096
@@ -140,13 +140,20 @@ def behind(case: Case, arrival: Arrival, keys: frozenset[str]) -> Outcome:
     """Wait for a command that came before and touches the same; who waits already stays."""
     place = case.parking
     if place.is_full and arrival.delivery.ticket is None:
-        return poisoned(case, TOO_MANY, "exhausted")
+        return _no_place(case, arrival)
     put = (
         ()
         if arrival.delivery.ticket
         else (place.put(case.index, arrival, keys, case.now, AT_ONCE),)
     )
     return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), put)
+
+
+def _no_place(case: Case, arrival: Arrival) -> Outcome:
+    """A command's sender is told that it is held; of a fact nobody would know."""
+    if arrival.is_fact:
+        raise Full(str(TOO_MANY))
+    return poisoned(case, TOO_MANY, "exhausted")
 
 
 def deferred(case: Case, arrival: Arrival, error: Contended) -> Outcome:
@@ -156,7 +163,7 @@ def deferred(case: Case, arrival: Arrival, error: Contended) -> Outcome:
     if attempt >= len(LADDER):
         return poisoned(case, error, "exhausted")
     if ticket is None and case.parking.is_full:
-        return poisoned(case, TOO_MANY, "exhausted")
+        return _no_place(case, arrival)
     keys = touched(case.reads(arrival), arrival)
     put = case.parking.put(case.index, arrival, keys, case.now, LADDER[attempt])
     return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), (put,))

@@ -92,14 +92,16 @@ def _not_confirmed(sender: Sender, handler: Handler) -> Rejected | None:
     )
 
 
-def over_quota(per_minute: int, other_account: str) -> Finding:
-    """Say that an ordinary account has sent more than its quota, and which one has none."""
+def over_quota(per_minute: int, other_account: str | None) -> Finding:
+    """Say that an account has sent more than its quota, and which one has none, if any has."""
+    what = "commands" if other_account else "queries and checks"
+    instead = f" or with {other_account}, which is for bulk loads" if other_account else ""
     return Finding(
         rule="message.quota",
         field="",
-        expected=f"at most {per_minute} commands made within a minute by this account",
+        expected=f"at most {per_minute} {what} made within a minute by this account",
         got="",
-        advice=f"Send it under a new id, later or with {other_account}, which is for bulk loads.",
+        advice=f"Send it under a new id, later{instead}.",
     )
 
 
@@ -117,6 +119,9 @@ def _header_findings(arrival: Arrival, handler: Handler, now: datetime) -> Itera
         yield _finding("envelope.unsupported", "dataref", "data in the message", header.dataref)
     if header.onbehalfof is not None and not handler.contract.for_another:
         yield _finding("envelope.unsupported", "onbehalfof", "none on this type", header.onbehalfof)
+    elif header.onbehalfof is not None and arrival.user == FRONT_DESK:
+        expected = "none at the front desk, which acts for nobody"
+        yield _finding("envelope.unsupported", "onbehalfof", expected, header.onbehalfof)
     if arrival.user == FRONT_DESK and not _is_uuid(arrival.id):
         yield _finding("message.id-format", "id", "a UUID, since the account is shared", arrival.id)
 

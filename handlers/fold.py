@@ -25,7 +25,7 @@ from handlers.endings import (
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.listing import listing_puts
-from handlers.parking import COLLECTION, Contended, Parking, Waiting, row_of, touched
+from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_of, touched
 from handlers.rules import reject
 from handlers.visibility import reply_to_sender
 
@@ -100,7 +100,7 @@ def _guarded(case: Case, rows: Callable[[Outcome], RowsT]) -> tuple[Outcome, Row
                 raise
             outcome = rejected(case, case.arrival, reject(*error.findings))
             return _closed(case, outcome, rows)
-    except NotLoadedError:
+    except (NotLoadedError, Full):
         raise
     except Exception as error:  # noqa: BLE001  one of two in the hot path: a bug costs one message
         return _closed(case, poisoned(case, error, "poisoned"), rows)

@@ -24,6 +24,10 @@ class Contended(Exception):
     """One command, alone, lost against other commits again and again: it waits its turn."""
 
 
+class Full(Contended):
+    """A fact would have to wait and there is no place: its lane stands still; it is not lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """A command that waits in its lane; `id` sorts by arrival."""

@@ -16,6 +16,7 @@ from contracts.users import (
 from handlers.accounts import first_accounts
 from handlers.claiming import claim_keys, claim_writes
 from handlers.decision import (
+    RESERVED,
     Accepted,
     Context,
     Decision,
@@ -73,7 +74,7 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
         return reject(*linked)
     writes = [Put("users", sealed(document))]
     writes += [w for w in claim_writes(None, document, view, context) if isinstance(w, Put)]
-    if context.on_behalf_of is not None:
+    if context.on_behalf_of is not None and context.sender.user not in RESERVED:
         writes.append(Put(RELATIONS, _mandate(user, context)))
     writes += reference_link(user, context)
     if command.account_key_hash is not None:
@@ -136,7 +137,10 @@ def _roles(command: RegisterUser, context: Context) -> tuple[list[Role], list[Ro
 
 
 def _mandate(user: str, context: Context) -> Document:
-    """Who registers another acts for it, until the user itself confirms or ends that."""
+    """Who registers another acts for it, until the user itself confirms or ends that.
+
+    Not an account that others share: what it is to a user, all of them would be.
+    """
     tie = {"as": "delegate", "from": context.now, "until": None, "provisional": True}
     return recorded(user, context.sender.user, [tie])
 

@@ -103,6 +103,9 @@ class AccountLimits:
         return (("max-channels", self.channels_max), ("max-connections", connections))
 
 
+FRONT_DESK_LIMITS: Final = AccountLimits(connections_max=1000, channels_max=4000)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that `topology apply` makes."""
@@ -244,6 +247,7 @@ def _front_desk(entries: Mapping[str, Entry]) -> Account:
         names.FRONT_DESK,
         write=f"^{re.escape(names.COMMANDS)}$",
         topics=((names.COMMANDS, keys, NOTHING),),
+        limits=FRONT_DESK_LIMITS.of(is_let_in=True),
     )
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -71,6 +71,11 @@ class Desired:
         gone = {row["_id"] for row in rows} | ({named} if named is not None else set())
         return cls(user, keys, frozenset(gone - keys.keys()), status)
 
+    def without(self, former: "Desired") -> "Desired":
+        """Take away also what was made, or was to be taken away, a round before."""
+        gone = self.gone | former.gone | former.keys.keys()
+        return replace(self, gone=frozenset(gone - self.keys.keys()))
+
     def plan(self, limits: AccountLimits) -> Plan:
         """What is to be at the broker."""
         return user_plan(self.user, {name: bool(key) for name, key in self.keys.items()}, limits)
@@ -123,12 +128,13 @@ class AccountWorker:
         """Bring the broker to what the register says of a user; repeating it is harmless.
 
         It is read again afterwards: of two processes that work for one user at the same time, the
-        one with the older documents might have been the last to write.
+        one with the older documents might have been the last to write. What was made by them and is
+        not wanted any more is taken away, though no row names it any more.
         """
         wanted = await self._desired(user, named)
         while True:
             await self._make(wanted)
-            now = await self._desired(user, named)
+            now = (await self._desired(user, named)).without(wanted)
             if now == wanted:
                 break
             wanted = now

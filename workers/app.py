@@ -35,6 +35,7 @@ from workers.loading import Loader
 from workers.mailbox import HELD, Mailbox, part, subscribe
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
+from workers.quota import Quota
 from workers.retention import Retention
 from workers.served import Served, lanes
 from workers.settings import Settings
@@ -231,10 +232,14 @@ class Workers:
     async def _queries(self, stack: AsyncExitStack) -> RabbitBroker:
         backbone, settings = self._backbone, self._backbone.settings
         broker = backbone.broker()
+        quota = Quota(settings.queries_per_minute, backbone.clock, is_bulk_free=False)
         for register in catalog.registers(backbone.entries):
             queue = names.query_queue(register)
             rulebook = backbone.rulebook(queue)
-            desk = Desk(backbone.store, backbone.vault, rulebook, backbone.limits(), backbone.clock)
+            desk = Desk(
+                backbone.store, backbone.vault, rulebook, backbone.limits(), backbone.clock,
+                quota.admit,
+            )  # fmt: skip
             worker = QueryWorker(
                 desk, self._publisher.publish, settings.backoff_max_s, backbone.addresses.naming
             )

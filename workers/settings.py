@@ -65,6 +65,8 @@ class Settings(BaseSettings):
     quota_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] = 6000
     """Commands of one ordinary account that are made within one minute; bulk accounts have no
     quota."""
+    queries_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] = 60_000
+    """Queries and checks of one user's accounts that are made within one minute."""
     connections_max: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Connections that one account of a user may have open."""
     channels_max: Annotated[int, Field(ge=1, le=100_000)] = 200

@@ -370,3 +370,9 @@ def test_user_may_not_make_the_broker_s_matching_explode(key: str) -> None:
     """Forty `#` in a binding and fifty words in a key took all of a broker's memory."""
     assert not may_key(PLATFORM, "read", "flex.events", f"{PLATFORM}.{key}")
     assert not may_key(PLATFORM, "write", "flex.commands", "a" + ".b" * 50 + ".v1")
+
+
+def test_the_front_desk_holds_no_more_connections_than_it_may() -> None:
+    """Its password is public: nobody may take the broker down with it."""
+    (desk,) = [one for one in build_plan(build()).accounts if one.name == names.FRONT_DESK]
+    assert dict(desk.limits) == {"max-connections": 1000, "max-channels": 4000}
