@@ -7,7 +7,7 @@ or not the last answer has come, so that a slow answer does not hide the next on
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Final
@@ -17,7 +17,7 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
 from bench.contest import prepare, serving
-from bench.load import Party, Publish, command, sender
+from bench.load import TYPE, Party, Publish, command, sender
 from bench.testbed import Testbed
 from workers.cli.measuring import Unmeasured
 
@@ -44,6 +44,7 @@ class Latencies:
 class _Stopwatch:
     began: dict[str, float] = field(default_factory=dict)
     taken: dict[str, float] = field(default_factory=dict)
+    answers: dict[str, bytes] = field(default_factory=dict)
     refused: int = 0
 
     async def heard(self, message: AbstractIncomingMessage) -> None:
@@ -52,39 +53,47 @@ class _Stopwatch:
         began = self.began.get(answer["correlationid"])
         if began is not None:
             self.taken.setdefault(answer["correlationid"], now - began)
+            self.answers[answer["correlationid"]] = message.body
         self.refused += not answer["type"].endswith(".accepted.v1")
 
 
 async def measure(testbed: Testbed, users: Sequence[str], count: int, database: str) -> Latencies:
     """Start workers on a database and answer with what a party sees of them."""
     await prepare(testbed, users)
+    party, ids = testbed.party(users[0]), [str(uuid4()) for _ in range(WARM_UP + count)]
     async with serving(testbed, database):
-        return await _paced(testbed.party(users[0]), count)
+        taken, _ = await paced(party, {one: command(party.user, one) for one in ids})
+    return Latencies(taken.each_ms[WARM_UP:])
 
 
-async def _paced(party: Party, count: int) -> Latencies:
+async def paced(
+    party: Party, bodies: Mapping[str, bytes], kind: str = TYPE
+) -> tuple[Latencies, Sequence[bytes]]:
+    """Send messages of one type, by their ids, at a steady pace: times and answers in that order.
+
+    Raises Unmeasured unless each is accepted.
+    """
     watch = _Stopwatch()
     async with AsyncExitStack() as stack:
         connection = await stack.enter_async_context(await aio_pika.connect(party.url))
         channel = await connection.channel(publisher_confirms=True)
         queue = await channel.get_queue(party.replies, ensure=False)
         await queue.consume(watch.heard, no_ack=True)
-        send = sender(party, await channel.get_exchange(party.exchange, ensure=False))
-        ids = [str(uuid4()) for _ in range(WARM_UP + count)]
-        await _send_all(send, party.user, ids, watch)
-        await _all_heard(watch, ids)
+        exchange = await channel.get_exchange(party.exchange, ensure=False)
+        await _send_all(sender(party, exchange, kind), bodies, watch)
+        await _all_heard(watch, bodies)
     if watch.refused:
         raise Unmeasured(f"expected every command to be accepted, got {watch.refused} refused")
-    return Latencies(tuple(watch.taken[one] * 1000 for one in ids[WARM_UP:]))
+    taken = Latencies(tuple(watch.taken[one] * 1000 for one in bodies))
+    return taken, [watch.answers[one] for one in bodies]
 
 
-async def _send_all(send: Publish, user: str, ids: Sequence[str], watch: _Stopwatch) -> None:
+async def _send_all(send: Publish, bodies: Mapping[str, bytes], watch: _Stopwatch) -> None:
     loop = asyncio.get_running_loop()
     start = loop.time()
     async with asyncio.TaskGroup() as tasks:
-        for number, command_id in enumerate(ids):
+        for number, (command_id, body) in enumerate(bodies.items()):
             await asyncio.sleep(max(0.0, start + number / PER_SECOND - loop.time()))
-            body = command(user, command_id)
             watch.began[command_id] = time.perf_counter()
             tasks.create_task(_sent(send, body))
 
@@ -93,7 +102,7 @@ async def _sent(send: Publish, body: bytes) -> None:
     await send(body)
 
 
-async def _all_heard(watch: _Stopwatch, ids: Sequence[str]) -> None:
+async def _all_heard(watch: _Stopwatch, ids: Collection[str]) -> None:
     deadline = time.monotonic() + LAST_S
     while len(watch.taken) < len(ids):
         if time.monotonic() > deadline:

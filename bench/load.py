@@ -97,12 +97,12 @@ async def _sender(party: Party, stack: AsyncExitStack) -> Publish:
     return sender(party, exchange)
 
 
-def sender(party: Party, exchange: AbstractExchange) -> Publish:
+def sender(party: Party, exchange: AbstractExchange, kind: str = TYPE) -> Publish:
     """Publish as a platform does: its own account's name, its own queue for the reply."""
 
     async def send(body: bytes) -> None:
         message = _message(body, user_id=party.account, reply_to=party.replies)
-        await exchange.publish(message, routing_key=TYPE)
+        await exchange.publish(message, routing_key=kind)
 
     return send
 

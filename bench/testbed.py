@@ -41,7 +41,7 @@ PARTIES: Final = "bench-parties"
 USER: Final = f"{USER_PREFIX}-"
 """How the id of every registered user begins, and so the names of its accounts."""
 
-OURS: Final = re.compile(rf"{BASE}|{RUN}|{RIVALS}|{PREFIX}assets-\d+")
+OURS: Final = re.compile(rf"{BASE}|{RUN}|{RIVALS}|{PREFIX}(assets|users)-\d+")
 """The databases that the bench makes; others of that beginning are somebody else's."""
 
 Documents = AsyncDatabase[dict[str, Any]]

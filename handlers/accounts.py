@@ -7,20 +7,10 @@ from contracts.accounts import AccountChanged, AccountEnded, AccountState, EndAc
 from contracts.envelope import Finding
 from contracts.users import ENDED_STATUSES
 from contracts.values import user_of
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Drop,
-    Put,
-    Reads,
-    Secret,
-    Span,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Drop, Put, Reads, Secret, View
 from handlers.rules import Rule, check, finding, reject
 from handlers.signature import reads
+from handlers.spans import Span
 
 ACCOUNTS_MAX: Final = 10
 """How many accounts a user may have."""

@@ -31,12 +31,12 @@ from handlers.decision import (
     Put,
     Reads,
     Rejected,
-    Span,
     View,
 )
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import check, reject
 from handlers.signature import reads
+from handlers.spans import Span
 from handlers.visibility import RELATIONS, edge
 
 AGREEMENTS: Final = "agreements"

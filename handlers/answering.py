@@ -20,13 +20,13 @@ from handlers.decision import (
     Reads,
     Rejected,
     Secret,
-    Span,
     View,
 )
 from handlers.interests import INTERESTS, interest_state, no_interest, plain_of
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import finding, reject
 from handlers.signature import reads
+from handlers.spans import Span
 from handlers.visibility import edge
 
 

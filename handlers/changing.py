@@ -32,7 +32,6 @@ from handlers.decision import (
     Put,
     Reads,
     Rejected,
-    Span,
     View,
 )
 from handlers.paging import after_of, cursor_of, foreign
@@ -40,6 +39,7 @@ from handlers.post import Post
 from handlers.rights import GRANTABLE
 from handlers.rules import finding, reject
 from handlers.signature import reads
+from handlers.spans import Span
 from handlers.telling import tell, tell_reads
 from handlers.timing import CHANGES as KIND
 from handlers.timing import TIMERS, timer_id, timer_row

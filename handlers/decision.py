@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from contracts.envelope import Finding
 from contracts.messages import Contract, Event
 from contracts.taxonomy import BACKBONE, FRONT_DESK, OPERATOR
+from handlers.spans import Span
 
 if TYPE_CHECKING:
     from handlers.visibility import Visible
@@ -16,8 +17,6 @@ Document = Mapping[str, Any]
 Reads = Iterable[tuple[str, Any]]
 """(collection, id) of the documents that a decision will look at; a Span in place of an id is a
 page of them."""
-PAGE: Final = 200
-"""How many documents a page has at most."""
 
 RESERVED: Final[Mapping[str, frozenset[str]]] = {
     OPERATOR: frozenset({OPERATOR}),
@@ -25,16 +24,6 @@ RESERVED: Final[Mapping[str, frozenset[str]]] = {
     BACKBONE: frozenset(),
 }
 """Identities that a fresh register knows, with their roles; they have no document."""
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A page of the documents whose indexed `field` holds `value`, in the order of their ids."""
-
-    field: str
-    value: str
-    after: str = ""
-    """The id behind which the page begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,12 +201,12 @@ class View:
             stored: Sequence[str] = self.loaded[collection][span]
         except KeyError:
             raise self._missing([(collection, span)]) from None
-        upto = stored[-1] if len(stored) >= PAGE else ""
+        upto = stored[-1] if len(stored) >= span.limit else ""
         ids = set(stored)
         for (name, key), document in self.changed.items():
             if name != collection or not isinstance(key, str) or key <= span.after:
                 continue
-            if document is None or document.get(span.field) != span.value:
+            if document is None or not span.holds(document):
                 ids.discard(key)
             elif not upto or key <= upto:
                 ids.add(key)

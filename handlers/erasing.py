@@ -31,8 +31,6 @@ from handlers.visibility import seen, standing_reads
 
 ERASURES: Final = "erasures"
 """Collection: a document for each user who was erased: who asked, when, and how far it is."""
-DIRECTORY: Final = "directory"
-"""Collection: what of a user can be searched for; an entry's id is the user's."""
 REMAINS: Final = frozenset(
     {
         "_id", "revision", "kind", "status", "status_at", "roles", "sub_roles",
@@ -45,7 +43,6 @@ REMAINS: Final = frozenset(
 def _erase_reads(command: EraseUser, context: Context) -> Reads:
     yield from standing_reads("users", command.id, context.sender.user)
     yield ERASURES, command.id
-    yield DIRECTORY, command.id
     yield CHANGES, command.id
 
 
@@ -104,14 +101,13 @@ def tombstone(row: Document, at: datetime) -> dict[str, Any]:
 
 
 def _drops(user: Document, view: View, context: Context) -> Iterator[Drop]:
-    """What it claims, which may be claimed anew, its entry in the directory, and its changes."""
+    """What it claims, which may be claimed anew, and what it has changed of what it shares."""
     record = opened(user)
     view.require(claim_keys(record, context))
     yield from released(record, view, context)
-    for collection in (DIRECTORY, CHANGES):
-        entry = view.get(collection, user["_id"])
-        if entry is not None:
-            yield Drop(collection, entry)
+    changes = view.get(CHANGES, user["_id"])
+    if changes is not None:
+        yield Drop(CHANGES, changes)
 
 
 def _accepted(

@@ -7,7 +7,8 @@ from typing import Any, Final
 from contracts.confirmation import Scheme, UserConfirmed
 from contracts.requirements import EVIDENCE, missing
 from handlers.claiming import folded_name
-from handlers.decision import Context, Document, Span, View
+from handlers.decision import Context, Document, View
+from handlers.spans import Span
 from handlers.visibility import named
 
 EVIDENCE_ROWS: Final = "evidence"

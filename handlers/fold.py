@@ -24,6 +24,7 @@ from handlers.endings import (
 )
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
+from handlers.listing import listing_puts
 from handlers.parking import COLLECTION, Contended, Parking, Waiting, row_of, touched
 from handlers.rules import reject
 from handlers.visibility import reply_to_sender
@@ -108,7 +109,12 @@ def _guarded(case: Case, rows: Callable[[Outcome], RowsT]) -> tuple[Outcome, Row
 def _closed(
     case: Case, outcome: Outcome, rows: Callable[[Outcome], RowsT]
 ) -> tuple[Outcome, RowsT]:
-    """The outcome with its rows; a command that had waited gives up its place with it."""
+    """The outcome with its rows; a command that had waited gives up its place with it.
+
+    Here and not in a handler, so that none can change a user and forget the directory.
+    """
+    if listed := tuple(listing_puts(outcome.writes, case.view, case.rulebook.identity)):
+        outcome = replace(outcome, writes=(*outcome.writes, *listed))
     ticket = case.arrival.delivery.ticket
     if ticket is not None and outcome.kind not in {"deferred", "continued"}:
         left = Drop(COLLECTION, row_of(ticket))

@@ -11,19 +11,11 @@ from contracts.values import user_of
 from handlers.accounts import COLLECTION
 from handlers.bookkeeping import unattributed
 from handlers.conditions import CONDITIONS, put
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Handled,
-    Reads,
-    Span,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Handled, Reads, View
 from handlers.post import Post
 from handlers.rules import Rule, check, finding
 from handlers.signature import reads
+from handlers.spans import Span
 from handlers.visibility import own
 
 PAUSE: Final = timedelta(milliseconds=100)

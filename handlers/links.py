@@ -26,11 +26,11 @@ from handlers.decision import (
     Reads,
     Rejected,
     Secret,
-    Span,
     View,
 )
 from handlers.rules import finding, reject
 from handlers.signature import reads
+from handlers.spans import Span
 from handlers.visibility import seen, standing_reads
 
 LINKS: Final = "links"

@@ -18,22 +18,13 @@ from contracts.notices import (
     SetSubscription,
     SubscriptionState,
 )
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Put,
-    Reads,
-    Rejected,
-    Span,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.kinds import KINDS
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.post import DIGEST_MINUTES
 from handlers.rules import check, finding, reject
 from handlers.signature import reads
+from handlers.spans import Span
 from handlers.watching import unwatchable, watch_reads, watched
 
 REPLAY_PAUSE: Final = timedelta(seconds=5)

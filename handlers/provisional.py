@@ -22,6 +22,8 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     # Nothing is shared with it yet that it could have taken over.
     "change.acknowledge.v1": False,
     "change.pending.v1": True,
+    "directory.rebuild.v1": False,
+    "directory.search.v1": True,
     "event.replay.v1": True,
     # What is expressed to it is answered by whom the register vouches for.
     "interest.answer.v1": False,

@@ -7,10 +7,11 @@ from typing import Any, Final, Self
 
 from contracts.broadcasts import BroadcastAsked, BroadcastDone, BroadcastReceived
 from handlers.bookkeeping import unattributed
-from handlers.decision import RESERVED, Context, Document, Handled, Reads, Span, View
+from handlers.decision import RESERVED, Context, Document, Handled, Reads, View
 from handlers.geography import is_inside
 from handlers.polygons import Corners, cells, place_of
 from handlers.post import Post
+from handlers.spans import Span
 from handlers.visibility import RELATIONS, named, own, ties
 
 BROADCASTS: Final = "broadcasts"

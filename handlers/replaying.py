@@ -15,13 +15,13 @@ from handlers.decision import (
     Put,
     Reads,
     Sender,
-    Span,
     Told,
     View,
 )
 from handlers.entry import sender_of
 from handlers.kinds import NAMES
 from handlers.post import Post, event_row
+from handlers.spans import Span
 from handlers.visibility import (
     Standing,
     again,

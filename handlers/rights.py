@@ -127,6 +127,14 @@ GROUPS: Final[Mapping[str, Mapping[str, Cells]]] = {"users": USER_GROUPS, "asset
 """Collection -> its table."""
 
 
+LISTED: Final = ("name", "profile")
+"""Groups of an organisation that takes part which the directory tells every user.
+
+With its id, its status and its roles; whatever else there is on it goes by the table, and so does
+everything on a person.
+"""
+
+
 def strongest(cells: Cells, held: frozenset[Relation]) -> Right:
     """The most that any of the relations allows."""
     return max((cells.get(relation, "none") for relation in held), key=RIGHTS.index, default="none")

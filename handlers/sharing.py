@@ -18,21 +18,12 @@ from contracts.sharing import (
 )
 from contracts.taxonomy import USER_PREFIX
 from contracts.users import ENDED_STATUSES
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Put,
-    Reads,
-    Rejected,
-    Span,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rights import GRANTABLE
 from handlers.rules import finding, reject
 from handlers.signature import reads
+from handlers.spans import Span
 from handlers.timing import SHARING, TIMERS, timer_id, timer_row
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
 from handlers.visibility import READER, RELATIONS, edge, holds, recorded, shared

@@ -6,23 +6,13 @@ from typing import Final
 
 from contracts.erasing import UserEraseAsked, UserErased
 from handlers.bookkeeping import unattributed
-from handlers.decision import (
-    PAGE,
-    Context,
-    Document,
-    Drop,
-    Handled,
-    Put,
-    Reads,
-    Sender,
-    Span,
-    View,
-)
+from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
 from handlers.documents import history_id
 from handlers.erasing import ERASURES, REMAINS, tombstone
 from handlers.evidence import EVIDENCE_ROWS
 from handlers.interests import INTERESTS
 from handlers.links import LINKS
+from handlers.spans import PAGE, Span
 from handlers.tying import ended
 from handlers.visibility import RELATIONS, named
 

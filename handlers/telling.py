@@ -13,12 +13,12 @@ from handlers.decision import (
     Document,
     Handled,
     Reads,
-    Span,
     View,
 )
 from handlers.kinds import KINDS, NAMES, Kind, resolved
 from handlers.post import NOTICES, Post, digest_pot, digest_span, todo
 from handlers.rights import Relation
+from handlers.spans import Span
 from handlers.visibility import (
     RELATIONS,
     Standing,

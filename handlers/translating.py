@@ -13,10 +13,11 @@ from contracts.links import (
     Translation,
 )
 from contracts.messages import Contract
-from handlers.decision import Context, Reads, Rejected, Span, View
+from handlers.decision import Context, Reads, Rejected, View
 from handlers.links import LINKS, link_id, pair
 from handlers.rules import finding, reject
 from handlers.signature import reads
+from handlers.spans import Span
 
 Translate = TranslateUserIds | TranslateAssetIds
 

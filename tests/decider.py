@@ -12,21 +12,12 @@ from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
 from handlers.case import Outcome, Rulebook
-from handlers.decision import (
-    PAGE,
-    Document,
-    Drop,
-    NotLoadedError,
-    Put,
-    Secret,
-    Span,
-    View,
-    key_of,
-)
+from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, View, key_of
 from handlers.facts import admit_fact
 from handlers.fold import UnstorableError, fold
 from handlers.letters import Letter
 from handlers.parking import Parked
+from handlers.spans import Span
 from tests import registers
 from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document
 from topology.catalog import REGISTER_MODULES, build, contracts_of, facts
@@ -116,10 +107,10 @@ class Decider:
     def _page(
         self, collection: str, span: Span, loaded: dict[str, dict[Any, Any]]
     ) -> Sequence[str]:
-        found = [d for d in self.of(collection) if d.get(span.field) == span.value]
+        found = [d for d in self.of(collection) if span.holds(d)]
         rows = sorted((d for d in found if d["_id"] > span.after), key=lambda d: str(d["_id"]))
-        loaded.setdefault(collection, {}).update({row["_id"]: row for row in rows[:PAGE]})
-        return [row["_id"] for row in rows[:PAGE]]
+        loaded.setdefault(collection, {}).update({row["_id"]: row for row in rows[: span.limit]})
+        return [row["_id"] for row in rows[: span.limit]]
 
     def consequences(self, outcomes: Sequence[Outcome]) -> list[Letter]:
         """What users are told of the facts among the outcomes, to the last page."""

@@ -34,6 +34,8 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "channel.send": {"to": THIRD, "text": "Good morning."},
     "change.acknowledge": {"id": OWNER, "revision": 1},
     "change.pending": {},
+    "directory.rebuild": {},
+    "directory.search": {"text": "example"},
     "event.replay": {"from_sequence": 1},
     "interest.answer": {"id": THIRD, "answer": "accepted"},
     "interest.express": {"to": [THIRD]},

@@ -22,6 +22,7 @@ from handlers import (
     broadcasting,
     changing,
     channels,
+    directory,
     erasing,
     granting,
     history,
@@ -76,6 +77,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     translating,
     erasing,
     history,
+    directory,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 

@@ -8,7 +8,7 @@ from typing import Final, get_args
 
 from contracts.messages import Role
 from contracts.requirements import EVIDENCE, REQUIRED
-from handlers.rights import GROUPS, Relation
+from handlers.rights import GROUPS, LISTED, Relation
 from topology.catalog import Entry
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -77,7 +77,14 @@ PROOF_HEAD: Final = """
 Evidence confirms a provisional user when all of its roles have told what they have to, and each is proven (`contracts/requirements.py`).
 An operator may decide whatever there is.
 As JSON Schema, `user.requirements.v1` answers it to everybody, at the front desk too.
+"""  # noqa: E501  prose, a sentence per line
+DIRECTORY: Final = """
+## What the directory tells
 
+Of an organisation that takes part, provisional or confirmed, `directory.search.v1` tells every user the id, the kind, the roles, the status and {groups}, whatever it is to it.
+That is the one exception to the tables.
+A person is told to those alone who may read its name by the table, if they are confirmed; nothing of it counts for others, not even how many there are.
+Who is suspended, rejected or retired is told to operators alone.
 """  # noqa: E501  prose, a sentence per line
 MEANINGS: Final[Mapping[Relation, str]] = {
     "self": "The user itself, to its own record.",
@@ -103,7 +110,9 @@ TITLES: Final[Mapping[str, str]] = {
 
 def page(entries: Mapping[str, Entry]) -> str:
     """The whole page, as Markdown."""
-    parts = (*_roles(entries), *_provisional(entries), *_proof(), *_relations(), *_groups())
+    parts = (
+        *_roles(entries), *_provisional(entries), *_proof(), *_relations(), *_groups(), *_listed(),
+    )  # fmt: skip
     return "".join((HEAD, *parts))
 
 
@@ -147,6 +156,11 @@ def _groups() -> Iterator[str]:
         for group, cells in table.items():
             rights = (cells.get(relation, "none") for relation in held)
             yield _line((f"`{group}`", *rights, "none"))
+
+
+def _listed() -> Iterator[str]:
+    groups = " and ".join(f"`{group}`" for group in LISTED)
+    yield DIRECTORY.format(groups=groups)
 
 
 def _head(cells: Iterable[str]) -> Iterator[str]:

@@ -1,12 +1,14 @@
 """What a decision has read so far: documents with their secrets open, and their data keys."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from handlers.decision import PAGE, Document, NotLoadedError, Secret, Span
+from handlers.decision import Document, NotLoadedError, Secret
 from handlers.parking import COLLECTION, Parked, Waiting
+from handlers.spans import PAGE, Span
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, StateStore
@@ -133,16 +135,24 @@ class Loader:
         """The documents of every page; those that begin at the beginning come together."""
         found: dict[Span, Sequence[Document]] = {}
         first: dict[str, dict[str, Span]] = {}
+        alone = []
         for span in spans:
-            if span.after:
-                found[span] = await self.store.holding(
-                    collection, span.field, [span.value], PAGE, span.after
-                )
+            if span.all_of is not None or span.after or span.limit != PAGE:
+                alone.append(span)
             else:
                 first.setdefault(span.field, {})[span.value] = span
+        pages = await asyncio.gather(*(self._page(collection, span) for span in alone))
+        found |= zip(alone, pages, strict=True)
         for field_name, by_value in first.items():
             found |= await self._first_pages(collection, field_name, by_value)
         return found
+
+    async def _page(self, collection: str, span: Span) -> Sequence[Document]:
+        if span.all_of is not None:
+            asked = (collection, span.field, span.all_of, span.limit, span.after)
+            return await self.store.holding_all(*asked)
+        value = [span.value]
+        return await self.store.holding(collection, span.field, value, span.limit, span.after)
 
     async def _first_pages(
         self, collection: str, field_name: str, by_value: Mapping[str, Span]

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import pytest
 
-from handlers.decision import PAGE
 from handlers.replaying import PAUSE
+from handlers.spans import PAGE
 from handlers.visibility import recorded
 from tests.spine import Platform, Received, Spine, asset, eventually
 from topology import names

@@ -492,6 +492,38 @@ class StoreSuite:
         (whole,) = await store.holding("relations", "entity", [first], 1)
         assert whole == document(ordered[0], entity=first)
 
+    async def test_documents_that_hold_all_of_several_values_come_by_id(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        a, b, c = name("term a"), f"${name('b')}", name("term c")
+        held = {"5": [a, b, c], "2": [c, b, a], "4": [b], "1": [a, b], "3": [a, c], "6": []}
+        inserts = [encoded(f"{name('d')}/{n}", terms=terms) for n, terms in held.items()]
+        await lane.commit(inserts={"directory": inserts})
+
+        async def found(values: list[str], limit: int = 9, after: str = "") -> str:
+            behind = f"{name('d')}/{after}" if after else ""
+            asked = ("directory", "terms", values, limit, behind)
+            rows = await store.holding_all(*asked)
+            return "".join(str(row["_id"]).rpartition("/")[2] for row in rows)
+
+        assert await found([a]) == "1235"
+        assert await found([b, a]) == "125"
+        assert await found([a, b]) == "125"
+        assert await found([a, b, c]) == "25"
+        assert await found([a, b], 2) == "12"
+        assert await found([a, b], 2, "2") == "5"
+        assert await found([a, name("nobody's")]) == await found([name("nobody's")]) == ""
+        (row,) = await store.holding_all("directory", "terms", [c, a, b], 1)
+        assert row == document(f"{name('d')}/2")
+
+    async def test_without_a_value_every_document_comes_by_id(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        ids = [f"{name('u')}/{number}" for number in "213"]
+        await lane.commit(inserts={"users": [encoded(key) for key in ids]})
+        rows = await store.holding_all("users", "", [], 2, f"{name('u')}/1")
+        assert [row["_id"] for row in rows] == [f"{name('u')}/2", f"{name('u')}/3"]
+
     # Outbox
 
     async def test_the_outbox_gives_its_partitions_in_order(

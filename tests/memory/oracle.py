@@ -51,6 +51,7 @@ class Oracle:
     confirmed: set[str] = field(default_factory=set)
     registrants: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
+    persons: set[str] = field(default_factory=set)
     ties: list[Tie] = field(default_factory=list)
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
     """Text that is in the values of one group of one entity, and nowhere else."""
@@ -90,7 +91,8 @@ class Oracle:
         for token, (entity, group) in self.tokens.items():
             if token in text and token not in sent:
                 self.seen["values shown"] += 1
-                if not self.may_read(reader, entity, group, at):
+                is_public = self._is_public(content["type"], entity, group)
+                if not is_public and not self.may_read(reader, entity, group, at):
                     raise Leak(f"{letter.type} shows {reader} {entity}.{group}: {text}")
             elif not self.may_read(reader, entity, group, at):
                 self.seen["values withheld"] += 1
@@ -98,12 +100,33 @@ class Oracle:
             self.seen["names shown"] += 1
             if not self.may_read(reader, entity, group, at):
                 raise Leak(f"{letter.type} names {group} of {entity} to {reader}: {text}")
-        for entity in self._known(content):
-            if entity not in sent and not self.relations(reader, entity, at):
-                raise Leak(f"{letter.type} tells {reader} of {entity}: {text}")
+        self._look_who_is_named(letter, content, at, sent)
         subject = data.get("id")
         if ".get.accepted." in letter.type and not self.relations(reader, subject, at):
             raise Leak(f"{letter.type} answers {reader}, who is nothing to {subject}")
+
+    def _look_who_is_named(
+        self, letter: Letter, content: dict[str, Any], at: datetime, sent: str
+    ) -> None:
+        reader = letter.recipient or ""
+        for entity in self._known(content):
+            if entity not in sent and not self.relations(reader, entity, at):
+                raise Leak(f"{letter.type} tells {reader} of {entity}: {letter.body!r}")
+        for person in self._listed(content):
+            if not self.may_read(reader, person, "name", at):
+                raise Leak(f"{letter.type} lists {person} to {reader}")
+
+    def _is_public(self, message_type: str, entity: str, group: str) -> bool:
+        """Whether the directory tells it to everybody: an organisation's name."""
+        is_name = group == "name" and entity.startswith("USR") and entity not in self.persons
+        return message_type == "directory.search.accepted.v1" and is_name
+
+    def _listed(self, content: dict[str, Any]) -> list[str]:
+        """The persons that a page of the directory lists."""
+        ids = [entry["id"] for entry in content["data"].get("entries", ())]
+        persons = [one for one in ids if one in self.persons]
+        self.seen.update({"entries": len(ids), "persons listed": len(persons)})
+        return persons
 
     def _named(self, content: dict[str, Any], reader: str, about: str) -> Iterator[tuple[str, str]]:
         """Entity and group of each name of a field that a message tells."""

@@ -64,7 +64,7 @@ class Stage:
         self.count += 1
         message = command(kind, data, sender=sender, id=_uuid(self.count), **more)
         sent, about, now = json.dumps(data), str(data.get("id", "")), self.decider.now
-        if kind.split(".")[-2] in {"check", "get", "list"}:
+        if kind.split(".")[-2] in {"check", "get", "list", "search"}:
             letter = self.decider.ask(message)
             assert letter is not None
             self.oracle.look(letter, now, sent, about)
@@ -90,6 +90,18 @@ class Stage:
 
     def get_user(self, sender: str, thing: int, _detail: int) -> None:
         self.send(sender, "user.get.v1", {"id": self._user(thing)})
+
+    def search(self, sender: str, thing: int, detail: int) -> None:
+        """By a word of somebody's name, or whoever there is; in pages of a few."""
+        asked: dict[str, Any] = {"limit": 1 + detail % 3}
+        if detail % 2:
+            asked["text"] = f"nameword{thing % len(self.users)}u"
+        cursor: dict[str, str] = {}
+        while True:
+            answer = self.send(sender, "directory.search.v1", {**asked, **cursor})
+            if "cursor" not in answer:
+                return
+            cursor = {"cursor": answer["cursor"]}
 
     def update(self, sender: str, thing: int, detail: int) -> None:
         """One group of an asset with new values, perhaps by a stale revision."""
@@ -224,6 +236,7 @@ class Stage:
             self.oracle.confirmed |= {user} if is_confirmed else set()
         self.users.append(user)
         self.oracle.registrants[user] = sender
+        self.oracle.persons |= {user} if number % 2 else set()
         self.oracle.operators |= {user} if is_operator else set()
         if sender != "operator":
             self.oracle.ties.append(Tie(user, sender, "delegate", self.decider.now, None))

@@ -7,7 +7,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.users import UserRegistered
-from handlers.decision import Span
+from handlers.spans import Span
 from tests.builders import NOW, PLATFORM
 from tests.memory.broker import FakeChannel
 from topology.management import Management, ManagementError, ManagementUnavailableError

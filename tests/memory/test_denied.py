@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from handlers import assets, rights, telling, visibility
+from handlers import assets, listing, rights, telling, visibility
 from tests.memory.oracle import Leak
 from tests.memory.stage import RELATIONS, Plan, Stage
 
@@ -21,6 +21,7 @@ STEPS: Final = (
     "get_asset", "get_asset", "get_user", "update", "update", "check", "claim", "claim_user",
     "replay", "relate", "unrelate", "give", "end", "tell",
     "share", "share", "unshare", "update_user",
+    "replay", "relate", "unrelate", "give", "end", "tell", "search",
 )  # fmt: skip
 small = st.integers(0, 9)
 plans = st.builds(
@@ -70,6 +71,8 @@ def test_nothing_that_the_table_denies_is_told() -> None:
     assert seen["plays"] >= 150
     assert min(seen["reply"], seen["personal"], seen["values shown"], seen["names shown"]) > 300
     assert seen["values withheld"] > 10_000
+    assert seen["entries"] > 150
+    assert seen["persons listed"] > 30
 
 
 def opened(collection: str, group: str, relation: str) -> Callable[[pytest.MonkeyPatch], None]:
@@ -114,6 +117,15 @@ def claims_known_to_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr("handlers.asset_rules.knows", knows)
 
 
+def persons_on_the_open_shelf(patch: pytest.MonkeyPatch) -> None:
+    entry_of = listing.entry_of
+
+    def open_to_all(user: Any, known: Any, identity: Any) -> Any:
+        return entry_of({**user, "kind": "organisation"}, known, identity)
+
+    patch.setattr(listing, "entry_of", open_to_all)
+
+
 def told_as_of_now(patch: pytest.MonkeyPatch) -> None:
     """Who is related when it is told, and not when it happened."""
     audience = telling._audience
@@ -149,6 +161,7 @@ MUTATIONS: Final = {
     "ties that hold at their end": one_moment_too_long,
     "the area told to all": areas_for_all,
     "claims that name their holder to all": claims_known_to_all,
+    "persons listed as organisations are": persons_on_the_open_shelf,
     "told by who is related when it is told": told_as_of_now,
 }
 

@@ -6,7 +6,8 @@ from typing import Any, Final
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.decision import PAGE, Drop, NotLoadedError, Put, Span, View
+from handlers.decision import Drop, NotLoadedError, Put, View
+from handlers.spans import PAGE, Span
 from tests.builders import MASTER
 from workers.loading import PAGES_ROWS_MAX, Loaded, Loader
 from workers.store.codec import encode_row

@@ -156,6 +156,12 @@ class ModelStore(MemoryStore):
         await self.host.gate()
         return await super().holding(collection, field, values, limit, after)
 
+    async def holding_all(
+        self, collection: str, field: str, values: Sequence[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        await self.host.gate()
+        return await super().holding_all(collection, field, values, limit, after)
+
     async def attend(self, owner: str, ttl_s: float) -> int:
         await self.host.gate()
         return await self.shared.attend(owner, ttl_s)

@@ -10,7 +10,7 @@ import pytest
 from contracts.taxonomy import FRONT_DESK, OPERATOR
 from handlers.case import Outcome
 from handlers.conditions import CONDITIONS, NEEDED_MAX
-from handlers.decision import PAGE
+from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
 from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document

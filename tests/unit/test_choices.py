@@ -7,9 +7,9 @@ from typing import Any, Final
 import pytest
 
 from contracts.assets import AssetUpdated
-from handlers.decision import PAGE
 from handlers.kinds import KINDS, Kind
 from handlers.letters import Letter
+from handlers.spans import PAGE
 from handlers.telling import choice
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued
 from tests.decider import Decider, reply, rules, said

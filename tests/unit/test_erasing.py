@@ -7,8 +7,9 @@ import pytest
 
 from contracts.taxonomy import BACKBONE
 from handlers.bookkeeping import unattributed
-from handlers.decision import PAGE, Put, Secret
+from handlers.decision import Put, Secret
 from handlers.documents import history_id
+from handlers.spans import PAGE
 from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, delivery, issued, user
 from tests.decider import Decider, events, reply, rules, said
@@ -178,9 +179,10 @@ def test_its_place_among_others_is_taken_out(decider: Decider) -> None:
     for key, recipient in (("1", who), ("2", STRANGER)):
         row = {"_id": f"{recipient}/{key}", "revision": 1, "recipient": recipient}
         decider.documents["events", row["_id"]] = row
-    decider.documents["directory", who] = {"_id": who, "revision": 3, "name": "Zebedee"}
     outcome = erase(decider, who)
-    assert decider.of("directory") == []
+    (entry,) = [one for one in decider.of("directory") if one["_id"] == who]
+    assert "name" not in entry
+    assert not any("word:" in term for term in entry["terms"])
     swept(decider, outcome)
     assert [row["recipient"] for row in decider.of("events")] == [STRANGER]
     for name in (edge("BAT-1", who), edge(who, STRANGER), edge(who, PLATFORM)):

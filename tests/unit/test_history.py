@@ -130,8 +130,15 @@ def test_changes_have_both_times(decider: Decider) -> None:
 @pytest.mark.parametrize(
     ("relation", "seen", "bank"),
     [
-        ("registrant", [["kind", "name", "registrant", "roles", "roles_requested", "status", "status_at"],
-                        ["name"], ["status"]], None),
+        (
+            "registrant",
+            [
+                ["kind", "name", "registrant", "roles", "roles_requested", "status", "status_at"],
+                ["name"],
+                ["status"],
+            ],
+            None,
+        ),
         ("operator", None, {"account_name": "***", "account_number": "*****678"}),
         ("delegate", None, {"account_name": "***", "account_number": "*****678"}),
     ],

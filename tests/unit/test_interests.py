@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import pytest
 
-from handlers.decision import PAGE, Secret
+from handlers.decision import Secret
+from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
 from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued, user_document

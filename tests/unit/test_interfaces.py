@@ -9,7 +9,7 @@ import pytest
 
 from contracts.taxonomy import OPERATOR
 from handlers.accounts import first_accounts
-from handlers.decision import PAGE
+from handlers.spans import PAGE
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued
 from tests.decider import Decider, events, reply, rules, said
 from tests.golden.test_asyncapi import payload

@@ -9,8 +9,9 @@ import pytest
 
 from contracts.messages import register_of
 from handlers.case import Outcome
-from handlers.decision import PAGE, Secret
+from handlers.decision import Secret
 from handlers.letters import Letter
+from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
 from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user_document

@@ -9,10 +9,11 @@ import pytest
 from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery
 from handlers.case import Outcome
-from handlers.decision import PAGE, Secret
+from handlers.decision import Secret
 from handlers.letters import Letter
 from handlers.notices import REPLAY_SILENCE_MAX
 from handlers.post import event_row
+from handlers.spans import PAGE
 from handlers.visibility import recorded
 from outbox.record import OutboxRecord
 from tests.builders import (

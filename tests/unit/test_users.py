@@ -404,5 +404,5 @@ def test_registration_writes_new_documents_only(decider: Decider) -> None:
     puts = [write for write in outcome.writes if isinstance(write, Put)]
     assert {put.expected for put in puts} == {None}
     assert [put.collection for put in puts] == [
-        "users", *["claims"] * len(CLAIMS), "accounts", "accounts", "history", "inbox",
+        "users", *["claims"] * len(CLAIMS), "accounts", "accounts", "history", "inbox", "directory",
     ]  # fmt: skip

@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from workers.cli import access, asking, doctor, measuring, offline, plans, seeding, serving
+from workers.cli import (
+    access,
+    asking,
+    doctor,
+    measuring,
+    offline,
+    plans,
+    rebuilding,
+    seeding,
+    serving,
+)
 from workers.cli.faults import FAILED, FAULTS
 
 EPILOG = (
@@ -44,6 +54,10 @@ def build() -> typer.Typer:
     sandbox.command("seed")(seeding.seed)
     sandbox.callback()(lambda: None)
     app.add_typer(sandbox, name="sandbox")
+    directory = typer.Typer(no_args_is_help=True, help="Who is found by whom.")
+    directory.command("rebuild")(rebuilding.rebuild)
+    directory.callback()(lambda: None)
+    app.add_typer(directory, name="directory")
     topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
     topology.command("plan")(plans.plan)
     topology.command("apply")(plans.apply)

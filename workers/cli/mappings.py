@@ -57,6 +57,11 @@ class _Row:
     made: dict[str, Any] | None = None
     fault: str = ""
 
+    @property
+    def names(self) -> str:
+        """As what the row names a user: the owner of its asset, or the user that it is."""
+        return "user" if self.made is not None and "user" in self.made else "owner"
+
 
 Watched = Callable[[Sequence[Cells]], Iterable[Cells]]
 
@@ -99,8 +104,9 @@ class TableMapping:
             raise MappingError(f"expected JSONata in {where}, got {error}.") from error
 
     def lines(self, content: bytes, watched: Watched = list) -> list[Line]:
-        """The sender's registration, then its owners', then one asset for each row.
+        """The sender's registration, then those of users, then one asset for each row that has one.
 
+        A user is registered once, however many rows name it as their owner, or as themselves.
         `watched` hands the rows on; whoever shows how far the mapping is counts them there.
         """
         header, read = self._table(content)
@@ -110,18 +116,19 @@ class TableMapping:
         sender, source = self._sender()
         owners: dict[str, Line] = {}
         for row in rows:
-            if row.made is None or (owner := row.made.get("owner")) is None:
+            if row.made is None or (owner := row.made.get(row.names)) is None:
                 continue
             reference = str(owner["reference"])
             if reference not in owners:
-                command_id = f"{mark}-owner-{row.number}"
+                command_id = f"{mark}-{row.names}-{row.number}"
                 envelope = _envelope(command_id, source, RegisterUser.message_type, owner["data"])
                 envelope["onbehalfof"] = reference
-                label = f"owner in {row.label}"
+                label = f"{row.names} in {row.label}"
                 owners[reference] = Line(scope, len(owners) + 1, label, envelope)
         assets = [
             self._asset(row, Line(scope, len(owners) + row.number, row.label, None), owners)
             for row in rows
+            if row.made is None or "asset" in row.made
         ]
         return [sender, *owners.values(), *assets]
 
@@ -171,8 +178,8 @@ class TableMapping:
             made = self.expression.evaluate(row)
         except JException as error:
             return _Row(number, label, fault=f"a row that the mapping cannot read: {error}")
-        if not isinstance(made, dict) or not isinstance(made.get("asset"), dict):
-            return _Row(number, label, fault="a row of which the mapping made no asset")
+        if not isinstance(made, dict) or not made.keys() & {"asset", "user", "left_out"}:
+            return _Row(number, label, fault="a row of which the mapping made nothing")
         for column in made.get("left_out", ()):
             self.left_out[column] = self.left_out.get(column, 0) + 1
         return _Row(number, label, made)

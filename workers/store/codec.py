@@ -95,10 +95,13 @@ def subjects(value: Any) -> Iterator[str]:
         yield value.key
     elif isinstance(value, dict):
         for part in value.values():
-            yield from subjects(part)
+            if type(part) is not str:
+                yield from subjects(part)
     elif isinstance(value, list):
         for part in value:
-            yield from subjects(part)
+            # Most of what is stored is text: not to be asked three questions, as often as it is.
+            if type(part) is not str:
+                yield from subjects(part)
 
 
 def unsealed(value: Any, unseal: Callable[[Sealed], Any]) -> Any:
@@ -106,9 +109,9 @@ def unsealed(value: Any, unseal: Callable[[Sealed], Any]) -> Any:
     if isinstance(value, Sealed):
         return unseal(value)
     if isinstance(value, dict):
-        return {name: unsealed(part, unseal) for name, part in value.items()}
+        return {n: p if type(p) is str else unsealed(p, unseal) for n, p in value.items()}
     if isinstance(value, list):
-        return [unsealed(part, unseal) for part in value]
+        return [part if type(part) is str else unsealed(part, unseal) for part in value]
     return value
 
 

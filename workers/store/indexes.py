@@ -15,6 +15,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "agreements": (("state", "_id"),),
     "agreement_versions": (),
     "conditions": (),
+    "directory": (("terms", "_id"),),
     "claims": (),
     "evidence": (("user", "_id"),),
     "inbox": (),

@@ -66,6 +66,16 @@ class MemoryStore:
         found = [d for d in stored if d.get(field) in values and str(d["_id"]) > after]
         return sorted(found, key=lambda d: (str(d[field]), str(d["_id"])))[:limit]
 
+    async def holding_all(
+        self, collection: str, field: str, values: Sequence[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Find documents whose list `field` holds every one of the values, by id."""
+        stored, wanted = map(decode, self._documents.get(collection, {}).values()), set(values)
+        behind = [d for d in stored if str(d["_id"]) > after]
+        found = [d for d in behind if not wanted or wanted <= set(d.get(field) or ())]
+        rows = sorted(found, key=lambda d: str(d["_id"]))[:limit]
+        return [{n: v for n, v in d.items() if not wanted or n != field} for d in rows]
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced or Refused."""
         lane = self._fence(commit)

@@ -18,6 +18,7 @@ from workers.store.driver import Driver
 from workers.store.faults import UNKNOWN_COMMIT, translated
 from workers.store.indexes import INDEXES, Index
 from workers.store.leases import RELEASE, RUN_OUT, free_for, holder, renewal, takeover
+from workers.store.lists import find_all_of
 from workers.store.protocol import (
     Commit,
     Fenced,
@@ -113,6 +114,16 @@ class MongoStore:
             asked["_id"] = {"$gt": after}
         with _in_words():
             found = self._database[collection].find(asked, sort=[(field, 1), ("_id", 1)])
+            documents = await found.limit(limit).to_list(None)
+        return [_keyed(bytes(document.raw))[1] for document in documents]
+
+    async def holding_all(
+        self, collection: str, field: str, values: Sequence[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Find documents whose indexed list `field` holds every one of the values, by id."""
+        asked, without, hint = find_all_of(field, values, after)
+        with _in_words():
+            found = self._database[collection].find(asked, without, sort=[("_id", 1)], hint=hint)
             documents = await found.limit(limit).to_list(None)
         return [_keyed(bytes(document.raw))[1] for document in documents]
 

@@ -125,6 +125,17 @@ class StateStore(Protocol):
         """
         ...
 
+    async def holding_all(
+        self, collection: str, field: str, values: Sequence[str], limit: int, after: str = ""
+    ) -> Sequence[Mapping[str, Any]]:
+        """Find documents whose indexed list `field` holds every one of the values, by id.
+
+        At most `limit`, and only those whose id is behind `after`; every document where no value
+        is given. They come without that list, which may be long. It looks along those that hold one
+        of the first two values: name first what few hold.
+        """
+        ...
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused."""
         ...
