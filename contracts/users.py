@@ -145,7 +145,8 @@ class UserRegistered(Event, type="user.registered.v1"):
 class UserDuplicateAttempted(Event, type="user.duplicate-attempted.v1"):
     """Somebody tried to register this user once more, by one of its identifiers, and was refused.
 
-    Told to the user and its registrant; who tried is said to the backbone's operators only.
+    Told to the user, its registrant and whoever acts for it; who tried is said to the backbone's
+    operators only.
     """
 
     id: UserId
