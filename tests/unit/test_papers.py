@@ -12,6 +12,7 @@ import contracts.values
 from contracts.findings import FALLBACK, STANDARD_RULES
 from contracts.values.rule import Rule
 from workers.settings import PREFIX, Settings
+from workers.store.indexes import INDEXES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CODE: Final = r"[a-z-]+\.[a-z-]+"
@@ -59,6 +60,14 @@ def test_runbook_names_every_setting_and_no_other() -> None:
     page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     rows = re.findall(rf"^\| `({PREFIX}[A-Z_]+)` \|", page, re.MULTILINE)
     assert rows == [PREFIX + name.upper() for name in Settings.model_fields]
+
+
+def test_the_table_of_the_state_names_every_collection_once() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    state = page.partition("\n## State\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*) \|", state, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
+    assert sorted(named) == sorted(INDEXES)
 
 
 @pytest.mark.parametrize("folder", ["contracts", "handlers", "outbox", "topology", "workers"])
