@@ -4,9 +4,16 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, StrictBool, StrictInt, model_validator
 
-from contracts.mandates import PRINCIPALS
-from contracts.messages import TYPE_PATTERN, Command, Contract, Event, Query
-from contracts.notices import EVERYBODY
+from contracts.messages import (
+    EVERYBODY,
+    MARKET,
+    ROLES,
+    TYPE_PATTERN,
+    Command,
+    Contract,
+    Event,
+    Query,
+)
 from contracts.values import AnyUserId, Line, Timestamp, UserId
 
 AgreementName = Annotated[
@@ -95,7 +102,7 @@ class SignatureState(Contract):
     signed_at: Timestamp | None = None
 
 
-class SignAgreement(Command, type="agreement.sign.v1", senders=PRINCIPALS, accepted=SignatureState):
+class SignAgreement(Command, type="agreement.sign.v1", senders=MARKET, accepted=SignatureState):
     """Sign the current version of an agreement, by the hash of the text that you have read.
 
     Signing what you have signed changes nothing.
@@ -154,9 +161,7 @@ class AgreementView(Contract):
     """The version of your own signature, 0 without one; absent for whoever cannot sign."""
 
 
-class GetAgreement(
-    Query, type="agreement.get.v1", senders={*EVERYBODY, "front-desk"}, accepted=AgreementView
-):
+class GetAgreement(Query, type="agreement.get.v1", senders=ROLES, accepted=AgreementView):
     """Read an agreement with its text or where that is held; without a version the current one.
 
     Errors: `agreement.not-found`.
@@ -189,9 +194,7 @@ class AgreementPage(Contract):
     """Ask with it for the next page; absent on the last one."""
 
 
-class ListAgreements(
-    Query, type="agreement.list.v1", senders={*EVERYBODY, "front-desk"}, accepted=AgreementPage
-):
+class ListAgreements(Query, type="agreement.list.v1", senders=ROLES, accepted=AgreementPage):
     """Read which agreements there are, for which types they are needed, and what you have signed.
 
     Errors: `cursor.foreign`.

@@ -5,8 +5,8 @@ from typing import Annotated
 
 from pydantic import Field, StrictInt
 
-from contracts.messages import Command, Contract, Event, Query
-from contracts.sharing import SHARERS, Cursor
+from contracts.messages import MARKET, Command, Contract, Event, Query
+from contracts.sharing import Cursor
 from contracts.values import UserId
 
 
@@ -22,7 +22,7 @@ class ChangeState(Contract):
 
 
 class AcknowledgeChange(
-    Command, type="change.acknowledge.v1", senders=SHARERS, accepted=ChangeState
+    Command, type="change.acknowledge.v1", senders=MARKET, accepted=ChangeState
 ):
     """Say that you have taken over the data of a user who shares it with you, as of a revision.
 
@@ -58,7 +58,7 @@ class PendingPage(Contract):
     """Ask with it for the next page; absent on the last one. A page may be empty."""
 
 
-class ListPending(Query, type="change.pending.v1", senders=SHARERS, accepted=PendingPage):
+class ListPending(Query, type="change.pending.v1", senders=MARKET, accepted=PendingPage):
     """Read who has not acknowledged which changes of your data yet, and since when.
 
     Errors: `cursor.foreign`.

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from contracts.messages import Command, Contract, Event
+from contracts.messages import EVERYBODY, Command, Contract, Event
 from contracts.users import UserStatus
 from contracts.values import AnyUserId, UserId
 
@@ -24,9 +24,7 @@ class ErasureState(Contract):
 class EraseUser(
     Command,
     type="user.erase.v1",
-    senders={
-        "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-    },
+    senders=EVERYBODY,
     accepted=ErasureState,
 ):  # fmt: skip
     """Destroy the data of a user who has left; sent by itself or by an operator. Irreversible.

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, StrictBool
 
-from contracts.messages import Contract, Query
+from contracts.messages import EVERYBODY, Contract, Query
 from contracts.users import UserView
 from contracts.values import AnyUserId, Timestamp, UserId
 
@@ -47,9 +47,7 @@ class UserHistory(Contract):
 class ReadUserHistory(
     Query,
     type="user.history.v1",
-    senders={
-        "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-    },
+    senders=EVERYBODY,
     accepted=UserHistory,
 ):  # fmt: skip
     """Read what a user's record was, and how it came to be what it is.

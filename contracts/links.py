@@ -4,12 +4,9 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, StrictBool, model_validator
 
-from contracts.messages import Command, Contract, Event, Query
+from contracts.messages import EVERYBODY, Command, Contract, Event, Query
 from contracts.values import AnyUserId, AssetId, Name, UserId
 
-LINKERS: Final = {
-    "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-}  # fmt: skip
 TRANSLATED_MAX: Final = 1000
 """How many ids one question may ask for, in both directions together."""
 Scheme = Annotated[
@@ -60,7 +57,7 @@ class _LinkId(Command):
         return self
 
 
-class LinkUserId(_LinkId, type="user.link-id.v1", senders=LINKERS, accepted=LinkState):
+class LinkUserId(_LinkId, type="user.link-id.v1", senders=EVERYBODY, accepted=LinkState):
     """Record what you call a user, or what another list calls it; only you can translate it.
 
     An external id of a scheme belongs to one user, by what you assert; others may assert otherwise.
@@ -73,7 +70,7 @@ class LinkUserId(_LinkId, type="user.link-id.v1", senders=LINKERS, accepted=Link
     id: UserId
 
 
-class LinkAssetId(_LinkId, type="asset.link-id.v1", senders=LINKERS, accepted=LinkState):
+class LinkAssetId(_LinkId, type="asset.link-id.v1", senders=EVERYBODY, accepted=LinkState):
     """Record what you call an asset, or what another list calls it; only you can translate it.
 
     An external id of a scheme belongs to one asset, by what you assert; others may assert
@@ -120,7 +117,9 @@ class _Translate(Query):
     """Whose links; absent: your own. Another than yourself may be named by operators only."""
 
 
-class TranslateUserIds(_Translate, type="user.translate.v1", senders=LINKERS, accepted=Translation):
+class TranslateUserIds(
+    _Translate, type="user.translate.v1", senders=EVERYBODY, accepted=Translation
+):
     """Translate between your ids of users and ours, up to 1,000 at once, both ways.
 
     What you have not linked is answered as not known, whether there is such a user or not.
@@ -133,7 +132,7 @@ class TranslateUserIds(_Translate, type="user.translate.v1", senders=LINKERS, ac
 
 
 class TranslateAssetIds(
-    _Translate, type="asset.translate.v1", senders=LINKERS, accepted=Translation
+    _Translate, type="asset.translate.v1", senders=EVERYBODY, accepted=Translation
 ):
     """Translate between your ids of assets and ours, up to 1,000 at once, both ways.
 

@@ -22,6 +22,10 @@ Source: the requirement's table of actors.
 """
 
 ROLES: Final = frozenset(get_args(Role))
+MARKET: Final = ROLES - {"operator", "front-desk"}
+"""Roles of those who take part in the market, not in running the backbone."""
+EVERYBODY: Final = MARKET | {"operator"}
+"""Roles of whoever may have an account of its own."""
 SELF_ASSERTED: Final = frozenset({"owner", "aggregator", "fsp", "mpp", "special"})
 """Roles that a registration may claim for itself; the others are granted by an operator."""
 

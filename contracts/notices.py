@@ -5,10 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from contracts.messages import Command, Contract, Event, Query
+from contracts.messages import EVERYBODY, Command, Contract, Event, Query
 from contracts.values import AnyUserId, AssetId, GspGroup, Timestamp, UserId
 
-EVERYBODY = {"operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier"}
 Choice = Literal["now", "digest", "off"]
 """How a user is told: at once, summed up from time to time, or not at all."""
 Sequence = Annotated[StrictInt, Field(ge=1, lt=2**53)]

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from contracts.confirmation import Scheme
-from contracts.messages import Contract, Query, Role
+from contracts.messages import ROLES, Contract, Query, Role
 from contracts.users import RegisterUser
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -91,10 +91,7 @@ class UserRequirements(Contract):
 class ReadRequirements(
     Query,
     type="user.requirements.v1",
-    senders={
-        "front-desk", "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special",
-        "verifier",
-    },
+    senders=ROLES,
     accepted=UserRequirements,
 ):  # fmt: skip
     """Read what a role has to tell of itself; at the front desk too, before one has an account.

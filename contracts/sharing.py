@@ -1,14 +1,13 @@
 """The language of sharing: which groups of a user's data who else may read, and until when."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from contracts.messages import Command, Contract, Event, Query
+from contracts.messages import MARKET, Command, Contract, Event, Query
 from contracts.values import AnyUserId, Timestamp, UserId
 
-SHARERS: Final = {"owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier"}
 """The backbone's operators have rights of their own and nothing that they could share."""
 GroupName = Annotated[
     str,
@@ -47,7 +46,7 @@ class SharingState(Contract):
     """All that are not over."""
 
 
-class GrantSharing(Command, type="sharing.grant.v1", senders=SHARERS, accepted=SharingState):
+class GrantSharing(Command, type="sharing.grant.v1", senders=MARKET, accepted=SharingState):
     """Let another user read groups of your own record, until a time or without end.
 
     It begins now at the earliest, and at its end both of you are told.
@@ -65,7 +64,7 @@ class GrantSharing(Command, type="sharing.grant.v1", senders=SHARERS, accepted=S
     """The moment from which it holds no more; absent: until it is revoked."""
 
 
-class RevokeSharing(Command, type="sharing.revoke.v1", senders=SHARERS, accepted=SharingState):
+class RevokeSharing(Command, type="sharing.revoke.v1", senders=MARKET, accepted=SharingState):
     """Let another user read groups of your own record no more, however they came to be shared.
 
     What was stays on record with its time. What is over already is accepted and changes nothing.
@@ -88,7 +87,7 @@ class SharingPage(Contract):
     """Ask with it for the next page; absent on the last one."""
 
 
-class ListSharing(Query, type="sharing.list.v1", senders=SHARERS, accepted=SharingPage):
+class ListSharing(Query, type="sharing.list.v1", senders=MARKET, accepted=SharingPage):
     """Read what you share with others, or what others share with you.
 
     Errors: `cursor.foreign`.

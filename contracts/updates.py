@@ -14,7 +14,7 @@ from contracts.groups import (
     Profile,
     UserClaims,
 )
-from contracts.messages import Command, Contract, Event, Role
+from contracts.messages import EVERYBODY, Command, Contract, Event, Role
 from contracts.patches import Revision, without_placeholders
 from contracts.users import UserStanding, UserStatus
 from contracts.values import AnyUserId, Name, UserId
@@ -29,9 +29,7 @@ _GROUPS: Final[Mapping[str, type[Contract]]] = {
 class UpdateUser(
     Command,
     type="user.update.v1",
-    senders={
-        "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-    },
+    senders=EVERYBODY,
     accepted=UserStanding,
 ):  # fmt: skip
     """Change a user's record: what is absent stays, null clears, a placeholder counts as absent.

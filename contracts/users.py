@@ -1,7 +1,7 @@
 """The user register's language: registration, reading, and what they are answered with."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -16,10 +16,13 @@ from contracts.groups import (
     SubRole,
     UserClaims,
 )
-from contracts.messages import Command, Contract, Event, Query, Role
+from contracts.messages import EVERYBODY, Command, Contract, Event, Query, Role
 from contracts.values import AnyUserId, Name, UserId
 
 UserStatus = Literal["provisional", "confirmed", "rejected", "suspended", "retired"]
+ENDED_STATUSES: Final = frozenset({"rejected", "retired"})
+"""Of users who come back only by registering anew: they have no account, and nothing new is tied to
+them."""
 UserKind = Literal["organisation", "person"]
 KeyHash = Annotated[
     str,
@@ -114,9 +117,7 @@ class UserView(Contract):
 class GetUser(
     Query,
     type="user.get.v1",
-    senders={
-        "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-    },
+    senders=EVERYBODY,
     accepted=UserView,
 ):  # fmt: skip
     """Read one user: oneself, whom one registered, or any as operator.
@@ -144,7 +145,8 @@ class UserRegistered(Event, type="user.registered.v1"):
 class UserDuplicateAttempted(Event, type="user.duplicate-attempted.v1"):
     """Somebody tried to register this user once more, by one of its identifiers, and was refused.
 
-    Told to the user and its registrant; who tried is said to the backbone's operators only.
+    Told to the user, its registrant and whoever acts for it; who tried is said to the backbone's
+    operators only.
     """
 
     id: UserId
@@ -199,9 +201,7 @@ class ReinstateUser(Command, type="user.reinstate.v1", senders={"operator"}, acc
 class RetireUser(
     Command,
     type="user.retire.v1",
-    senders={
-        "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-    },
+    senders=EVERYBODY,
     accepted=UserStanding,
 ):  # fmt: skip
     """Take a user out of the market for good; sent by itself or by an operator.

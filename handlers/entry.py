@@ -8,12 +8,13 @@ from uuid import UUID
 from contracts.envelope import Finding
 from contracts.findings import shorten
 from contracts.taxonomy import FRONT_DESK
+from contracts.users import ENDED_STATUSES
 from handlers.admission import Arrival
 from handlers.decision import RESERVED, Rejected, Sender, View
 from handlers.rules import reject
 from handlers.signature import Handler
 
-OUT: Final = frozenset({"suspended", "rejected", "retired"})
+OUT: Final = ENDED_STATUSES | {"suspended"}
 """Statuses of users who take no part: whatever they send is refused, by whichever way they got in.
 
 The broker lets such a user in no more, but an open connection, a certificate or a token may

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from contracts.erasing import EraseUser, ErasureState, UserEraseAsked
-from handlers.accounts import ENDED_STATUSES
+from contracts.users import ENDED_STATUSES
 from handlers.bookkeeping import unattributed
 from handlers.changing import CHANGES
 from handlers.claiming import claim_keys, released

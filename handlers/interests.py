@@ -13,6 +13,7 @@ from contracts.interests import (
     InterestWithdrawn,
     WithdrawInterest,
 )
+from contracts.users import ENDED_STATUSES
 from handlers.channels import CHANNELS, channel
 from handlers.decision import (
     Accepted,
@@ -26,7 +27,7 @@ from handlers.decision import (
     View,
 )
 from handlers.rules import finding, reject
-from handlers.sharing import GONE, expiring, expiry, left, unknown_groups, with_interest
+from handlers.sharing import expiring, expiry, left, unknown_groups, with_interest
 from handlers.signature import reads
 from handlers.timing import TIMERS
 from handlers.tying import TIES_MAX, ties_of
@@ -155,7 +156,11 @@ def _opened(user: str, to: str, view: View, context: Context) -> Iterator[Put]:
 def _not_addressable(command: ExpressInterest, view: View, context: Context) -> Iterator[Finding]:
     for position, to in enumerate(command.to):
         known = view.get("users", to)
-        is_one = known is not None and known["status"] not in GONE and ASKED & {*known["roles"]}
+        is_one = (
+            known is not None
+            and known["status"] not in ENDED_STATUSES
+            and ASKED & {*known["roles"]}
+        )
         if to == context.sender.user or not is_one:
             yield finding(
                 "interest.not-addressable",

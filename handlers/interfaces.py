@@ -7,7 +7,8 @@ from typing import Any, Final
 from contracts.envelope import Finding
 from contracts.interfaces import AnnounceInterface, InterfaceAnnounced, InterfaceState
 from contracts.messages import Event, Request, known
-from handlers.accounts import COLLECTION, user_of
+from contracts.values import user_of
+from handlers.accounts import COLLECTION
 from handlers.bookkeeping import unattributed
 from handlers.conditions import CONDITIONS, put
 from handlers.decision import Accepted, Context, Decision, Document, Handled, Reads, View

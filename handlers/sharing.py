@@ -17,6 +17,7 @@ from contracts.sharing import (
     SharingState,
 )
 from contracts.taxonomy import USER_PREFIX
+from contracts.users import ENDED_STATUSES
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rights import GRANTABLE
@@ -27,8 +28,6 @@ from handlers.timing import SHARING, TIMERS, timer_id, timer_row
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
 from handlers.visibility import READER, RELATIONS, edge, holds, recorded, shared
 
-GONE: Final = frozenset({"rejected", "retired"})
-"""Nothing is shared any more with users in these states."""
 GRANT: Final = "grant"
 INTEREST: Final = "interest"
 
@@ -238,7 +237,7 @@ def unknown_groups(groups: Iterable[str]) -> Iterator[Finding]:
 
 def _unknown_party(command: GrantSharing, view: View, context: Context) -> Iterator[Finding]:
     known = view.get("users", command.party)
-    if command.party == context.sender.user or known is None or known["status"] in GONE:
+    if command.party == context.sender.user or known is None or known["status"] in ENDED_STATUSES:
         yield finding(
             "sharing.party-unknown",
             "party",

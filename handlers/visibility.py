@@ -121,7 +121,8 @@ def seen(
 ) -> tuple[Document, Standing] | None:
     """A document that the sender may know of, and what the sender is to it; else None.
 
-    As much is read for what is missing as for what is hidden.
+    At the desk as much is read for what is missing as for what is hidden; a batch reads what its
+    commands look at together, once each.
     """
     document = view.get(collection, key)
     standing = standing_to((collection, key), document, context.sender, view, context.now)

@@ -13,8 +13,14 @@ from pydantic import ValidationError
 from contracts.accounts import AccountChanged, AccountEnded
 from contracts.confirmation import UserRejected
 from contracts.envelope import Envelope
-from contracts.users import UserRegistered, UserReinstated, UserRetired, UserSuspended
-from handlers.accounts import COLLECTION, ENDED_STATUSES, accounts_of
+from contracts.users import (
+    ENDED_STATUSES,
+    UserRegistered,
+    UserReinstated,
+    UserRetired,
+    UserSuspended,
+)
+from handlers.accounts import COLLECTION, accounts_of
 from handlers.decision import Document, View
 from handlers.entry import OUT
 from topology import names

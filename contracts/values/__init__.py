@@ -16,6 +16,7 @@ from contracts.values.identity import (
     CommandId,
     UserId,
     compose_id,
+    user_of,
 )
 from contracts.values.moment import Date, Timestamp
 from contracts.values.network import BmUnit, Eic, GspGroup, MacAddress, Mpan, Mpid, gsp_group
@@ -94,4 +95,5 @@ __all__ = [
     "is_placeholder",
     "is_placeholder_key",
     "not_given",
+    "user_of",
 ]

@@ -14,7 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from handlers.accounts import ENDED_STATUSES
+from contracts.users import ENDED_STATUSES
 from handlers.entry import OUT
 from outbox.record import past_lane
 from workers.store import driver

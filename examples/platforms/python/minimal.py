@@ -21,15 +21,14 @@ from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 Envelope = dict[str, Any]
 
-KINDS = ("asset", "user", "notice", "event", "message")
-"""First words of the types that this platform hears. One that is left out is counted all the same,
-and looks like a gap; to be told less, send `subscription.set.v1`: what is off is not counted."""
 REPLAY, ENDED = "event.replay.v1", "event.replay-ended.v1"
 AGAIN_S = 6  # The next replay may be asked for five seconds after the end of the last one.
-FAULTS = (aio_pika.exceptions.AMQPError, ConnectionError, TimeoutError)
+# The second one is no AMQPError: it comes from a channel that has just been closed.
+FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
 
 
 class State:
@@ -86,11 +85,10 @@ class Platform:
         commands = await channel.get_exchange("flex.commands", ensure=False)
         events = await channel.get_queue(f"{self.user}.events", ensure=False)
         replies = await channel.get_queue(f"{self.user}.replies", ensure=False)
-        # The finer patterns first, then without `<user>.#`, which is there at the beginning: so
-        # nothing is missed in between. To bind what is bound changes nothing.
-        for kind in KINDS:
-            await events.bind("flex.events", f"{self.user}.{kind}.#")
-        await events.unbind("flex.events", f"{self.user}.#")
+        # Bound from the beginning, and to bind what is bound changes nothing. With less, what is
+        # counted and does not come would look like a gap. To be told less, send
+        # `subscription.set.v1`: what is off is not counted.
+        await events.bind("flex.events", f"{self.user}.#")
         await replies.consume(self.acknowledging(self.hear_reply))
         await events.consume(self.acknowledging(self.hear_event))
         # The same id with the same bytes takes effect once, however often it is sent.
@@ -100,6 +98,7 @@ class Platform:
         self.settle()
         done = asyncio.ensure_future(self.done.wait())
         await asyncio.wait((channel.closed(), done), return_when=asyncio.FIRST_COMPLETED)
+        self.commands = None
         if not self.done.is_set():
             raise ConnectionError("the connection ended")
 
