@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from contracts.messages import Command, Contract, Event, Query
-from contracts.values import AnyUserId, AssetId, GspGroup, Timestamp, UserId
+from contracts.values import AnyUserId, AssetId, GspGroup, Timestamp
 
 EVERYBODY = {"operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier"}
 Choice = Literal["now", "digest", "off"]
@@ -88,8 +88,8 @@ class ReplayEvents(Command, type="event.replay.v1", senders=EVERYBODY, accepted=
 class ReplayAsked(Event, type="event.replay-asked.v1", apart=True):
     """A user is to be told again; for the backbone itself."""
 
-    id: UserId
-    by: UserId
+    id: AnyUserId
+    by: AnyUserId
     run: int
     """Number of this replay among all of the user's; a later one ends those before it."""
     from_sequence: int
@@ -100,7 +100,7 @@ class ReplayAsked(Event, type="event.replay-asked.v1", apart=True):
 class ReplayEnded(Event, type="event.replay-ended.v1"):
     """A replay is over: what has not come of it by now may not be seen any more."""
 
-    id: UserId
+    id: AnyUserId
     """The recipient."""
     from_sequence: int
     """Sequence from which on it was told again; above `upto` where there was nothing."""
@@ -131,7 +131,7 @@ class AccessNoted(Event, type="access.noted.v1", apart=True):
 class NoticeDigest(Event, type="notice.digest.v1"):
     """What happened meanwhile, summed up."""
 
-    id: UserId
+    id: AnyUserId
     """The recipient."""
     kinds: dict[str, int]
     """Type of event -> how often."""

@@ -97,7 +97,9 @@ def _standings(
     subjects = {subject for row in rows for subject in _mentioned(row)} - {fact.id}
     view.require(key for s in subjects for key in standing_reads(register_of_entity(s), s, fact.id))
     view.require(mandate_read(view.get(register_of_entity(s), s), fact.id) for s in subjects)
-    reader = Sender(fact.id, frozenset(), sender_of(fact.id, view).status)
+    # What a reserved identity was told, it was told as what it is; of others, roles make no party.
+    roles = RESERVED.get(fact.id, frozenset())
+    reader = Sender(fact.id, roles, sender_of(fact.id, view).status)
     return {
         s: standing_to((register, s), view.get(register, s), reader, view, context.now)
         for s, register in ((s, register_of_entity(s)) for s in sorted(subjects))
