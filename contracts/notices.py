@@ -30,7 +30,7 @@ class SubscriptionState(Contract):
 class SetSubscription(
     Command, type="subscription.set.v1", senders=EVERYBODY, accepted=SubscriptionState
 ):
-    """Choose what you are told and how; what is absent stays as it is.
+    """Choose what you are told and how; what is absent stays as it is, and null withdraws a choice.
 
     An asset's choice goes before that of its area, and that before the kind's.
     Kinds that are mandatory cannot be switched off; the page on notices lists them.
@@ -39,11 +39,11 @@ class SetSubscription(
     Source: U5, A6a of the requirement.
     """
 
-    kinds: dict[str, Choice] | None = Field(default=None, max_length=100)
+    kinds: dict[str, Choice | None] | None = Field(default=None, max_length=100)
     """By type of event, such as `asset.updated.v1`."""
-    assets: dict[AssetId, Choice] | None = Field(default=None, max_length=1000)
+    assets: dict[AssetId, Choice | None] | None = Field(default=None, max_length=1000)
     """By asset or portfolio."""
-    areas: dict[GspGroup, Choice] | None = Field(default=None, max_length=20)
+    areas: dict[GspGroup, Choice | None] | None = Field(default=None, max_length=20)
     """By GSP group, such as `_A`."""
     digest_minutes: Annotated[StrictInt, Field(ge=1, le=10_080)] | None = None
     """How long a digest gathers, in minutes."""
@@ -137,6 +137,9 @@ class NoticeDigest(Event, type="notice.digest.v1"):
     """Type of event -> how often."""
     subjects: tuple[str, ...]
     """The users and assets concerned, the first hundred."""
+    readers: dict[AssetId, tuple[AnyUserId, ...]] | None = None
+    """Of the assets of which you want to be told who reads them: by whom each was read; the first
+    hundred."""
     first_at: datetime
     last_at: datetime
 

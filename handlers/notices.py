@@ -1,12 +1,13 @@
 """The notices' commands and queries: what a user chooses, is told again, and has to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.messages import Contract
 from contracts.notices import (
+    Choice,
     CloseNotices,
     ListNotices,
     Notice,
@@ -23,6 +24,7 @@ from handlers.decision import (
     Context,
     Decision,
     Document,
+    Drop,
     Put,
     Reads,
     Rejected,
@@ -65,9 +67,9 @@ def set_subscription(command: SetSubscription, view: View, context: Context) -> 
     was = view.get("subscriptions", user)
     before = was or {}
     chosen: dict[str, Any] = {
-        "kinds": {**before.get("kinds", {}), **(command.kinds or {})},
-        "assets": {**before.get("assets", {}), **(command.assets or {})},
-        "areas": {**before.get("areas", {}), **(command.areas or {})},
+        "kinds": _merged(before.get("kinds", {}), command.kinds),
+        "assets": _merged(before.get("assets", {}), command.assets),
+        "areas": _merged(before.get("areas", {}), command.areas),
         "digest_minutes": command.digest_minutes or before.get("digest_minutes", DIGEST_MINUTES),
         "access": sorted(
             set(before.get("access", ()) if command.access is None else command.access)
@@ -89,17 +91,23 @@ def set_subscription(command: SetSubscription, view: View, context: Context) -> 
     unchanged = was is not None and all(was.get(name) == value for name, value in chosen.items())
     revision = before.get("revision", 0) + (not unchanged)
     document = {"_id": user, "revision": revision, **chosen}
+    watches: tuple[Put | Drop, ...] = ()
+    if command.access is not None:
+        watches = tuple(watched(before.get("access", ()), chosen["access"], view, context))
     return Accepted(
         subject=user,
         keyed_to=user,
         reply=SubscriptionState(id=user, revision=revision, **chosen),
-        writes=()
-        if unchanged
-        else (
-            Put("subscriptions", document, was),
-            *watched(user, before.get("access", ()), chosen["access"], view),
-        ),
+        writes=watches if unchanged else (Put("subscriptions", document, was), *watches),
     )
+
+
+def _merged(
+    before: Mapping[str, Choice], said: Mapping[str, Choice | None] | None
+) -> dict[str, Choice]:
+    """What is chosen by now: null withdraws a choice, what is absent stays."""
+    both = {**before, **(said or {})}
+    return {name: choice for name, choice in both.items() if choice is not None}
 
 
 def _unfit(command: SetSubscription) -> Iterator[Finding]:
@@ -113,7 +121,7 @@ def _unfit(command: SetSubscription) -> Iterator[Finding]:
                 got=name,
                 advice="Choose for types of event that the page on notices lists.",
             )
-        elif kind.mandatory and choice != "now":
+        elif kind.mandatory and choice not in {"now", None}:
             yield finding(
                 "notice.mandatory",
                 f"kinds.{name}",

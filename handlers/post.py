@@ -115,9 +115,20 @@ class Post:
         return sequence
 
     def gather(
-        self, pot: str, recipient: str, kind: str, subjects: Iterable[str], span: timedelta
+        self,
+        pot: str,
+        recipient: str,
+        kind: str,
+        subjects: Iterable[str],
+        span: timedelta,
+        *,
+        reader: str | None = None,
     ) -> None:
-        """Sum up for later; what is gathered first sets the time at which it is told."""
+        """Sum up for later; what is gathered first sets the time at which it is told.
+
+        A `reader` is kept with the first of the subjects, which it has read.
+        """
+        subjects = tuple(subjects)
         held, now = self.stored("pots", pot), self.context.now
         if held is None:
             due = now + span
@@ -129,7 +140,10 @@ class Post:
         if kind:
             kinds[kind] = kinds.get(kind, 0) + 1
         named = list(dict.fromkeys((*held["subjects"], *subjects)))[:SUBJECTS_MAX]
-        self.put("pots", pot, {**held, "kinds": kinds, "subjects": named, "last_at": now})
+        after = {**held, "kinds": kinds, "subjects": named, "last_at": now}
+        if reader is not None:
+            after["readers"] = _read_by(held.get("readers", {}), subjects[0], reader)
+        self.put("pots", pot, after)
 
     def open(
         self, recipient: str, kind: str, subject: str, sequence: int, revision: int | None
@@ -149,6 +163,14 @@ class Post:
         if was is not None and was["state"] == "open":
             closed = {"state": "closed", "closed_at": self.context.now, "resolved_by": by_type}
             self.put(NOTICES, key, closed)
+
+
+def _read_by(readers: Mapping[str, list[str]], asset: str, reader: str) -> dict[str, list[str]]:
+    """Who has read which asset, with one more, as long as there are no more than a digest names."""
+    known = readers.get(asset, [])
+    if reader in known or sum(map(len, readers.values())) >= SUBJECTS_MAX:
+        return dict(readers)
+    return {**readers, asset: [*known, reader]}
 
 
 def _recent(days: Mapping[str, int], now: datetime) -> dict[str, int]:

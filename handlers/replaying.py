@@ -30,6 +30,7 @@ from handlers.visibility import (
     standing_reads,
     standing_to,
 )
+from handlers.watching import may_watch
 
 PAUSE: Final = timedelta(milliseconds=500)
 """Between two pages: a replay takes a part of the lane only, and is about as fast as the events of
@@ -87,7 +88,9 @@ def _is_wanted(row: Document, fact: ReplayAsked) -> bool:
 def _mentioned(row: Document) -> Iterator[str]:
     """Whom and what an event tells of: its subject, and what a digest sums up."""
     yield str(row["subject"])
-    yield from (row["data"].value or {}).get("subjects", ())
+    data = row["data"].value or {}
+    yield from data.get("subjects", ())
+    yield from data.get("readers") or ()
 
 
 def _standings(
@@ -106,6 +109,13 @@ def _standings(
     }
 
 
+def _read_still(data: Mapping[str, Any], standings: Mapping[str, Standing]) -> Mapping[str, Any]:
+    """What a digest sums up, with the readers of those assets alone that may still be watched."""
+    if (readers := data.get("readers")) is None:
+        return data
+    return {**data, "readers": {a: by for a, by in readers.items() if may_watch(standings[a])}}
+
+
 def _told(row: Document, fact: ReplayAsked, standings: Mapping[str, Standing]) -> Told | None:
     """One event as it is told again; None where its reader may not know of it any more."""
     data: Mapping[str, Any] | None = row["data"].value
@@ -116,7 +126,7 @@ def _told(row: Document, fact: ReplayAsked, standings: Mapping[str, Standing]) -
     # What names its reader is about the reader, who may be nothing to the subject any more.
     names_reader = data.get(NAMES.get(row["type"], "")) == fact.id
     standing = None if names_reader else standings.get(subject)
-    visible = again(fact.id, standing, data, unknown)
+    visible = again(fact.id, standing, _read_still(data, standings), unknown)
     if visible is None:
         return None
     return Told(

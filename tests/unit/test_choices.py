@@ -11,6 +11,7 @@ from handlers.decision import PAGE
 from handlers.kinds import KINDS, Kind
 from handlers.letters import Letter
 from handlers.telling import choice
+from handlers.visibility import Standing, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued
 from tests.decider import Decider, reply, rules, said
 
@@ -98,8 +99,36 @@ def test_an_asset_goes_before_its_area_and_that_before_the_kind(
         "areas": {AREA: by_area} if by_area else {},
         "kinds": {UPDATED: by_kind} if by_kind else {},
     }
-    assert choice(Kind(), fact, chosen) == expected
-    assert choice(Kind(mandatory=True), fact, chosen) == "now"
+    owner = Standing("assets", frozenset({"owner"}))
+    assert choice(Kind(), fact, chosen, owner) == expected
+    assert choice(Kind(mandatory=True), fact, chosen, owner) == "now"
+
+
+def test_a_choice_by_area_tells_nobody_where_an_asset_is(decider: Decider, battery: str) -> None:
+    row = recorded(battery, STRANGER, [{"as": "mo", "from": NOW, "until": None}])
+    decider.documents["relations", row["_id"]] = row
+    chosen = {"areas": {AREA: "off"}, "kinds": {UPDATED: "now"}}
+    decider.decide(
+        *(command(SET, chosen, sender=one, id=f"area-{one}") for one in (OWNER, STRANGER))
+    )
+    assert [one.recipient for one in updated(decider, battery, 1)] == [STRANGER]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("kinds", UPDATED), ("assets", BATTERY), ("areas", AREA)]
+)
+def test_null_withdraws_a_choice(decider: Decider, name: str, key: str) -> None:
+    choose(decider, "off", kinds={UPDATED: "off"}, assets={BATTERY: "off"}, areas={AREA: "off"})
+    _, state = choose(decider, "null", **{name: {key: None}})
+    _, again = choose(decider, "again", **{name: {key: None}})
+    left = {field: list(state[field]) for field in ("kinds", "assets", "areas")}
+    assert left == {"kinds": [UPDATED], "assets": [BATTERY], "areas": [AREA]} | {name: []}
+    assert (state["revision"], again["revision"]) == (2, 2)
+
+
+def test_a_choice_for_what_is_mandatory_may_be_withdrawn(decider: Decider) -> None:
+    choose(decider, "now", kinds={MANDATORY[0]: "now"})
+    assert choose(decider, "null", kinds={MANDATORY[0]: None})[1]["kinds"] == {}
 
 
 def test_the_choices_hold_on_the_way_of_an_event(decider: Decider, battery: str) -> None:

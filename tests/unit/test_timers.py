@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any, cast
 
 from handlers.timing import GATHERED, timer_id, timer_row
@@ -30,6 +31,7 @@ class Rows:
     async def holding(
         self, collection: str, field: str, values: Collection[str], limit: int, after: str = ""
     ) -> Sequence[Mapping[str, Any]]:
+        assert (collection, field, list(values)) == ("timers", "state", ["waiting"])
         self.asked += 1
         found = sorted(key for key in self.rows if key > after)
         return [self.rows[key] for key in found[:limit]]
@@ -51,9 +53,7 @@ async def test_what_fails_is_announced_ever_more_seldom() -> None:
         if await timers.look():
             at.append(half / 2)
     assert at[:7] == [0, 5, 15, 35, 75, 155, 315]
-    assert {later - earlier for earlier, later in zip(at[7:], at[8:], strict=False)} == {
-        REPEAT_MAX.total_seconds()
-    }
+    assert {later - earlier for earlier, later in pairwise(at[7:])} == {REPEAT_MAX.total_seconds()}
     assert held.announced == [key] * len(at)
 
 
