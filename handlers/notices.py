@@ -33,7 +33,7 @@ from handlers.decision import (
 )
 from handlers.kinds import KINDS
 from handlers.paging import after_of, cursor_of, foreign
-from handlers.post import DIGEST_MINUTES
+from handlers.post import DIGEST_MINUTES, shelf
 from handlers.rules import check, finding, reject
 from handlers.signature import reads
 from handlers.watching import unwatchable, watch_reads, watched
@@ -225,7 +225,10 @@ def _question(query: ListNotices) -> str:
 
 
 def _page(query: ListNotices, context: Context) -> Span:
-    return Span("recipient", context.sender.user, after_of(query.cursor, _question(query), context))
+    user, after = context.sender.user, after_of(query.cursor, _question(query), context)
+    if query.state == "all":
+        return Span("recipient", user, after)
+    return Span("shelf", shelf(user, query.state), after)
 
 
 @reads(_list_reads)
@@ -239,7 +242,6 @@ def list_notices(query: ListNotices, view: View, context: Context) -> Contract |
     if findings := tuple(foreign(query.cursor, question, context)):
         return reject(*findings)
     rows, further = view.page("notices", _page(query, context))
-    wanted = {"open", "closed"} if query.state == "all" else {query.state}
     return NoticePage(
         notices=tuple(
             Notice(
@@ -247,7 +249,6 @@ def list_notices(query: ListNotices, view: View, context: Context) -> Contract |
                 **{name: row.get(name) for name in Notice.model_fields if name != "id"},
             )
             for row in rows
-            if row["state"] in wanted
         ),
         cursor=cursor_of(further, question, context) if further else None,
     )
@@ -282,7 +283,8 @@ def close_notices(command: CloseNotices, view: View, context: Context) -> Decisi
 
 
 def _closed(was: Document, context: Context) -> dict[str, Any]:
-    return {"state": "closed", "closed_at": context.now, "revision": was["revision"] + 1}
+    at, on_shelf = context.now, shelf(was["recipient"], "closed")
+    return {"state": "closed", "shelf": on_shelf, "closed_at": at, "revision": was["revision"] + 1}
 
 
 def _are_ones_own(command: CloseNotices, view: View, context: Context) -> Iterator[Finding]:

@@ -26,6 +26,11 @@ def todo(recipient: str, kind: str, subject: str) -> str:
     return f"{recipient}/{kind}/{subject}"
 
 
+def shelf(recipient: str, state: str) -> str:
+    """Under what the notices of a recipient that are in one state are found."""
+    return f"{recipient}/{state}"
+
+
 def digest_pot(recipient: str) -> str:
     """Where a recipient's digest gathers."""
     return f"{recipient}/digest"
@@ -154,6 +159,7 @@ class Post:
         row |= {"sequence": sequence, "revision_asked": revision}
         if (was := self.stored(NOTICES, key)) is None or was["state"] != "open":
             row |= {"state": "open", "opened_at": self.context.now}
+            row |= {"shelf": shelf(recipient, "open")}
             row |= {"closed_at": None, "resolved_by": None}
         self.put(NOTICES, key, row)
 
@@ -162,7 +168,7 @@ class Post:
         was = self.stored(NOTICES, key)
         if was is not None and was["state"] == "open":
             closed = {"state": "closed", "closed_at": self.context.now, "resolved_by": by_type}
-            self.put(NOTICES, key, closed)
+            self.put(NOTICES, key, {**closed, "shelf": shelf(was["recipient"], "closed")})
 
 
 def _read_by(readers: Mapping[str, list[str]], asset: str, reader: str) -> dict[str, list[str]]:

@@ -196,7 +196,7 @@ def notices(decider: Decider, count: int, recipient: str = OWNER) -> None:
         decider.documents["notices", key] = {
             "_id": key, "revision": 1, "recipient": recipient, "sequence": number,
             "type": "asset.duplicate-attempted.v1", "subject": BATTERY, "state": "open",
-            "opened_at": NOW,
+            "opened_at": NOW, "shelf": f"{recipient}/open",
         }  # fmt: skip
 
 
@@ -254,3 +254,35 @@ def test_a_notice_is_closed_by_its_recipient_alone(decider: Decider) -> None:
     assert [one["sequence"] for one in listed(decider)[1]["notices"]] == [2]
     assert [one["sequence"] for one in listed(decider, state="closed")[1]["notices"]] == [1]
     assert [one["sequence"] for one in listed(decider, state="all")[1]["notices"]] == [1, 2]
+
+
+def test_many_closed_notices_leave_no_page_of_open_ones_empty(decider: Decider) -> None:
+    notices(decider, 2 * PAGE + 2)
+    rows = [row["_id"] for row in decider.of("notices")]
+    for number in range(0, 2 * PAGE, 100):
+        ids = rows[number : number + 100]
+        decider.decide(command("notice.close.v2", {"ids": ids}, sender=OWNER, id=f"close-{number}"))
+    (_, still), (_, closed) = listed(decider), listed(decider, state="closed")
+    (_, rest) = listed(decider, state="closed", cursor=closed["cursor"])
+    (_, whole) = listed(decider, state="all")
+    assert [one["id"] for one in still["notices"]] == rows[-2:]
+    assert "cursor" not in still
+    assert [one["id"] for one in (*closed["notices"], *rest["notices"])] == rows[:-2]
+    assert [one["id"] for one in whole["notices"]] == rows[:PAGE]
+
+
+def test_a_notice_stands_where_its_state_says(decider: Decider, battery: str) -> None:
+    kind = "asset.duplicate-attempted.v1"
+    attempts = [command(sender=STRANGER, id=f"attempt-{n}") for n in range(2)]
+    decider.consequences(decider.decide(attempts[0]))
+    opened = [one["type"] for one in listed(decider)[1]["notices"]]
+    key = f"{OWNER}/{kind}/{battery}"
+    decider.decide(command("notice.close.v1", {"id": key}, sender=OWNER, id="close"))
+    closed = [one["type"] for one in listed(decider, state="closed")[1]["notices"]]
+    left = listed(decider)[1]["notices"]
+    assert (opened, closed, left) == ([kind], [kind], [])
+    decider.now = NOW + timedelta(hours=2)
+    decider.due()
+    decider.consequences(decider.decide(attempts[1]))
+    assert [one["id"] for one in listed(decider)[1]["notices"]] == [key]
+    assert listed(decider, state="closed")[1]["notices"] == []
