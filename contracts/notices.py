@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from contracts.messages import EVERYBODY, Command, Contract, Event, Query
-from contracts.values import AnyUserId, AssetId, GspGroup, Timestamp, UserId
+from contracts.values import AnyUserId, AssetId, GspGroup, Timestamp
 
 Choice = Literal["now", "digest", "off"]
 """How a user is told: at once, summed up from time to time, or not at all."""
@@ -29,7 +29,7 @@ class SubscriptionState(Contract):
 class SetSubscription(
     Command, type="subscription.set.v1", senders=EVERYBODY, accepted=SubscriptionState
 ):
-    """Choose what you are told and how; what is absent stays as it is.
+    """Choose what you are told and how; what is absent stays as it is, and null withdraws a choice.
 
     An asset's choice goes before that of its area, and that before the kind's.
     Kinds that are mandatory cannot be switched off; the page on notices lists them.
@@ -38,11 +38,11 @@ class SetSubscription(
     Source: U5, A6a of the requirement.
     """
 
-    kinds: dict[str, Choice] | None = Field(default=None, max_length=100)
+    kinds: dict[str, Choice | None] | None = Field(default=None, max_length=100)
     """By type of event, such as `asset.updated.v1`."""
-    assets: dict[AssetId, Choice] | None = Field(default=None, max_length=1000)
+    assets: dict[AssetId, Choice | None] | None = Field(default=None, max_length=1000)
     """By asset or portfolio."""
-    areas: dict[GspGroup, Choice] | None = Field(default=None, max_length=20)
+    areas: dict[GspGroup, Choice | None] | None = Field(default=None, max_length=20)
     """By GSP group, such as `_A`."""
     digest_minutes: Annotated[StrictInt, Field(ge=1, le=10_080)] | None = None
     """How long a digest gathers, in minutes."""
@@ -87,8 +87,8 @@ class ReplayEvents(Command, type="event.replay.v1", senders=EVERYBODY, accepted=
 class ReplayAsked(Event, type="event.replay-asked.v1", apart=True):
     """A user is to be told again; for the backbone itself."""
 
-    id: UserId
-    by: UserId
+    id: AnyUserId
+    by: AnyUserId
     run: int
     """Number of this replay among all of the user's; a later one ends those before it."""
     from_sequence: int
@@ -99,7 +99,7 @@ class ReplayAsked(Event, type="event.replay-asked.v1", apart=True):
 class ReplayEnded(Event, type="event.replay-ended.v1"):
     """A replay is over: what has not come of it by now may not be seen any more."""
 
-    id: UserId
+    id: AnyUserId
     """The recipient."""
     from_sequence: int
     """Sequence from which on it was told again; above `upto` where there was nothing."""
@@ -130,12 +130,15 @@ class AccessNoted(Event, type="access.noted.v1", apart=True):
 class NoticeDigest(Event, type="notice.digest.v1"):
     """What happened meanwhile, summed up."""
 
-    id: UserId
+    id: AnyUserId
     """The recipient."""
     kinds: dict[str, int]
     """Type of event -> how often."""
     subjects: tuple[str, ...]
     """The users and assets concerned, the first hundred."""
+    readers: dict[AssetId, tuple[AnyUserId, ...]] | None = None
+    """Of the assets of which you want to be told who reads them: by whom each was read; the first
+    hundred."""
     first_at: datetime
     last_at: datetime
 

@@ -30,6 +30,7 @@ def tell_gathered(fact: NoticeDue, view: View, context: Context) -> Handled:
                 id=fact.id,
                 kinds=held["kinds"],
                 subjects=held["subjects"],
+                readers=held.get("readers"),
                 first_at=held["first_at"],
                 last_at=held["last_at"],
             )

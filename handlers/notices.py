@@ -1,12 +1,13 @@
 """The notices' commands and queries: what a user chooses, is told again, and has to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.messages import Contract
 from contracts.notices import (
+    Choice,
     CloseNotices,
     ListNotices,
     Notice,
@@ -18,10 +19,20 @@ from contracts.notices import (
     SetSubscription,
     SubscriptionState,
 )
-from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
+from handlers.decision import (
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Drop,
+    Put,
+    Reads,
+    Rejected,
+    View,
+)
 from handlers.kinds import KINDS
 from handlers.paging import after_of, cursor_of, foreign
-from handlers.post import DIGEST_MINUTES
+from handlers.post import DIGEST_MINUTES, shelf
 from handlers.rules import check, finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
@@ -56,9 +67,9 @@ def set_subscription(command: SetSubscription, view: View, context: Context) -> 
     was = view.get("subscriptions", user)
     before = was or {}
     chosen: dict[str, Any] = {
-        "kinds": {**before.get("kinds", {}), **(command.kinds or {})},
-        "assets": {**before.get("assets", {}), **(command.assets or {})},
-        "areas": {**before.get("areas", {}), **(command.areas or {})},
+        "kinds": _merged(before.get("kinds", {}), command.kinds),
+        "assets": _merged(before.get("assets", {}), command.assets),
+        "areas": _merged(before.get("areas", {}), command.areas),
         "digest_minutes": command.digest_minutes or before.get("digest_minutes", DIGEST_MINUTES),
         "access": sorted(
             set(before.get("access", ()) if command.access is None else command.access)
@@ -80,17 +91,23 @@ def set_subscription(command: SetSubscription, view: View, context: Context) -> 
     unchanged = was is not None and all(was.get(name) == value for name, value in chosen.items())
     revision = before.get("revision", 0) + (not unchanged)
     document = {"_id": user, "revision": revision, **chosen}
+    watches: tuple[Put | Drop, ...] = ()
+    if command.access is not None:
+        watches = tuple(watched(before.get("access", ()), chosen["access"], view, context))
     return Accepted(
         subject=user,
         keyed_to=user,
         reply=SubscriptionState(id=user, revision=revision, **chosen),
-        writes=()
-        if unchanged
-        else (
-            Put("subscriptions", document, was),
-            *watched(user, before.get("access", ()), chosen["access"], view),
-        ),
+        writes=watches if unchanged else (Put("subscriptions", document, was), *watches),
     )
+
+
+def _merged(
+    before: Mapping[str, Choice], said: Mapping[str, Choice | None] | None
+) -> dict[str, Choice]:
+    """What is chosen by now: null withdraws a choice, what is absent stays."""
+    both = {**before, **(said or {})}
+    return {name: choice for name, choice in both.items() if choice is not None}
 
 
 def _unfit(command: SetSubscription) -> Iterator[Finding]:
@@ -104,7 +121,7 @@ def _unfit(command: SetSubscription) -> Iterator[Finding]:
                 got=name,
                 advice="Choose for types of event that the page on notices lists.",
             )
-        elif kind.mandatory and choice != "now":
+        elif kind.mandatory and choice not in {"now", None}:
             yield finding(
                 "notice.mandatory",
                 f"kinds.{name}",
@@ -208,7 +225,10 @@ def _question(query: ListNotices) -> str:
 
 
 def _page(query: ListNotices, context: Context) -> Span:
-    return Span("recipient", context.sender.user, after_of(query.cursor, _question(query), context))
+    user, after = context.sender.user, after_of(query.cursor, _question(query), context)
+    if query.state == "all":
+        return Span("recipient", user, after)
+    return Span("shelf", shelf(user, query.state), after)
 
 
 @reads(_list_reads)
@@ -222,7 +242,6 @@ def list_notices(query: ListNotices, view: View, context: Context) -> Contract |
     if findings := tuple(foreign(query.cursor, question, context)):
         return reject(*findings)
     rows, further = view.page("notices", _page(query, context))
-    wanted = {"open", "closed"} if query.state == "all" else {query.state}
     return NoticePage(
         notices=tuple(
             Notice(
@@ -230,7 +249,6 @@ def list_notices(query: ListNotices, view: View, context: Context) -> Contract |
                 **{name: row.get(name) for name in Notice.model_fields if name != "id"},
             )
             for row in rows
-            if row["state"] in wanted
         ),
         cursor=cursor_of(further, question, context) if further else None,
     )
@@ -265,7 +283,8 @@ def close_notices(command: CloseNotices, view: View, context: Context) -> Decisi
 
 
 def _closed(was: Document, context: Context) -> dict[str, Any]:
-    return {"state": "closed", "closed_at": context.now, "revision": was["revision"] + 1}
+    at, on_shelf = context.now, shelf(was["recipient"], "closed")
+    return {"state": "closed", "shelf": on_shelf, "closed_at": at, "revision": was["revision"] + 1}
 
 
 def _are_ones_own(command: CloseNotices, view: View, context: Context) -> Iterator[Finding]:

@@ -26,6 +26,11 @@ def todo(recipient: str, kind: str, subject: str) -> str:
     return f"{recipient}/{kind}/{subject}"
 
 
+def shelf(recipient: str, state: str) -> str:
+    """Under what the notices of a recipient that are in one state are found."""
+    return f"{recipient}/{state}"
+
+
 def digest_pot(recipient: str) -> str:
     """Where a recipient's digest gathers."""
     return f"{recipient}/digest"
@@ -115,9 +120,20 @@ class Post:
         return sequence
 
     def gather(
-        self, pot: str, recipient: str, kind: str, subjects: Iterable[str], span: timedelta
+        self,
+        pot: str,
+        recipient: str,
+        kind: str,
+        subjects: Iterable[str],
+        span: timedelta,
+        *,
+        reader: str | None = None,
     ) -> None:
-        """Sum up for later; what is gathered first sets the time at which it is told."""
+        """Sum up for later; what is gathered first sets the time at which it is told.
+
+        A `reader` is kept with the first of the subjects, which it has read.
+        """
+        subjects = tuple(subjects)
         held, now = self.stored("pots", pot), self.context.now
         if held is None:
             due = now + span
@@ -129,7 +145,10 @@ class Post:
         if kind:
             kinds[kind] = kinds.get(kind, 0) + 1
         named = list(dict.fromkeys((*held["subjects"], *subjects)))[:SUBJECTS_MAX]
-        self.put("pots", pot, {**held, "kinds": kinds, "subjects": named, "last_at": now})
+        after = {**held, "kinds": kinds, "subjects": named, "last_at": now}
+        if reader is not None:
+            after["readers"] = _read_by(held.get("readers", {}), subjects[0], reader)
+        self.put("pots", pot, after)
 
     def open(
         self, recipient: str, kind: str, subject: str, sequence: int, revision: int | None
@@ -140,6 +159,7 @@ class Post:
         row |= {"sequence": sequence, "revision_asked": revision}
         if (was := self.stored(NOTICES, key)) is None or was["state"] != "open":
             row |= {"state": "open", "opened_at": self.context.now}
+            row |= {"shelf": shelf(recipient, "open")}
             row |= {"closed_at": None, "resolved_by": None}
         self.put(NOTICES, key, row)
 
@@ -148,7 +168,15 @@ class Post:
         was = self.stored(NOTICES, key)
         if was is not None and was["state"] == "open":
             closed = {"state": "closed", "closed_at": self.context.now, "resolved_by": by_type}
-            self.put(NOTICES, key, closed)
+            self.put(NOTICES, key, {**closed, "shelf": shelf(was["recipient"], "closed")})
+
+
+def _read_by(readers: Mapping[str, list[str]], asset: str, reader: str) -> dict[str, list[str]]:
+    """Who has read which asset, with one more, as long as there are no more than a digest names."""
+    known = readers.get(asset, [])
+    if reader in known or sum(map(len, readers.values())) >= SUBJECTS_MAX:
+        return dict(readers)
+    return {**readers, asset: [*known, reader]}
 
 
 def _recent(days: Mapping[str, int], now: datetime) -> dict[str, int]:

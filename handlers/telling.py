@@ -21,6 +21,7 @@ from handlers.rights import Relation
 from handlers.spans import Span
 from handlers.visibility import (
     RELATIONS,
+    VALUES_OF,
     Standing,
     Visible,
     event_for,
@@ -59,7 +60,7 @@ def tell(fact: Event, view: View, context: Context) -> Handled:
     view.require(key for recipient in audience for key in _reads_of(recipient))
     asked = {r: _todo(r, standing, fact, kind) for r, standing in audience.items()}
     view.require((NOTICES, notice) for notice in asked.values() if notice is not None)
-    chosen = {r: choice(kind, fact, view.get("subscriptions", r)) for r in audience}
+    chosen = {r: choice(kind, fact, view.get("subscriptions", r), s) for r, s in audience.items()}
     pots = {r: _pot(r, fact, kind, way) for r, way in chosen.items()}
     view.require(("pots", pot) for pot in pots.values() if pot is not None)
     post = Post(view, context)
@@ -139,14 +140,18 @@ def _deliver(post: Post, fact: Event, kind: Kind, visible: Visible, pot: str | N
     return post.send(visible, of_type, fact.entity, is_traced=not kind.hidden)
 
 
-def choice(kind: Kind, fact: Event, chosen: Document | None) -> Choice:
-    """How a recipient wants it: by asset, by area, by kind, in this order; else as is usual."""
+def choice(kind: Kind, fact: Event, chosen: Document | None, standing: Standing) -> Choice:
+    """How a recipient wants it: by asset, by area, by kind, in this order; else as is usual.
+
+    Where it may not know the area, what it has chosen for one is no way to find out.
+    """
     if kind.mandatory:
         return "now"
     said = chosen or {}
+    area = getattr(fact, "area", None) if standing.may("read", VALUES_OF["area"]) else None
     found = (
         said.get("assets", {}).get(fact.entity),
-        said.get("areas", {}).get(getattr(fact, "area", None)),
+        said.get("areas", {}).get(area),
         said.get("kinds", {}).get(fact.message_type),
     )
     return next((c for c in found if c is not None), kind.usual)

@@ -30,7 +30,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "subscriptions": (),
     "sequences": (),
     "events": (("recipient", "_id"),),
-    "notices": (("recipient", "_id"),),
+    "notices": (("recipient", "_id"), ("shelf", "_id")),
     "pots": (),
     "timers": (("state", "_id"),),
     "replays": (),
