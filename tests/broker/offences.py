@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from aiormq.exceptions import AMQPError
 
+from handlers.post import shelf
 from tests.broker.attempts import ignore
 from tests.builders import issued
 from tests.spine import (
@@ -251,7 +252,7 @@ async def anothers_cursor(arena: Arena) -> str:
     rows = [
         {"_id": f"{arena.two.user}/{n:012d}", "revision": 1, "recipient": arena.two.user,
          "type": "asset.updated.v1", "subject": arena.asset_id, "state": "open",
-         "opened_at": datetime.now(UTC), "sequence": n}
+         "opened_at": datetime.now(UTC), "sequence": n, "shelf": shelf(arena.two.user, "open")}
         for n in range(100_000, 100_201)
     ]  # fmt: skip
     await arena.spine.database["notices"].insert_many(rows)

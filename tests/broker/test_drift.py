@@ -212,7 +212,7 @@ async def test_a_virtual_host_takes_them_without_accounts(servers: TestServers) 
         await inspector.call("POST", "definitions/{vhost}", **definitions(plan, vhost))
         await inspector.close()
         kinds = {kind for kind, _, _ in brief(await compared(servers, vhost, plan))}
-        assert kinds == {"account", "topic permission"}
+        assert kinds == {"account", "limits", "topic permission"}
 
 
 # The command.

@@ -101,7 +101,7 @@ async def test_a_bulk_load_delays_nobody(lone: Spine) -> None:
 async def bulk(spine: Spine, sender: Platform) -> Platform:
     """The same user's account for bulk loads; its replies come to the user's own queue."""
     account = names.bulk_account(sender.user)
-    await eventually(lambda: spine.has_account(account.replace("/", "%2F")))
+    await eventually(lambda: spine.has_account(account))
     party = await spine.connect(account, sender.password, listen=False)
     party.commands = await party.channel.get_exchange(names.BULK, ensure=False)
     party.reply_to = sender.reply_to

@@ -195,7 +195,8 @@ async def test_a_digest_gathers_changes_and_readings_and_comes_when_it_is_due(
     assert UPDATED not in before
     assert DIGEST not in before
     assert digest.data["kinds"] == {UPDATED: 3, "access.noted.v1": 2}
-    assert digest.data["subjects"] == [device, platform.user]
+    assert digest.data["subjects"] == [device]
+    assert digest.data["readers"] == {device: [platform.user]}
     assert digest.envelope["sequence"] == "2"
     assert await lone.count("timers") == await lone.count("pots") == 0
 

@@ -19,9 +19,8 @@ from tests.memory.stage import RELATIONS, Plan, Stage
 
 STEPS: Final = (
     "get_asset", "get_asset", "get_user", "update", "update", "check", "claim", "claim_user",
-    "replay", "relate", "unrelate", "give", "end", "tell",
-    "share", "share", "unshare", "update_user",
-    "replay", "relate", "unrelate", "give", "end", "tell", "search",
+    "replay", "relate", "unrelate", "give", "end", "end", "tell",
+    "share", "unshare", "update_user", "get_user", "get_user", "search", "search",
 )  # fmt: skip
 small = st.integers(0, 9)
 plans = st.builds(
@@ -171,4 +170,4 @@ MUTATIONS: Final = {
 def test_each_hole_in_the_filter_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     MUTATIONS[name](monkeypatch)
     with pytest.raises(Leak):
-        prove(2000)
+        prove(6000)
