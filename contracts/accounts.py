@@ -1,15 +1,10 @@
 """The language of broker accounts: how a user makes, rotates and ends its own."""
 
-from typing import Final, Literal
+from typing import Literal
 
-from contracts.messages import Command, Contract, Event
+from contracts.messages import EVERYBODY, Command, Contract, Event
 from contracts.users import KeyHash
 from contracts.values import AccountName, AnyUserId, UserId
-
-HOLDERS: Final = {
-    "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-}  # fmt: skip
-"""Roles of whoever may have accounts."""
 
 
 class AccountState(Contract):
@@ -22,7 +17,7 @@ class AccountState(Contract):
     revision: int
 
 
-class SetAccount(Command, type="account.set.v1", senders=HOLDERS, accepted=AccountState):
+class SetAccount(Command, type="account.set.v1", senders=EVERYBODY, accepted=AccountState):
     """Make a broker account of yours, or give one a new key; an operator may for any user.
 
     `<user>/bulk` publishes to the exchange for bulk loads, every other account to that for
@@ -38,7 +33,7 @@ class SetAccount(Command, type="account.set.v1", senders=HOLDERS, accepted=Accou
     key_hash: KeyHash
 
 
-class EndAccount(Command, type="account.end.v1", senders=HOLDERS, accepted=AccountState):
+class EndAccount(Command, type="account.end.v1", senders=EVERYBODY, accepted=AccountState):
     """End a broker account of yours: its connections are closed and its key is no longer taken.
 
     The user's queues and its other accounts stay. An operator may for any user.

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, StrictBool, StrictInt, model_validator
+from pydantic import Field, StrictBool, model_validator
 
 from contracts.messages import Command, Contract, Event, Query, Role
+from contracts.patches import Revision, without_placeholders
 from contracts.values import (
     AnyUserId,
     AssetId,
@@ -27,7 +28,6 @@ from contracts.values import (
     Seconds,
     Uprn,
     UserId,
-    not_given,
 )
 
 AssetStatus = Literal["provisional", "confirmed"]
@@ -161,7 +161,7 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     """
 
     id: AssetId
-    expected_revision: Annotated[StrictInt, Field(ge=1, lt=2**53)] | None = None
+    expected_revision: Revision | None = None
     name: Name | None = None
     expected_on: Date | None = None
     commissioned_on: Date | None = None
@@ -174,12 +174,7 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     @model_validator(mode="before")
     @classmethod
     def _leave_out_placeholders(cls, value: Any) -> Any:
-        if not isinstance(value, dict):
-            return value
-        groups = {
-            n: _GROUPS[n] for n in value.keys() & _GROUPS.keys() if isinstance(value[n], dict)
-        }
-        return value | {n: _without_placeholders(value[n], group) for n, group in groups.items()}
+        return without_placeholders(value, _GROUPS)
 
 
 _GROUPS: Final[Mapping[str, type[Contract]]] = {
@@ -187,19 +182,6 @@ _GROUPS: Final[Mapping[str, type[Contract]]] = {
     "connection": Connection,
     "location": Location,
 }
-
-
-def _without_placeholders(value: dict[str, Any], group: type[Contract]) -> dict[str, Any]:
-    """A field that says "not available" is not a wish to clear what is known."""
-    forgiving = {name for name, field in group.model_fields.items() if _FORGIVES in field.metadata}
-    return {
-        name: inner
-        for name, inner in value.items()
-        if name not in forgiving or not isinstance(inner, str) or not_given(inner) is not None
-    }
-
-
-_FORGIVES: Final = BeforeValidator(not_given)
 
 
 class AssetView(AssetState):

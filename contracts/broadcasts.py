@@ -72,4 +72,4 @@ class BroadcastDone(Event, type="notice.broadcast-done.v1"):
     """Who had sent it."""
     broadcast: str
     audience: int
-    """How many were told; fewer than 5 are counted as 0."""
+    """How many were told, rounded down to 5, 10, 20, 50, 100, 200 and so on; fewer are 0."""

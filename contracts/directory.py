@@ -4,14 +4,11 @@ from typing import Annotated, Final
 
 from pydantic import Field, StrictInt
 
-from contracts.messages import Command, Contract, Query, Role
+from contracts.messages import EVERYBODY, Command, Contract, Query, Role
 from contracts.relations import ServiceCode
 from contracts.users import UserKind, UserStatus
 from contracts.values import GspGroup, Line, UserId
 
-EVERYBODY: Final = {
-    "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-}  # fmt: skip
 ENTRIES_MAX: Final = 100
 """Entries of a page at most."""
 

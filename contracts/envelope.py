@@ -50,6 +50,8 @@ class Header(Contract):
     """For whom the sender acts: a registered user's id or, at registration, the sender's own
     reference of that party."""
     dataref: str | None = Field(default=None, max_length=500)
+    sunset: Timestamp | None = None
+    """On the reply to a type that will go: until when it is taken (as in RFC 8594)."""
 
 
 class Envelope(Header, Generic[DataT]):
@@ -101,9 +103,12 @@ class CheckPassed(Contract):
     id: str | None = None
     """The existing entity that the command would change, where there is one."""
     verdict: Literal["acceptable"] = "acceptable"
+    missing: dict[str, tuple[str, ...]] | None = None
+    """Of a registration: for each of its roles what evidence would find missing, such as
+    `address.postcode`; it is accepted without."""
     audience: int | None = None
-    """Of a broadcast: how many users it would reach; fewer than 5 are counted as 0, so that nobody
-    is found by drawing smaller and smaller areas."""
+    """Of a broadcast: how many users it would reach, rounded down to 5, 10, 20, 50, 100, 200 and so
+    on; fewer than 5 are counted as 0. So nobody is found by comparing areas."""
     audience_is_whole: bool | None = None
     """Of a broadcast: false where the area is too full to be counted to the end."""
 
@@ -124,6 +129,7 @@ def compose(
     causationid: str | None = None,
     sequence: int | None = None,
     replayed: bool = False,
+    sunset: datetime | None = None,
 ) -> bytes:
     """The bytes of a message that the backbone sends: UTF-8 JSON, absent attributes left out."""
     envelope: dict[str, Any] = {
@@ -132,12 +138,17 @@ def compose(
         "source": BACKBONE_URN,
         "type": type,
         "subject": subject,
-        "time": time.isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "time": _text(time),
         "datacontenttype": "application/json",
         "correlationid": correlationid,
         "causationid": causationid,
         "sequence": None if sequence is None else str(sequence),
         "replayed": "true" if replayed else None,
+        "sunset": None if sunset is None else _text(sunset),
         "data": data.model_dump(mode="json", exclude_none=True),
     }
     return to_json({name: value for name, value in envelope.items() if value is not None})
+
+
+def _text(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,15 +1,12 @@
 """The language of mandates: who may act for whom, and for which time."""
 
 from datetime import datetime
-from typing import Final, Self
+from typing import Self
 
 from pydantic import StrictBool, model_validator
 
-from contracts.messages import Command, Contract, Event
+from contracts.messages import MARKET, Command, Contract, Event
 from contracts.values import AnyUserId, Timestamp, UserId
-
-PRINCIPALS: Final = {"owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier"}
-"""The backbone's operators have rights of their own, and nobody acts for them."""
 
 
 class Mandate(Contract):
@@ -34,7 +31,7 @@ class MandateState(Contract):
     """All that are not over."""
 
 
-class GiveMandate(Command, type="mandate.give.v1", senders=PRINCIPALS, accepted=MandateState):
+class GiveMandate(Command, type="mandate.give.v1", senders=MARKET, accepted=MandateState):
     """Let another user act for you: for your own record and for the assets that you own.
 
     It confirms what a platform has provisionally since it registered you.
@@ -51,7 +48,7 @@ class GiveMandate(Command, type="mandate.give.v1", senders=PRINCIPALS, accepted=
     """The moment from which it holds no more; absent: until it is ended."""
 
 
-class EndMandate(Command, type="mandate.end.v1", senders=PRINCIPALS, accepted=MandateState):
+class EndMandate(Command, type="mandate.end.v1", senders=MARKET, accepted=MandateState):
     """End a mandate that you gave (`delegate`), or give back one that you have (`user`).
 
     A provisional one ends like any other. What was stays on record with its time.

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal, get_args
+from functools import lru_cache
+from typing import Any, ClassVar, Final, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -21,6 +22,10 @@ Source: the requirement's table of actors.
 """
 
 ROLES: Final = frozenset(get_args(Role))
+MARKET: Final = ROLES - {"operator", "front-desk"}
+"""Roles of those who take part in the market, not in running the backbone."""
+EVERYBODY: Final = MARKET | {"operator"}
+"""Roles of whoever may have an account of its own."""
 SELF_ASSERTED: Final = frozenset({"owner", "aggregator", "fsp", "mpp", "special"})
 """Roles that a registration may claim for itself; the others are granted by an operator."""
 
@@ -61,6 +66,12 @@ class Request(Message):
     accepted: ClassVar[type[Contract]] = Contract
     for_another: ClassVar[bool] = False
     """Whether `onbehalfof` has a meaning on it."""
+    addressed: ClassVar[str] = ""
+    """Name of the field with the users whom it is for; they may ask its senders for agreements."""
+    older: ClassVar["type[Request] | None"] = None
+    """The major before, where both are taken."""
+    after_retiring: ClassVar[bool] = False
+    """Whether a user who has retired may still send it."""
 
     @classmethod
     def __pydantic_init_subclass__(
@@ -69,9 +80,16 @@ class Request(Message):
         senders: frozenset[str] | set[str] = frozenset(),
         accepted: type[Contract] = Contract,
         for_another: bool = False,
+        addressed: str = "",
+        older: "type[Request] | None" = None,
         **kwargs: Any,
     ) -> None:
         super().__pydantic_init_subclass__(**kwargs)
+        if older is not None and not _follows(cls, older):
+            raise TypeError(
+                f"{cls.__name__}: expected the major after {older.message_type!r} of the same "
+                f"operation, got {cls.message_type!r}"
+            )
         if unknown := set(senders) - ROLES:
             raise TypeError(
                 f"{cls.__name__}: expected senders out of {sorted(ROLES)}, got {unknown}"
@@ -80,6 +98,34 @@ class Request(Message):
             cls.senders = frozenset(senders)
             cls.accepted = accepted
             cls.for_another = for_another
+            cls.addressed = addressed
+            cls.older = older
+
+    @property
+    def addressees(self) -> tuple[str, ...]:
+        """The users whom it is for, where the contract says which field names them."""
+        named = getattr(self, self.addressed) if self.addressed else ()
+        return (named,) if isinstance(named, str) else tuple(named or ())
+
+    def upgrade(self) -> "Request":
+        """The same wish in the major that comes after; in the newest one, itself."""
+        return self
+
+    def current(self) -> "Request":
+        """The same wish in the newest major, which is the one that a handler knows."""
+        newer = self.upgrade()
+        return self if newer is self else newer.current()
+
+    @classmethod
+    def answered(cls, reply: Contract) -> Contract:
+        """The reply in this major, made from that of the major after: its fields, as they are."""
+        fields = cls.accepted.model_fields.keys()
+        return cls.accepted(**{name: value for name, value in reply if name in fields})
+
+    @classmethod
+    def field_here(cls, path: str) -> str:
+        """What a field of the major after is called in this one; finding and sender agree then."""
+        return path
 
 
 class Command(Request):
@@ -123,10 +169,39 @@ def split_type(message_type: str) -> tuple[str, str, int]:
     return register, verb, int(match["major"])
 
 
+@lru_cache(maxsize=1024)
+def operation_of(message_type: str) -> str:
+    """The operation, whatever the major: `asset.register.v1` -> `asset.register`."""
+    register, verb, _ = split_type(message_type)
+    return f"{register}.{verb}"
+
+
+def _follows(newer: type[Request], older: type[Request]) -> bool:
+    """Whether one is of the same operation with a higher major."""
+    same = operation_of(newer.message_type) == operation_of(older.message_type)
+    return same and split_type(newer.message_type)[2] > split_type(older.message_type)[2]
+
+
+MessageT = TypeVar("MessageT", bound=Message)
+
+
+def known(kind: type[MessageT]) -> Mapping[str, type[MessageT]]:
+    """Type -> contract of every message of a kind that the loaded contracts define."""
+    found: dict[str, type[MessageT]] = {}
+    for one in kind.__subclasses__():
+        found |= ({one.message_type: one} if one.message_type else {}) | dict(known(one))
+    return found
+
+
 BELONGS: Final[Mapping[str, str]] = {
     "access": "notices",
     "account": "users",
+    "agreement": "users",
+    "interface": "notices",
     "mandate": "users",
+    "sharing": "users",
+    "interest": "users",
+    "change": "users",
     "channel": "notices",
     "directory": "users",
     "event": "notices",
@@ -141,7 +216,12 @@ def register_of(prefix: str) -> str:
 
 
 def register_of_entity(entity: str) -> str:
-    """The register that holds an id, by its form: `USR-…` -> `users`, any other -> `assets`."""
+    """The collection that holds an id, by its form.
+
+    `USR-…` -> `users`, a name in small letters -> `agreements`, any other -> `assets`.
+    """
+    if entity[:1].islower():
+        return "agreements"
     return register_of("user" if entity.startswith(f"{USER_PREFIX}-") else "asset")
 
 

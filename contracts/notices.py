@@ -5,10 +5,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, StrictBool, StrictInt, model_validator
 
-from contracts.messages import Command, Contract, Event, Query
-from contracts.values import AnyUserId, AssetId, GspGroup, Timestamp, UserId
+from contracts.messages import EVERYBODY, Command, Contract, Event, Query
+from contracts.values import AnyUserId, AssetId, GspGroup, Timestamp
 
-EVERYBODY = {"operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier"}
 Choice = Literal["now", "digest", "off"]
 """How a user is told: at once, summed up from time to time, or not at all."""
 Sequence = Annotated[StrictInt, Field(ge=1, lt=2**53)]
@@ -30,7 +29,7 @@ class SubscriptionState(Contract):
 class SetSubscription(
     Command, type="subscription.set.v1", senders=EVERYBODY, accepted=SubscriptionState
 ):
-    """Choose what you are told and how; what is absent stays as it is.
+    """Choose what you are told and how; what is absent stays as it is, and null withdraws a choice.
 
     An asset's choice goes before that of its area, and that before the kind's.
     Kinds that are mandatory cannot be switched off; the page on notices lists them.
@@ -39,11 +38,11 @@ class SetSubscription(
     Source: U5, A6a of the requirement.
     """
 
-    kinds: dict[str, Choice] | None = Field(default=None, max_length=100)
+    kinds: dict[str, Choice | None] | None = Field(default=None, max_length=100)
     """By type of event, such as `asset.updated.v1`."""
-    assets: dict[AssetId, Choice] | None = Field(default=None, max_length=1000)
+    assets: dict[AssetId, Choice | None] | None = Field(default=None, max_length=1000)
     """By asset or portfolio."""
-    areas: dict[GspGroup, Choice] | None = Field(default=None, max_length=20)
+    areas: dict[GspGroup, Choice | None] | None = Field(default=None, max_length=20)
     """By GSP group, such as `_A`."""
     digest_minutes: Annotated[StrictInt, Field(ge=1, le=10_080)] | None = None
     """How long a digest gathers, in minutes."""
@@ -88,8 +87,8 @@ class ReplayEvents(Command, type="event.replay.v1", senders=EVERYBODY, accepted=
 class ReplayAsked(Event, type="event.replay-asked.v1", apart=True):
     """A user is to be told again; for the backbone itself."""
 
-    id: UserId
-    by: UserId
+    id: AnyUserId
+    by: AnyUserId
     run: int
     """Number of this replay among all of the user's; a later one ends those before it."""
     from_sequence: int
@@ -100,7 +99,7 @@ class ReplayAsked(Event, type="event.replay-asked.v1", apart=True):
 class ReplayEnded(Event, type="event.replay-ended.v1"):
     """A replay is over: what has not come of it by now may not be seen any more."""
 
-    id: UserId
+    id: AnyUserId
     """The recipient."""
     from_sequence: int
     """Sequence from which on it was told again; above `upto` where there was nothing."""
@@ -116,6 +115,8 @@ class NoticeDue(Event, type="notice.due.v1"):
     id: str
     """Whose it is."""
     timer: str
+    kind: str = "gathered"
+    """What waited: a pot of notices, a grant that ends, a change that is to be acknowledged."""
 
 
 class AccessNoted(Event, type="access.noted.v1", apart=True):
@@ -129,18 +130,21 @@ class AccessNoted(Event, type="access.noted.v1", apart=True):
 class NoticeDigest(Event, type="notice.digest.v1"):
     """What happened meanwhile, summed up."""
 
-    id: UserId
+    id: AnyUserId
     """The recipient."""
     kinds: dict[str, int]
     """Type of event -> how often."""
     subjects: tuple[str, ...]
     """The users and assets concerned, the first hundred."""
+    readers: dict[AssetId, tuple[AnyUserId, ...]] | None = None
+    """Of the assets of which you want to be told who reads them: by whom each was read; the first
+    hundred."""
     first_at: datetime
     last_at: datetime
 
 
 class Notice(Contract):
-    """Something that waits for the recipient's action."""
+    """Something that waits for the recipient's action; one for a type of event and a subject."""
 
     id: str
     type: str
@@ -148,12 +152,14 @@ class Notice(Contract):
     state: Literal["open", "closed"]
     opened_at: datetime
     closed_at: datetime | None = None
+    resolved_by: str | None = None
+    """Type of the event that resolved it; absent where its recipient has closed it."""
     sequence: int
-    """Of the event with which it began."""
+    """Of the latest event that asked for it."""
 
 
 class NoticePage(Contract):
-    """Notices in the order in which they came."""
+    """Notices in the order of the types and of the subjects."""
 
     notices: tuple[Notice, ...]
     cursor: str | None = None
@@ -178,6 +184,9 @@ class NoticeState(Contract):
     state: Literal["open", "closed"]
 
 
+NoticeId = Annotated[str, Field(min_length=1, max_length=120)]
+
+
 class CloseNotice(Command, type="notice.close.v1", senders=EVERYBODY, accepted=NoticeState):
     """Say that a notice needs no action any more.
 
@@ -186,7 +195,49 @@ class CloseNotice(Command, type="notice.close.v1", senders=EVERYBODY, accepted=N
     Source: U7 of the requirement.
     """
 
-    id: Annotated[str, Field(min_length=1, max_length=120)]
+    id: NoticeId
+
+    def upgrade(self) -> "CloseNotices":
+        """One of the many that the next major takes."""
+        return CloseNotices(ids=(self.id,))
+
+    @classmethod
+    def answered(cls, reply: Contract) -> Contract:
+        """What became of the one."""
+        if not isinstance(reply, NoticesState):
+            raise TypeError(f"expected NoticesState, got {type(reply).__name__}")
+        return NoticeState(id=reply.ids[0], state=reply.state)
+
+    @classmethod
+    def field_here(cls, path: str) -> str:
+        """The first of the many is the one."""
+        return path.replace("data.ids.0", "data.id")
+
+
+class NoticesState(Contract):
+    """What several notices are by now."""
+
+    ids: tuple[str, ...]
+    state: Literal["open", "closed"]
+    closed: tuple[str, ...]
+    """Those that were open until now."""
+
+
+class CloseNotices(
+    Command,
+    type="notice.close.v2",
+    senders=EVERYBODY,
+    accepted=NoticesState,
+    older=CloseNotice,
+):
+    """Say that notices need no action any more: a hundred with one command, all of them or none.
+
+    Closing what is closed is accepted and changes nothing.
+    Errors: `notice.not-found`, once for each that is not yours.
+    Source: U7 of the requirement.
+    """
+
+    ids: tuple[NoticeId, ...] = Field(min_length=1, max_length=100)
 
 
 class Again(Contract):

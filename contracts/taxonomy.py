@@ -36,6 +36,7 @@ USER_PREFIX: Final = "USR"
 
 OPERATOR: Final = "operator"
 FRONT_DESK: Final = "front-desk"
+VERIFIER: Final = "verifier"
 RESERVED_USERS: Final = frozenset({OPERATOR, FRONT_DESK})
 """Users that every register knows without a document."""
 BACKBONE: Final = "flex-relay"

@@ -1,31 +1,28 @@
 """The user register's language: registration, reading, and what they are answered with."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from contracts.messages import Command, Contract, Event, Query, Role
-from contracts.values import (
-    AccountNumber,
-    AnyUserId,
-    CompanyNumber,
-    Eic,
-    Email,
-    Iban,
-    Lei,
-    Line,
-    Mpid,
-    Name,
-    OrNotGiven,
-    Phone,
-    Postcode,
-    SortCode,
-    UserId,
-    VatNumber,
+from contracts.groups import (
+    Accreditations,
+    Address,
+    Bank,
+    Contact,
+    Contacts,
+    Insurance,
+    Profile,
+    SubRole,
+    UserClaims,
 )
+from contracts.messages import EVERYBODY, Command, Contract, Event, Query, Role
+from contracts.values import AnyUserId, Name, UserId
 
 UserStatus = Literal["provisional", "confirmed", "rejected", "suspended", "retired"]
+ENDED_STATUSES: Final = frozenset({"rejected", "retired"})
+"""Of users who come back only by registering anew: they have no account, and nothing new is tied to
+them."""
 UserKind = Literal["organisation", "person"]
 KeyHash = Annotated[
     str,
@@ -35,48 +32,6 @@ KeyHash = Annotated[
         "bytes. The key itself never travels.",
     ),
 ]
-
-
-class Address(Contract):
-    """Where the user is to be found; personal data if the user is a person."""
-
-    line_1: OrNotGiven[Line] = None
-    line_2: OrNotGiven[Line] = None
-    town: OrNotGiven[Line] = None
-    county: OrNotGiven[Line] = None
-    postcode: OrNotGiven[Postcode] = None
-    country: OrNotGiven[Line] = None
-
-
-class Contact(Contract):
-    """A person or desk to reach; always stored as personal data."""
-
-    name: Name
-    purpose: Literal["general", "commercial", "operations", "settlement", "security"] = "general"
-    email: Email | None = None
-    phone: Phone | None = None
-
-
-class Bank(Contract):
-    """Where payments go; stored as ciphertext, read by others only by grant."""
-
-    account_name: Name
-    sort_code: SortCode | None = None
-    account_number: AccountNumber | None = None
-    iban: Iban | None = None
-
-
-class UserClaims(Contract):
-    """Identifiers that belong to one user only; each may be held once in the whole register.
-
-    A placeholder such as "N/A" is read as not given.
-    """
-
-    company_number: OrNotGiven[CompanyNumber] = None
-    vat_number: OrNotGiven[VatNumber] = None
-    lei: OrNotGiven[Lei] = None
-    eic: OrNotGiven[Eic] = None
-    mpid: OrNotGiven[Mpid] = None
 
 
 class UserRegistration(Contract):
@@ -105,7 +60,10 @@ class RegisterUser(
     Sent by the front desk (for oneself), by an operator, or by a platform for another: then
     `onbehalfof` of the envelope carries the platform's own reference of that party.
     Rejected with `user.duplicate` if a claim is held already; the answer names the existing id only
-    to that user, to the platform that registered it, and to operators.
+    to that user, to the platform that registered it, and to operators. An organisation without any
+    claim is rejected so where one of its name is registered at its postcode.
+    What a role has to tell before evidence confirms it: `user.requirements.v1`; the dry run says
+    what would be missing.
     Errors: `user.duplicate`, `user.on-behalf-missing`, `user.role-reserved`, `user.unreachable`,
     every rule of a value.
     Source: U1, U2 of the requirement.
@@ -118,8 +76,11 @@ class RegisterUser(
     """Roles asked for; `so`, `mo`, `verifier` and `operator` wait for an operator's grant."""
     claims: UserClaims = UserClaims()
     address: Address | None = None
-    contacts: tuple[Contact, ...] = Field(default=(), max_length=20)
+    contacts: Contacts = ()
     bank: Bank | None = None
+    insurance: Insurance | None = None
+    accreditation: Accreditations = ()
+    profile: Profile | None = None
     account_key_hash: KeyHash | None = None
     """Hash of the key for the user's first broker account, which gets the user's id as its name;
     without it the user has no account yet."""
@@ -130,10 +91,14 @@ class UserView(Contract):
 
     id: UserId
     status: UserStatus
+    status_at: datetime
+    """When that was decided."""
     revision: int
     kind: UserKind
     roles: tuple[Role, ...]
-    roles_requested: tuple[Role, ...] = ()
+    sub_roles: tuple[SubRole, ...] = ()
+    """What a system operator does in particular."""
+    roles_requested: tuple[Role, ...] | None = None
     registrant: AnyUserId | None = None
     """Who registered the user."""
     name: str | None = None
@@ -142,6 +107,9 @@ class UserView(Contract):
     contacts: tuple[Contact, ...] | None = None
     bank: dict[str, str] | None = None
     """The bank group, whole or masked."""
+    insurance: Insurance | None = None
+    accreditation: Accreditations | None = None
+    profile: Profile | None = None
     masked: tuple[str, ...] = ()
     """Names of the groups that are shown masked."""
 
@@ -149,9 +117,7 @@ class UserView(Contract):
 class GetUser(
     Query,
     type="user.get.v1",
-    senders={
-        "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-    },
+    senders=EVERYBODY,
     accepted=UserView,
 ):  # fmt: skip
     """Read one user: oneself, whom one registered, or any as operator.
@@ -179,7 +145,8 @@ class UserRegistered(Event, type="user.registered.v1"):
 class UserDuplicateAttempted(Event, type="user.duplicate-attempted.v1"):
     """Somebody tried to register this user once more, by one of its identifiers, and was refused.
 
-    Told to the user and its registrant; who tried is said to the backbone's operators only.
+    Told to the user, its registrant and whoever acts for it; who tried is said to the backbone's
+    operators only.
     """
 
     id: UserId
@@ -234,9 +201,7 @@ class ReinstateUser(Command, type="user.reinstate.v1", senders={"operator"}, acc
 class RetireUser(
     Command,
     type="user.retire.v1",
-    senders={
-        "operator", "owner", "aggregator", "fsp", "mpp", "mo", "so", "special", "verifier",
-    },
+    senders=EVERYBODY,
     accepted=UserStanding,
 ):  # fmt: skip
     """Take a user out of the market for good; sent by itself or by an operator.

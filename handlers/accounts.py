@@ -5,6 +5,8 @@ from typing import Final
 
 from contracts.accounts import AccountChanged, AccountEnded, AccountState, EndAccount, SetAccount
 from contracts.envelope import Finding
+from contracts.users import ENDED_STATUSES
+from contracts.values import user_of
 from handlers.decision import Accepted, Context, Decision, Document, Drop, Put, Reads, Secret, View
 from handlers.rules import Rule, check, finding, reject
 from handlers.signature import reads
@@ -15,13 +17,6 @@ ACCOUNTS_MAX: Final = 10
 COLLECTION: Final = "accounts"
 BULK: Final = "bulk"
 """The own name of the account that publishes bulk loads and nothing else."""
-ENDED_STATUSES: Final = frozenset({"rejected", "retired"})
-"""Users who get no account any more."""
-
-
-def user_of(account: str) -> str:
-    """The user is what stands before the first slash (ADR 0006)."""
-    return account.partition("/")[0]
 
 
 def accounts_of(user: str) -> Span:

@@ -26,7 +26,7 @@ from contracts.findings import (
 from contracts.messages import Event, Message, Request
 from contracts.taxonomy import BACKBONE
 from contracts.trace import Trace, trace_of
-from contracts.values import CommandId
+from contracts.values import CommandId, user_of
 
 REPLY_DIRECT: Final = "amq.rabbitmq.reply-to."
 UNREADABLE_HEADERS: Final = "x-unreadable-headers"
@@ -83,7 +83,7 @@ class Delivery:
     @property
     def user(self) -> str | None:
         """The user of the account: further accounts of a user are named `<user>/<name>`."""
-        return self.account.partition("/")[0] if self.account else None
+        return user_of(self.account) if self.account else None
 
 
 @dataclass(frozen=True, slots=True)

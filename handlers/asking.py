@@ -9,6 +9,7 @@ from contracts.messages import Event
 from handlers import letters
 from handlers.admission import Arrival, Refusal
 from handlers.case import Rulebook
+from handlers.conditions import sunset_of, unsigned
 from handlers.decision import Accepted, Answer, Context, Put, Rejected, View
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
@@ -27,9 +28,14 @@ def answer(
     view.require(rulebook.reads(arrival, now))
     sender = sender_of(arrival.user, view)
     handler = rulebook.handlers[arrival.type]
-    context = rulebook.context(arrival, sender, now, dry_run=handler.is_command)
+    sunset = sunset_of(handler, view)
+    context = rulebook.context(arrival, sender, now, sunset=sunset, dry_run=handler.is_command)
     said: Any = pass_entry(arrival, sender, handler, now)
-    said = said or handler.function(arrival.message, view, context)
+    said = (
+        said
+        or unsigned(arrival, handler, view, context)
+        or handler.function(arrival.message, view, context)
+    )
     if isinstance(said, Rejected):
         return letters.rejected(arrival, said, context)
     if isinstance(said, Accepted):
@@ -47,7 +53,7 @@ def _noted(fact: Event, arrival: Arrival, context: Context) -> Letter:
 
 def _exists(decision: Accepted) -> bool:
     """Whether the subject is there already: the id that a registration would get is not told."""
-    return not any(
-        isinstance(write, Put) and write.was is None and write.document["_id"] == decision.subject
-        for write in decision.writes
-    )
+    puts = [write for write in decision.writes if isinstance(write, Put)]
+    about_it = [write for write in puts if write.document["_id"] == decision.subject]
+    # What is kept of it beside it may be new, and it is not.
+    return not about_it or any(write.was is not None for write in about_it)

@@ -1,6 +1,6 @@
 """The asset register: what becomes an asset, how its data changes, and who may read it."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from contracts.assets import (
@@ -14,7 +14,6 @@ from contracts.assets import (
     RegisterAsset,
     UpdateAsset,
 )
-from contracts.envelope import Finding
 from handlers.asset_rules import (
     ASSET_RULES,
     CLAIM_RULES,
@@ -36,7 +35,8 @@ from handlers.decision import (
     Secret,
     View,
 )
-from handlers.documents import changed_fields, history_id, merged, plain
+from handlers.documents import changed_fields, merged, plain
+from handlers.patching import not_yours, stale
 from handlers.polygons import cell_of
 from handlers.rules import (
     Rule,
@@ -50,13 +50,11 @@ from handlers.rules import (
     reject,
 )
 from handlers.signature import reads
-from handlers.visibility import Standing, named, seen, standing_reads
+from handlers.visibility import named, seen, standing_reads
 from handlers.watching import noted, watch_read
 
 PERSONAL: Final = frozenset({"name", "connection", "location"})
 """Groups that are personal data where a person owns the asset."""
-STALE_REVISIONS_MAX: Final = 20
-"""How many revisions a stale sender is told the changes of."""
 
 
 def _device_reads(identity: Identity | None, context: Context) -> Reads:
@@ -133,7 +131,9 @@ def _kept(document: Document, *, personal: bool) -> Document:
 
 def _opened(document: Document) -> dict[str, Any]:
     """The document as rules and patches see it."""
-    return {n: v.value if isinstance(v, Secret) else v for n, v in document.items()}
+    opened = ((n, v.value if isinstance(v, Secret) else v) for n, v in document.items())
+    # Of an owner who was erased there is nothing any more.
+    return {name: value for name, value in opened if value is not None}
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:
@@ -176,10 +176,11 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         return asset_not_found(command.id)
     stored, standing = found
     patch = command.model_dump(exclude_unset=True, exclude={"id", "expected_revision"})
-    if denied := tuple(_not_yours(patch, standing)):
+    if denied := tuple(not_yours(patch, standing, rule="asset.not-yours", what="asset")):
         return reject(*denied)
-    if command.expected_revision not in {None, stored["revision"]}:
-        return _stale(command, stored, standing, view)
+    expected = command.expected_revision
+    if findings := tuple(stale(expected, stored, standing, view, rule="asset.stale")):
+        return reject(*findings)
     was = _opened(stored)
     document = merged(was, patch)
     if (rejected := _unfit(ASSET_RULES, document, view, context)) is not None:
@@ -235,39 +236,6 @@ def asset_not_found(asset: str) -> Rejected:
             expected="the id of an asset that you may see",
             got=asset,
             advice="Check the id; ask its registrant or its owner for access.",
-        )
-    )
-
-
-def _not_yours(patch: Mapping[str, Any], standing: Standing) -> Iterator[Finding]:
-    """Each group has its writers; whoever may not write one is told so by the group's name."""
-    for group in sorted(patch):
-        if not standing.may("write", group):
-            yield finding(
-                "asset.not-yours",
-                group,
-                expected="a group that your relation to the asset may write",
-                advice="Leave the group out, or ask the asset's owner to change it.",
-            )
-
-
-def _stale(command: UpdateAsset, was: Document, standing: Standing, view: View) -> Rejected:
-    seen = command.expected_revision or 0
-    first = max(seen + 1, was["revision"] - STALE_REVISIONS_MAX + 1)
-    changed: set[str] = set()
-    for revision in range(first, was["revision"] + 1):
-        row = view.get("history", history_id(was["_id"], revision))
-        if row is not None:
-            changed.update(row["values"], row["removed"])
-    told = standing.names(sorted(changed))
-    what = f" (changed since yours: {', '.join(told)})" if told else ""
-    return reject(
-        finding(
-            "asset.stale",
-            "expected_revision",
-            expected=f"the current revision, {was['revision']}{what}",
-            got=command.expected_revision,
-            advice="Read the asset, look at what changed, and send the update with its revision.",
         )
     )
 

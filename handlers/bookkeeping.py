@@ -5,7 +5,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from handlers.admission import Arrival
+from contracts.messages import register_of_entity
+from handlers.admission import Arrival, Refusal
 from handlers.case import Case
 from handlers.decision import Accepted, Document, NotLoadedError, Put, Secret
 from handlers.documents import changed_fields, history_id
@@ -15,6 +16,7 @@ DEAD_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 """What is kept of a dead body; MongoDB takes 16 MiB a document, the broker passes on more."""
 REGISTERS: Final = frozenset({"users", "assets"})
 """Collections whose every change is kept in history."""
+OWN_BYTES: Final = "bytes/"
 UNVERSIONED: Final = frozenset({"_id", "revision", "updated_at", "cell"})
 
 
@@ -24,6 +26,28 @@ def unattributed(now: datetime) -> str:
     A new one every month, so that it ends with its retention.
     """
     return f"unattributed/{now:%Y-%m}"
+
+
+def keeper(arrival: Arrival | Refusal, now: datetime) -> str:
+    """The data key of a message that could not be decided: of the user whom it is about.
+
+    As far as that can be read; else of its sender, and the month's where that is no user of the
+    register.
+    """
+    message = arrival.message if isinstance(arrival, Arrival) else None
+    for user in (getattr(message, "id", None), arrival.delivery.user):
+        if isinstance(user, str) and register_of_entity(user) == "users":
+            return user
+    return unattributed(now)
+
+
+def own_bytes(digest: bytes) -> str:
+    """The data key of the answer to a command that was refused: made of the command's own bytes.
+
+    So it opens to whoever sends the same bytes again and to nobody else: what was refused may be
+    about somebody whom no register knew, and whom no erasure could reach.
+    """
+    return f"{OWN_BYTES}{digest.hex()}"
 
 
 def inbox_put(arrival: Arrival, reply: Letter, now: datetime) -> Put:
@@ -96,6 +120,8 @@ def dead_letter_put(case: Case, reason: str, fault: Document | None) -> Put:
         "message_id": delivery.message_id,
         "content_encoding": delivery.content_encoding,
     }
+    if delivery.cursor is not None:
+        envelope["cursor"] = delivery.cursor  # how far a fact has been told
     document = {
         "_id": key,
         "revision": 1,

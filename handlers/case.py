@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from handlers.admission import Arrival, Refusal
+from handlers.conditions import condition_reads
 from handlers.decision import RESERVED, Context, Drop, Guard, Issuer, Put, Sender, View
 from handlers.letters import Letter
 from handlers.parking import Parking
@@ -37,7 +38,13 @@ class Rulebook:
     identity: Issuer
 
     def context(
-        self, arrival: Arrival, sender: Sender | None, now: datetime, *, dry_run: bool = False
+        self,
+        arrival: Arrival,
+        sender: Sender | None,
+        now: datetime,
+        *,
+        sunset: datetime | None = None,
+        dry_run: bool = False,
     ) -> Context:
         """The context of one decision."""
         known = sender or Sender(arrival.user, frozenset(), "unknown")
@@ -50,13 +57,16 @@ class Rulebook:
             on_behalf_of=header.onbehalfof if header else None,
             at=header.time if header else None,
             cursor=arrival.delivery.cursor,
+            sunset=sunset,
             dry_run=dry_run,
         )
 
     def reads(self, arrival: Arrival, now: datetime) -> Iterator[tuple[str, Any]]:
-        """What a request is known to look at: its sender, and what its handler names."""
+        """What a request is known to look at: its sender, its type, and what its handler names."""
         if arrival.user not in RESERVED:
             yield "users", arrival.user
+        if not arrival.is_fact:
+            yield from condition_reads(self.handlers[arrival.type])
         if arrival.message is not None:
             context = self.context(arrival, None, now)
             yield from self.handlers[arrival.type].reads(arrival.message, context)
@@ -74,6 +84,8 @@ class Outcome:
     letters: tuple[Letter, ...] = ()
     writes: tuple[Put | Drop, ...] = ()
     guards: tuple[Guard, ...] = ()
+    erases: tuple[str, ...] = ()
+    """Subjects whose data keys are destroyed with it."""
 
 
 @dataclass(frozen=True, slots=True)

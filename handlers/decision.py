@@ -102,6 +102,8 @@ class Accepted:
     """Personal events; only the lane of the notices issues them, since it counts them."""
     preview: Mapping[str, Any] = field(default_factory=dict)
     """What a dry run says besides that it would be accepted."""
+    erases: tuple[str, ...] = ()
+    """Subjects whose data keys are destroyed with it: nothing sealed under them opens again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,11 +119,13 @@ class Handled:
     told: tuple[Told, ...] = ()
     cursor: str | None = None
     pause: timedelta = timedelta(0)
+    events: tuple[Event, ...] = ()
+    """What that is to others in turn."""
 
     @property
     def is_nothing(self) -> bool:
         """Whether nothing follows from it, so that not even it need be remembered."""
-        return not (self.writes or self.told or self.cursor)
+        return not (self.writes or self.told or self.cursor or self.events)
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,5 +280,7 @@ class Context:
     """When the message says that it was made: of a fact, when it happened."""
     cursor: str | None = None
     """Of a fact whose consequences come in portions: where this one begins."""
+    sunset: datetime | None = None
+    """Until when the type that was sent is taken, where its end is announced."""
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""

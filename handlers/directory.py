@@ -24,7 +24,6 @@ from handlers.decision import (
     View,
 )
 from handlers.listing import (
-    ACTIVE,
     BEGINNINGS,
     DIRECTORY,
     KEPT,
@@ -42,7 +41,7 @@ from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
-from handlers.visibility import mandate_read, seen, standing_reads
+from handlers.visibility import TAKING_PART, mandate_read, seen, standing_reads
 
 FEW: Final = frozenset({"mpp", "mo", "so", "special", "verifier", "operator"})
 """Roles that few users have."""
@@ -79,7 +78,7 @@ def _span(query: SearchDirectory, shelf: str, context: Context) -> Span:
 
 
 def _open_shelves(query: SearchDirectory) -> list[str]:
-    return sorted(ACTIVE if query.status is None else ACTIVE & {query.status})
+    return sorted(TAKING_PART if query.status is None else TAKING_PART & {query.status})
 
 
 def _search_reads(query: SearchDirectory, context: Context) -> Reads:

@@ -9,12 +9,19 @@ from typing import Any, Final, Literal
 from contracts.envelope import Finding
 from handlers import letters
 from handlers.admission import Arrival, Refusal
-from handlers.bookkeeping import dead_letter_put, inbox_fact, inbox_put, unattributed
+from handlers.bookkeeping import (
+    dead_letter_put,
+    inbox_fact,
+    inbox_put,
+    keeper,
+    own_bytes,
+    unattributed,
+)
 from handlers.case import Case, Kind, Outcome
 from handlers.decision import Context, Handled, Put, Rejected
 from handlers.entry import sender_of
 from handlers.letters import Letter
-from handlers.parking import LADDER, WAITING_MAX, Contended, touched
+from handlers.parking import LADDER, WAITING_MAX, Contended, Full, touched
 from handlers.rules import reject
 
 STACK_CHARACTERS_MAX: Final = 4096
@@ -37,7 +44,7 @@ def rejected(
         index=case.index,
         arrival=arrival,
         kind="rejected",
-        keyed_to=unattributed(case.now),
+        keyed_to=own_bytes(arrival.digest),
         letters=(*facts, reply),
         writes=(inbox_put(arrival, reply, case.now),),
     )
@@ -58,7 +65,11 @@ def handled(case: Case, arrival: Arrival) -> Outcome:
     done: Handled = handler.function(arrival.message, case.view, context)
     if done.is_nothing and arrival.delivery.cursor is None:
         return Outcome(case.index, arrival, "idle", unattributed(case.now))
-    told = tuple(Letter.personal(one, arrival.delivery.trace) for one in done.told)
+    facts = (Letter.domain(e, n, arrival, context) for n, e in enumerate(done.events))
+    told = (
+        *facts,
+        *(Letter.personal(one, arrival.delivery.trace) for one in done.told),
+    )
     if done.cursor is None:
         last, kind = inbox_fact(arrival, case.now), _HANDLED
     else:
@@ -69,7 +80,10 @@ def handled(case: Case, arrival: Arrival) -> Outcome:
 
 def repeated(case: Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Outcome:
     """Same bytes: the same answer. Other bytes: the id is taken, and the inbox stays as it is."""
-    if remembered["reply"].value is None:
+    if remembered["digest"] == arrival.digest:
+        if remembered["reply"].value is not None:
+            again = Letter.again(arrival, remembered["type"], remembered["reply"].value)
+            return Outcome(case.index, arrival, "duplicate", unattributed(case.now), (again,))
         return _not_again(
             case,
             arrival,
@@ -78,9 +92,6 @@ def repeated(case: Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Out
             expected="a command whose answer is still kept",
             advice="Its data was erased on request; send a new command if the wish still stands.",
         )
-    if remembered["digest"] == arrival.digest:
-        again = Letter.again(arrival, remembered["type"], remembered["reply"].value)
-        return Outcome(case.index, arrival, "duplicate", unattributed(case.now), (again,))
     return _not_again(
         case,
         arrival,
@@ -121,20 +132,28 @@ def refused(case: Case, refusal: Refusal) -> Outcome:
         fault = refusal.finding.model_dump()
         writes = (dead_letter_put(case, refusal.reason, fault),)
     told = (letter,) if letter is not None else ()
-    return Outcome(case.index, refusal, "refused", unattributed(case.now), told, writes)
+    keyed_to = keeper(refusal, case.now)
+    return Outcome(case.index, refusal, "refused", keyed_to, told, writes)
 
 
 def behind(case: Case, arrival: Arrival, keys: frozenset[str]) -> Outcome:
     """Wait for a command that came before and touches the same; who waits already stays."""
     place = case.parking
     if place.is_full and arrival.delivery.ticket is None:
-        return poisoned(case, TOO_MANY, "exhausted")
+        return _no_place(case, arrival)
     put = (
         ()
         if arrival.delivery.ticket
         else (place.put(case.index, arrival, keys, case.now, AT_ONCE),)
     )
     return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), put)
+
+
+def _no_place(case: Case, arrival: Arrival) -> Outcome:
+    """A command's sender is told that it is held; of a fact nobody would know."""
+    if arrival.is_fact:
+        raise Full(str(TOO_MANY))
+    return poisoned(case, TOO_MANY, "exhausted")
 
 
 def deferred(case: Case, arrival: Arrival, error: Contended) -> Outcome:
@@ -144,7 +163,7 @@ def deferred(case: Case, arrival: Arrival, error: Contended) -> Outcome:
     if attempt >= len(LADDER):
         return poisoned(case, error, "exhausted")
     if ticket is None and case.parking.is_full:
-        return poisoned(case, TOO_MANY, "exhausted")
+        return _no_place(case, arrival)
     keys = touched(case.reads(arrival), arrival)
     put = case.parking.put(case.index, arrival, keys, case.now, LADDER[attempt])
     return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), (put,))
@@ -164,4 +183,5 @@ def poisoned(case: Case, error: Exception, kind: Literal["poisoned", "exhausted"
         # It could be told: what failed is that it be kept as it was.
         told = tuple(filter(None, [Letter.refusal(case.arrival, case.rulebook.identity, case.now)]))
     put = dead_letter_put(case, kind, storable)
-    return Outcome(case.index, case.arrival, kind, unattributed(case.now), told, (put,))
+    keyed_to = keeper(case.arrival, case.now)
+    return Outcome(case.index, case.arrival, kind, keyed_to, told, (put,))

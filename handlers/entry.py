@@ -8,12 +8,13 @@ from uuid import UUID
 from contracts.envelope import Finding
 from contracts.findings import shorten
 from contracts.taxonomy import FRONT_DESK
+from contracts.users import ENDED_STATUSES
 from handlers.admission import Arrival
 from handlers.decision import RESERVED, Rejected, Sender, View
 from handlers.rules import reject
 from handlers.signature import Handler
 
-OUT: Final = frozenset({"suspended", "rejected", "retired"})
+OUT: Final = ENDED_STATUSES | {"suspended"}
 """Statuses of users who take no part: whatever they send is refused, by whichever way they got in.
 
 The broker lets such a user in no more, but an open connection, a certificate or a token may
@@ -39,7 +40,8 @@ def pass_entry(
     arrival: Arrival, sender: Sender, handler: Handler, now: datetime
 ) -> Rejected | None:
     """Reject what no handler needs to see, with all findings; None lets the request pass."""
-    if sender.status in OUT:
+    may_still = sender.status == "retired" and handler.contract.after_retiring
+    if sender.status in OUT and not may_still:
         return reject(
             Finding(
                 rule="sender.suspended",
@@ -54,7 +56,7 @@ def pass_entry(
         return reject(*findings)
     allowed = handler.contract.senders
     if sender.roles & allowed:
-        return None
+        return _not_confirmed(sender, handler)
     if sender.status == "unknown":
         return reject(
             Finding(
@@ -76,14 +78,31 @@ def pass_entry(
     )
 
 
-def over_quota(per_minute: int, other_account: str) -> Finding:
-    """Say that an ordinary account has sent more than its quota, and which one has none."""
+def _not_confirmed(sender: Sender, handler: Handler) -> Rejected | None:
+    """A provisional user is believed when it speaks of itself, and not of others."""
+    if sender.status != "provisional" or handler.for_provisional:
+        return None
+    return reject(
+        Finding(
+            rule="sender.provisional",
+            field="source",
+            expected="a user who is confirmed",
+            got=sender.status,
+            advice="Complete what your roles require (user.requirements.v1), or ask an operator.",
+        )
+    )
+
+
+def over_quota(per_minute: int, other_account: str | None) -> Finding:
+    """Say that an account has sent more than its quota, and which one has none, if any has."""
+    what = "commands" if other_account else "queries and checks"
+    instead = f" or with {other_account}, which is for bulk loads" if other_account else ""
     return Finding(
         rule="message.quota",
         field="",
-        expected=f"at most {per_minute} commands made within a minute by this account",
+        expected=f"at most {per_minute} {what} made within a minute by this account",
         got="",
-        advice=f"Send it under a new id, later or with {other_account}, which is for bulk loads.",
+        advice=f"Send it under a new id, later{instead}.",
     )
 
 
@@ -101,6 +120,9 @@ def _header_findings(arrival: Arrival, handler: Handler, now: datetime) -> Itera
         yield _finding("envelope.unsupported", "dataref", "data in the message", header.dataref)
     if header.onbehalfof is not None and not handler.contract.for_another:
         yield _finding("envelope.unsupported", "onbehalfof", "none on this type", header.onbehalfof)
+    elif header.onbehalfof is not None and arrival.user == FRONT_DESK:
+        expected = "none at the front desk, which acts for nobody"
+        yield _finding("envelope.unsupported", "onbehalfof", expected, header.onbehalfof)
     if arrival.user == FRONT_DESK and not _is_uuid(arrival.id):
         yield _finding("message.id-format", "id", "a UUID, since the account is shared", arrival.id)
 

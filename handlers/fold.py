@@ -10,6 +10,7 @@ from contracts.envelope import Finding
 from handlers.admission import Arrival, Refusal
 from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Asked, Case, Outcome, Rulebook
+from handlers.conditions import sunset_of, unsigned
 from handlers.decision import Decision, Drop, NotLoadedError, Rejected, View
 from handlers.endings import (
     behind,
@@ -24,7 +25,7 @@ from handlers.endings import (
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.listing import listing_puts
-from handlers.parking import COLLECTION, Contended, Parking, Waiting, row_of, touched
+from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_of, touched
 from handlers.rules import reject
 from handlers.visibility import reply_to_sender
 
@@ -99,7 +100,7 @@ def _guarded(case: Case, rows: Callable[[Outcome], RowsT]) -> tuple[Outcome, Row
                 raise
             outcome = rejected(case, case.arrival, reject(*error.findings))
             return _closed(case, outcome, rows)
-    except NotLoadedError:
+    except (NotLoadedError, Full):
         raise
     except Exception as error:  # noqa: BLE001  one of two in the hot path: a bug costs one message
         return _closed(case, poisoned(case, error, "poisoned"), rows)
@@ -145,9 +146,12 @@ def _outcome(case: Case) -> Outcome:
     if remembered is not None:
         return repeated(case, arrival, remembered)
     sender = sender_of(arrival.user, case.view)
-    context = case.rulebook.context(arrival, sender, case.now)
-    decision: Decision = pass_entry(arrival, sender, handler, case.now) or handler.function(
-        arrival.message, case.view, context
+    sunset = sunset_of(handler, case.view)
+    context = case.rulebook.context(arrival, sender, case.now, sunset=sunset)
+    decision: Decision = (
+        pass_entry(arrival, sender, handler, case.now)
+        or unsigned(arrival, handler, case.view, context)
+        or handler.function(arrival.message, case.view, context)
     )
     if isinstance(decision, Rejected):
         return rejected(case, arrival, decision, context)
@@ -167,4 +171,5 @@ def _outcome(case: Case) -> Outcome:
             inbox_put(arrival, reply, case.now),
         ),
         guards=decision.guards,
+        erases=decision.erases,
     )

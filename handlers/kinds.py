@@ -6,11 +6,25 @@ from datetime import timedelta
 from typing import Final
 
 from contracts.accounts import AccountChanged, AccountEnded
+from contracts.agreements import (
+    AgreementPublished,
+    AgreementRevoked,
+    AgreementSigned,
+    AgreementSuperseded,
+    AgreementWithdrawn,
+)
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
+from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
+from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
+from contracts.erasing import UserErased
+from contracts.grants import UserRolesGranted
+from contracts.interests import InterestAnswered, InterestExpressed, InterestWithdrawn
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice
 from contracts.relations import AssetRelated, AssetUnrelated
+from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
+from contracts.updates import UserUpdated
 from contracts.users import (
     UserDuplicateAttempted,
     UserRegistered,
@@ -18,6 +32,8 @@ from contracts.users import (
     UserRetired,
     UserSuspended,
 )
+from handlers.post import todo
+from handlers.rights import Relation
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +49,17 @@ class Kind:
     is_first: bool = False
     """Whether nobody can have been related to its entity before: then no relation is looked for."""
     asks: bool = False
-    """Whether it stays open until its recipient closes it."""
+    """Whether it stays open until what resolves it happens, or its recipient closes it."""
+    asks_of: Relation | None = None
+    """Who alone is asked by it."""
+    asks_when: tuple[str, str] | None = None
+    """Attribute and value with which alone it asks."""
+    about: str | None = None
+    """Attribute that says what the action is about; without it, the event's own entity."""
     hidden: tuple[str, ...] = ()
     """Attributes that no recipient learns."""
+    is_last: bool = False
+    """Whether the user whom it is about is there no more, and is told nothing."""
     names: str | None = None
     """Attribute that names one user more: told whatever it is to the entity, before and after."""
 
@@ -56,15 +80,80 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserSuspended: Kind(mandatory=True),
     UserReinstated: Kind(mandatory=True),
     UserRetired: Kind(mandatory=True),
+    UserUpdated: Kind(mandatory=True, asks=True, asks_of="reader"),
+    UserAttested: Kind(mandatory=True),
+    UserConfirmed: Kind(mandatory=True),
+    UserRejected: Kind(mandatory=True),
+    UserRolesGranted: Kind(mandatory=True),
+    UserErased: Kind(mandatory=True, is_last=True),
     # An account is its user's own business: no relation is looked for.
     AccountChanged: Kind(mandatory=True, is_first=True),
     AccountEnded: Kind(mandatory=True, is_first=True),
-}
+    # What two users share, and what one wants of another, is theirs alone.
+    SharingGranted: Kind(mandatory=True, is_first=True, names="party"),
+    SharingRevoked: Kind(mandatory=True, is_first=True, names="party"),
+    SharingExpired: Kind(mandatory=True, is_first=True, names="party"),
+    InterestExpressed: Kind(mandatory=True, is_first=True, names="to", asks=True),
+    InterestAnswered: Kind(
+        mandatory=True, is_first=True, asks=True, asks_when=("answer", "more-information"),
+        about="by",
+    ),
+    InterestWithdrawn: Kind(mandatory=True, is_first=True, names="to"),
+    ChangeAcknowledged: Kind(usual="digest", is_first=True),
+    ChangeUnacknowledged: Kind(mandatory=True, is_first=True),
+    AgreementPublished: Kind(),
+    AgreementSuperseded: Kind(mandatory=True, asks=True),
+    AgreementWithdrawn: Kind(mandatory=True),
+    # Of a signature its publisher is told, and no other signer.
+    AgreementSigned: Kind(is_first=True, names="publisher"),
+    AgreementRevoked: Kind(is_first=True, names="publisher"),
+}  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {
     event.message_type: kind.names for event, kind in KINDS.items() if kind.names is not None
 }
 """Type of event -> the attribute that names one user more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolution:
+    """What an event of one type makes needless: a notice of a type, whose and what about."""
+
+    of: type[Event]
+    recipient: str
+    """Attribute of the resolving event that names whose notice it is."""
+    about: str
+    """Attribute that names what the notice is about."""
+    unless: str | None = None
+    """Attribute that leaves the notice open as long as it holds something."""
+
+
+RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
+    # Whoever says more has answered the question for it.
+    InterestExpressed: (Resolution(InterestAnswered, "id", "to"),),
+    InterestAnswered: (
+        Resolution(InterestExpressed, "by", "id"),
+        Resolution(InterestAnswered, "id", "by"),
+    ),
+    InterestWithdrawn: (
+        Resolution(InterestExpressed, "to", "id"),
+        Resolution(InterestAnswered, "id", "to"),
+        Resolution(UserUpdated, "to", "id", unless="left"),
+    ),
+    ChangeAcknowledged: (Resolution(UserUpdated, "by", "id"),),
+    # What one may not read any more is not to be taken over.
+    SharingRevoked: (Resolution(UserUpdated, "party", "id", unless="left"),),
+}
+"""Type of event -> the open notices that it closes."""
+
+
+def resolved(fact: Event) -> tuple[str, ...]:
+    """Ids of the notices that a fact resolves."""
+    return tuple(
+        todo(getattr(fact, one.recipient), one.of.message_type, getattr(fact, one.about))
+        for one in RESOLVES.get(type(fact), ())
+        if one.unless is None or not getattr(fact, one.unless)
+    )
 
 
 def concerns_nobody_else(fact: Event) -> bool:

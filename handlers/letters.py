@@ -67,6 +67,7 @@ class Letter:
             subject=getattr(visible.data, "id", None),
             correlationid=arrival.id,
             causationid=arrival.id,
+            sunset=context.sunset,
         )
         return cls.again(arrival, kind, body)
 

@@ -16,11 +16,9 @@ from contracts.messages import register_of_entity
 from handlers.decision import Document, Drop, Issuer, Put, Secret, View
 from handlers.rights import LISTED
 from handlers.spans import Span
-from handlers.visibility import RELATIONS, parties
+from handlers.visibility import RELATIONS, TAKING_PART, parties
 
 DIRECTORY: Final = "directory"
-ACTIVE: Final = frozenset({"provisional", "confirmed"})
-"""Statuses in which a user takes part."""
 BEGINNINGS: Final = (3, 5)
 """Lengths of the beginnings by which a word is found; of what begins with more, or with one between
 them, the name is looked at. Each of them costs every registration a row of the index."""
@@ -52,7 +50,7 @@ def shelf_terms(shelf: str, named: Iterable[str]) -> list[str]:
 
 def word_term(shelf: str, word: str, identity: Issuer) -> str:
     """The term of a word; a fingerprint on what is not for everybody: it may be a person's."""
-    sealed = shelf not in ACTIVE
+    sealed = shelf not in TAKING_PART
     return f"word:{identity.fingerprint(DIRECTORY, word)[:_SEALED_LENGTH] if sealed else word}"
 
 
@@ -63,7 +61,7 @@ def offer_term(area: str | None, service: str | None) -> str:
 
 def entry_of(user: Document, known: Iterable[str], identity: Issuer) -> dict[str, Any]:
     """A user's entry but for its revision; `known` are the parties that have or had a tie to it."""
-    is_person, is_active = user["kind"] == "person", user["status"] in ACTIVE
+    is_person, is_active = user["kind"] == "person", user["status"] in TAKING_PART
     name, profile = (_plain(user.get(group)) for group in LISTED)
     areas, services = (list((profile or {}).get(part) or ()) for part in ("areas", "services"))
     # Nobody but operators is shown who takes no part.

@@ -12,6 +12,7 @@ from contracts.mandates import (
     MandateState,
 )
 from contracts.messages import Contract
+from contracts.users import ENDED_STATUSES
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, View
 from handlers.rules import finding, reject
 from handlers.signature import reads
@@ -19,8 +20,6 @@ from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
 from handlers.visibility import RELATIONS, edge, named, recorded
 
 DELEGATE: Final = "delegate"
-GONE: Final = frozenset({"rejected", "retired"})
-"""Users in these states act for nobody any more."""
 
 
 def _give_reads(command: GiveMandate, context: Context) -> Reads:
@@ -39,7 +38,7 @@ def give_mandate(command: GiveMandate, view: View, context: Context) -> Decision
     """
     user, delegate = context.sender.user, command.delegate
     known = view.get("users", delegate)
-    if delegate == user or known is None or known["status"] in GONE:
+    if delegate == user or known is None or known["status"] in ENDED_STATUSES:
         return reject(
             finding(
                 "mandate.party-unknown",

@@ -1,28 +1,39 @@
 """The notices' commands and queries: what a user chooses, is told again, and has to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.messages import Contract
 from contracts.notices import (
-    CloseNotice,
+    Choice,
+    CloseNotices,
     ListNotices,
     Notice,
     NoticePage,
-    NoticeState,
+    NoticesState,
     ReplayAsked,
     ReplayEvents,
     ReplayState,
     SetSubscription,
     SubscriptionState,
 )
-from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
+from handlers.decision import (
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Drop,
+    Put,
+    Reads,
+    Rejected,
+    View,
+)
 from handlers.kinds import KINDS
 from handlers.paging import after_of, cursor_of, foreign
-from handlers.post import DIGEST_MINUTES
-from handlers.rules import finding, reject
+from handlers.post import DIGEST_MINUTES, shelf
+from handlers.rules import check, finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.watching import unwatchable, watch_reads, watched
@@ -56,9 +67,9 @@ def set_subscription(command: SetSubscription, view: View, context: Context) -> 
     was = view.get("subscriptions", user)
     before = was or {}
     chosen: dict[str, Any] = {
-        "kinds": {**before.get("kinds", {}), **(command.kinds or {})},
-        "assets": {**before.get("assets", {}), **(command.assets or {})},
-        "areas": {**before.get("areas", {}), **(command.areas or {})},
+        "kinds": _merged(before.get("kinds", {}), command.kinds),
+        "assets": _merged(before.get("assets", {}), command.assets),
+        "areas": _merged(before.get("areas", {}), command.areas),
         "digest_minutes": command.digest_minutes or before.get("digest_minutes", DIGEST_MINUTES),
         "access": sorted(
             set(before.get("access", ()) if command.access is None else command.access)
@@ -80,17 +91,23 @@ def set_subscription(command: SetSubscription, view: View, context: Context) -> 
     unchanged = was is not None and all(was.get(name) == value for name, value in chosen.items())
     revision = before.get("revision", 0) + (not unchanged)
     document = {"_id": user, "revision": revision, **chosen}
+    watches: tuple[Put | Drop, ...] = ()
+    if command.access is not None:
+        watches = tuple(watched(before.get("access", ()), chosen["access"], view, context))
     return Accepted(
         subject=user,
         keyed_to=user,
         reply=SubscriptionState(id=user, revision=revision, **chosen),
-        writes=()
-        if unchanged
-        else (
-            Put("subscriptions", document, was),
-            *watched(user, before.get("access", ()), chosen["access"], view),
-        ),
+        writes=watches if unchanged else (Put("subscriptions", document, was), *watches),
     )
+
+
+def _merged(
+    before: Mapping[str, Choice], said: Mapping[str, Choice | None] | None
+) -> dict[str, Choice]:
+    """What is chosen by now: null withdraws a choice, what is absent stays."""
+    both = {**before, **(said or {})}
+    return {name: choice for name, choice in both.items() if choice is not None}
 
 
 def _unfit(command: SetSubscription) -> Iterator[Finding]:
@@ -104,7 +121,7 @@ def _unfit(command: SetSubscription) -> Iterator[Finding]:
                 got=name,
                 advice="Choose for types of event that the page on notices lists.",
             )
-        elif kind.mandatory and choice != "now":
+        elif kind.mandatory and choice not in {"now", None}:
             yield finding(
                 "notice.mandatory",
                 f"kinds.{name}",
@@ -208,7 +225,10 @@ def _question(query: ListNotices) -> str:
 
 
 def _page(query: ListNotices, context: Context) -> Span:
-    return Span("recipient", context.sender.user, after_of(query.cursor, _question(query), context))
+    user, after = context.sender.user, after_of(query.cursor, _question(query), context)
+    if query.state == "all":
+        return Span("recipient", user, after)
+    return Span("shelf", shelf(user, query.state), after)
 
 
 @reads(_list_reads)
@@ -222,7 +242,6 @@ def list_notices(query: ListNotices, view: View, context: Context) -> Contract |
     if findings := tuple(foreign(query.cursor, question, context)):
         return reject(*findings)
     rows, further = view.page("notices", _page(query, context))
-    wanted = {"open", "closed"} if query.state == "all" else {query.state}
     return NoticePage(
         notices=tuple(
             Notice(
@@ -230,38 +249,52 @@ def list_notices(query: ListNotices, view: View, context: Context) -> Contract |
                 **{name: row.get(name) for name in Notice.model_fields if name != "id"},
             )
             for row in rows
-            if row["state"] in wanted
         ),
         cursor=cursor_of(further, question, context) if further else None,
     )
 
 
-def _close_reads(command: CloseNotice, context: Context) -> Reads:
-    yield "notices", command.id
+def _close_reads(command: CloseNotices, context: Context) -> Reads:
+    return (("notices", notice) for notice in command.ids)
 
 
 @reads(_close_reads)
-def close_notice(command: CloseNotice, view: View, context: Context) -> Decision:
-    """Close one of the sender's notices.
+def close_notices(command: CloseNotices, view: View, context: Context) -> Decision:
+    """Close some of the sender's notices, all of them or none.
 
     Rejects: notice.not-found
     Source: U7.
     """
-    was = view.get("notices", command.id)
-    if was is None or was["recipient"] != context.sender.user:
-        return reject(
-            finding(
+    if (rejected := check((_are_ones_own,), command, view, context)) is not None:
+        return rejected
+    ids = tuple(dict.fromkeys(command.ids))
+    writes = [
+        Put("notices", {**was, **_closed(was, context)}, was)
+        for was in (view.get("notices", notice) for notice in ids)
+        if was is not None and was["state"] == "open"
+    ]
+    closed = tuple(str(write.document["_id"]) for write in writes)
+    return Accepted(
+        subject=ids[0],
+        keyed_to=context.sender.user,
+        reply=NoticesState(ids=ids, state="closed", closed=closed),
+        writes=tuple(writes),
+    )
+
+
+def _closed(was: Document, context: Context) -> dict[str, Any]:
+    at, on_shelf = context.now, shelf(was["recipient"], "closed")
+    return {"state": "closed", "shelf": on_shelf, "closed_at": at, "revision": was["revision"] + 1}
+
+
+def _are_ones_own(command: CloseNotices, view: View, context: Context) -> Iterator[Finding]:
+    for position, notice in enumerate(command.ids):
+        was = view.get("notices", notice)
+        if was is None or was["recipient"] != context.sender.user:
+            yield finding(
                 "notice.not-found",
-                "id",
+                f"ids.{position}",
                 expected="the id of a notice of yours",
-                got=command.id,
+                got=notice,
                 advice="Take it from the answer to `notice.list.v1`.",
             )
-        )
-    closed = {"state": "closed", "closed_at": context.now, "revision": was["revision"] + 1}
-    return Accepted(
-        subject=command.id,
-        keyed_to=context.sender.user,
-        reply=NoticeState(id=command.id, state="closed"),
-        writes=(Put("notices", {**was, **closed}, was),) if was["state"] == "open" else (),
-    )

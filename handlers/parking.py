@@ -24,6 +24,10 @@ class Contended(Exception):
     """One command, alone, lost against other commits again and again: it waits its turn."""
 
 
+class Full(Contended):
+    """A fact would have to wait and there is no place: its lane stands still; it is not lost."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parked:
     """A command that waits in its lane; `id` sorts by arrival."""
@@ -184,7 +188,7 @@ def touched(reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str
         subject = arrival.header.subject if arrival.header else None
         apart = f"{arrival.type}/" if getattr(arrival.message, "is_apart", False) else ""
         return frozenset({f"fact/{apart}{subject}", f"{_INBOX}{arrival.user}/{arrival.id}"})
-    own = {register_of(arrival.type.partition(".")[0]), "claims"}
+    own = {register_of(arrival.type.partition(".")[0]), "claims", "links"}
     listed = list(reads)
     if listed[:1] == [("users", arrival.user)]:
         del listed[0]

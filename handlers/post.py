@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from handlers.decision import Context, Document, Drop, Put, Secret, Told, View
+from handlers.timing import GATHERED, TIMERS, timer_id, timer_row
 from handlers.visibility import Visible
 
 DAYS_MARKED: Final = 90
@@ -14,6 +15,20 @@ DIGEST_MINUTES: Final = 60
 """How long a digest gathers where its reader has not said."""
 SUBJECTS_MAX: Final = 100
 """How many things a digest names."""
+
+
+NOTICES: Final = "notices"
+"""Collection of what asks for action: one document for a recipient, a type and a subject."""
+
+
+def todo(recipient: str, kind: str, subject: str) -> str:
+    """Id of the notice by which something asks for its recipient's action."""
+    return f"{recipient}/{kind}/{subject}"
+
+
+def shelf(recipient: str, state: str) -> str:
+    """Under what the notices of a recipient that are in one state are found."""
+    return f"{recipient}/{state}"
 
 
 def digest_pot(recipient: str) -> str:
@@ -105,27 +120,63 @@ class Post:
         return sequence
 
     def gather(
-        self, pot: str, recipient: str, kind: str, subjects: Iterable[str], span: timedelta
+        self,
+        pot: str,
+        recipient: str,
+        kind: str,
+        subjects: Iterable[str],
+        span: timedelta,
+        *,
+        reader: str | None = None,
     ) -> None:
-        """Sum up for later; what is gathered first sets the time at which it is told."""
+        """Sum up for later; what is gathered first sets the time at which it is told.
+
+        A `reader` is kept with the first of the subjects, which it has read.
+        """
+        subjects = tuple(subjects)
         held, now = self.stored("pots", pot), self.context.now
         if held is None:
             due = now + span
-            timer = f"{due:%Y%m%dT%H%M%S.%f}/{pot}"
+            timer = timer_id(due, pot)
             held = {"recipient": recipient, "kinds": {}, "subjects": [], "first_at": now}
             held |= {"timer": timer}
-            self.add("timers", timer, {"state": "waiting", "due": due, "user": recipient})
+            self.add(TIMERS, timer, timer_row(GATHERED, due, recipient))
         kinds = dict(held["kinds"])
         if kind:
             kinds[kind] = kinds.get(kind, 0) + 1
         named = list(dict.fromkeys((*held["subjects"], *subjects)))[:SUBJECTS_MAX]
-        self.put("pots", pot, {**held, "kinds": kinds, "subjects": named, "last_at": now})
+        after = {**held, "kinds": kinds, "subjects": named, "last_at": now}
+        if reader is not None:
+            after["readers"] = _read_by(held.get("readers", {}), subjects[0], reader)
+        self.put("pots", pot, after)
 
-    def open(self, recipient: str, kind: str, subject: str, sequence: int) -> None:
-        """Keep a notice that asks for its recipient's action."""
-        key = event_row(recipient, sequence)
-        row = {"recipient": recipient, "type": kind, "subject": subject, "state": "open"}
-        self.add("notices", key, {**row, "opened_at": self.context.now, "sequence": sequence})
+    def open(
+        self, recipient: str, kind: str, subject: str, sequence: int, revision: int | None
+    ) -> None:
+        """Keep a notice that asks for its recipient's action; one that is closed opens again."""
+        key = todo(recipient, kind, subject)
+        row: dict[str, Any] = {"recipient": recipient, "type": kind, "subject": subject}
+        row |= {"sequence": sequence, "revision_asked": revision}
+        if (was := self.stored(NOTICES, key)) is None or was["state"] != "open":
+            row |= {"state": "open", "opened_at": self.context.now}
+            row |= {"shelf": shelf(recipient, "open")}
+            row |= {"closed_at": None, "resolved_by": None}
+        self.put(NOTICES, key, row)
+
+    def close(self, key: str, by_type: str) -> None:
+        """Close a notice that is open, since an event of this type has resolved it."""
+        was = self.stored(NOTICES, key)
+        if was is not None and was["state"] == "open":
+            closed = {"state": "closed", "closed_at": self.context.now, "resolved_by": by_type}
+            self.put(NOTICES, key, {**closed, "shelf": shelf(was["recipient"], "closed")})
+
+
+def _read_by(readers: Mapping[str, list[str]], asset: str, reader: str) -> dict[str, list[str]]:
+    """Who has read which asset, with one more, as long as there are no more than a digest names."""
+    known = readers.get(asset, [])
+    if reader in known or sum(map(len, readers.values())) >= SUBJECTS_MAX:
+        return dict(readers)
+    return {**readers, asset: [*known, reader]}
 
 
 def _recent(days: Mapping[str, int], now: datetime) -> dict[str, int]:

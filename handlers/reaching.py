@@ -25,6 +25,8 @@ ASSETS_AT_ONCE: Final = 200
 USERS_AT_ONCE: Final = 400
 PAUSE: Final = timedelta(milliseconds=100)
 """Between two portions: a broadcast takes no more than a part of the lane."""
+STEPS: Final = (1, 2, 5)
+"""Of each power of ten: what a count is rounded down to, from `FEW` on."""
 FEW: Final = 5
 """Fewer are counted as none, so that counting finds nobody."""
 
@@ -81,8 +83,10 @@ def opted_in(users: Iterable[str], sender: str, view: View) -> list[str]:
 
 
 def counted(count: int) -> int:
-    """A count that tells of nobody."""
-    return count if count >= FEW else 0
+    """A count that tells of nobody: the difference of two areas is not who stands between them."""
+    power = 10 ** (len(str(count)) - 1)
+    step = max((step * power for step in STEPS if step * power <= count), default=0)
+    return step if step >= FEW else 0
 
 
 def reach_reads(fact: BroadcastAsked, context: Context) -> Reads:

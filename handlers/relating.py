@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 
 from contracts.messages import Contract
 from contracts.relations import (
@@ -12,16 +11,16 @@ from contracts.relations import (
     RelationState,
     UnrelateAsset,
 )
-from contracts.relations import Tie as Told
+from contracts.relations import (
+    Tie as AssetTie,
+)
+from contracts.users import ENDED_STATUSES
 from handlers.assets import asset_not_found
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
 from handlers.visibility import RELATIONS, edge, named, recorded, seen, standing_reads
-
-GONE: Final = frozenset({"rejected", "retired"})
-"""Users in these states become nothing to an asset any more."""
 
 
 def _relate_reads(command: RelateAsset | UnrelateAsset, context: Context) -> Reads:
@@ -122,7 +121,7 @@ def unrelate_asset(command: UnrelateAsset, view: View, context: Context) -> Deci
 
 def _has_role(party: Document | None, role: str) -> bool:
     """Whether there is such a user; a relation is no way to a role that nobody has granted."""
-    return party is not None and party["status"] not in GONE and role in party["roles"]
+    return party is not None and party["status"] not in ENDED_STATUSES and role in party["roles"]
 
 
 def _is_of(one: Tie, relation: str, service: str | None) -> bool:
@@ -148,7 +147,7 @@ def _state(
     now: datetime,
 ) -> Contract:
     ties = tuple(
-        Told(
+        AssetTie(
             relation=one["as"],
             service=one.get("service"),
             from_time=one["from"],

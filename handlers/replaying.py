@@ -7,7 +7,18 @@ from typing import Any, Final
 from contracts.messages import register_of_entity
 from contracts.notices import ReplayAsked, ReplayEnded
 from handlers.bookkeeping import unattributed
-from handlers.decision import Context, Document, Handled, Put, Reads, Sender, Told, View
+from handlers.decision import (
+    RESERVED,
+    Context,
+    Document,
+    Handled,
+    Put,
+    Reads,
+    Sender,
+    Told,
+    View,
+)
+from handlers.entry import sender_of
 from handlers.kinds import NAMES
 from handlers.post import Post, event_row
 from handlers.spans import Span
@@ -19,6 +30,7 @@ from handlers.visibility import (
     standing_reads,
     standing_to,
 )
+from handlers.watching import may_watch
 
 PAUSE: Final = timedelta(milliseconds=500)
 """Between two pages: a replay takes a part of the lane only, and is about as fast as the events of
@@ -34,6 +46,8 @@ def replay_reads(fact: ReplayAsked, context: Context) -> Reads:
     """A page of what the user was told, the record of the replay, and the user's count."""
     yield "replays", fact.id
     yield "sequences", fact.id
+    if fact.id not in RESERVED:
+        yield "users", fact.id
     yield "events", _span(fact, context)
 
 
@@ -74,7 +88,9 @@ def _is_wanted(row: Document, fact: ReplayAsked) -> bool:
 def _mentioned(row: Document) -> Iterator[str]:
     """Whom and what an event tells of: its subject, and what a digest sums up."""
     yield str(row["subject"])
-    yield from (row["data"].value or {}).get("subjects", ())
+    data = row["data"].value or {}
+    yield from data.get("subjects", ())
+    yield from data.get("readers") or ()
 
 
 def _standings(
@@ -84,11 +100,20 @@ def _standings(
     subjects = {subject for row in rows for subject in _mentioned(row)} - {fact.id}
     view.require(key for s in subjects for key in standing_reads(register_of_entity(s), s, fact.id))
     view.require(mandate_read(view.get(register_of_entity(s), s), fact.id) for s in subjects)
-    reader = Sender(fact.id, frozenset(), "confirmed")
+    # What a reserved identity was told, it was told as what it is; of others, roles make no party.
+    roles = RESERVED.get(fact.id, frozenset())
+    reader = Sender(fact.id, roles, sender_of(fact.id, view).status)
     return {
         s: standing_to((register, s), view.get(register, s), reader, view, context.now)
         for s, register in ((s, register_of_entity(s)) for s in sorted(subjects))
     }
+
+
+def _read_still(data: Mapping[str, Any], standings: Mapping[str, Standing]) -> Mapping[str, Any]:
+    """What a digest sums up, with the readers of those assets alone that may still be watched."""
+    if (readers := data.get("readers")) is None:
+        return data
+    return {**data, "readers": {a: by for a, by in readers.items() if may_watch(standings[a])}}
 
 
 def _told(row: Document, fact: ReplayAsked, standings: Mapping[str, Standing]) -> Told | None:
@@ -101,7 +126,7 @@ def _told(row: Document, fact: ReplayAsked, standings: Mapping[str, Standing]) -
     # What names its reader is about the reader, who may be nothing to the subject any more.
     names_reader = data.get(NAMES.get(row["type"], "")) == fact.id
     standing = None if names_reader else standings.get(subject)
-    visible = again(fact.id, standing, data, unknown)
+    visible = again(fact.id, standing, _read_still(data, standings), unknown)
     if visible is None:
         return None
     return Told(

@@ -14,13 +14,20 @@ RIGHTS: Final[tuple[Right, ...]] = get_args(Right)
 
 Relation = Literal[
     "self", "registrant", "delegate", "operator",
-    "owner", "aggregator", "fsp", "so", "mo", "verifier",
+    "owner", "aggregator", "fsp", "so", "mo", "verifier", "registered", "reader",
 ]  # fmt: skip
 """What a user is to a user or an asset.
 
 `self`, `registrant`, `owner` and `operator` follow from the document and the viewer; the rest are
 recorded relations, each with the time for which it holds.
+To a user, `verifier` and `registered` follow from the two as well: see `visibility`.
 `delegate` of an asset is whoever has a mandate of its owner.
+`reader` of a user is whoever the user has granted to read some of its groups: the column says which
+ones can be granted, and each reader has those alone that its grants name, while they hold and while
+its own registration is confirmed.
+"""
+UNPROVEN: Final[frozenset[Relation]] = frozenset({"reader"})
+"""Recorded relations that give a provisional user nothing: what others share is for the confirmed.
 """
 RECORDED: Final = ("aggregator", "fsp", "so", "mo", "verifier")
 """Relations to an asset that are recorded by `asset.relate.v1`; `delegate` is by mandate."""
@@ -28,18 +35,43 @@ RECORDED: Final = ("aggregator", "fsp", "so", "mo", "verifier")
 Cells = Mapping[Relation, Right]
 
 USER_GROUPS: Final[Mapping[str, Cells]] = {
-    "name": {"self": "write", "delegate": "write", "registrant": "read", "operator": "write"},
+    "name": {
+        "self": "write", "delegate": "write", "registrant": "read", "operator": "write",
+        "verifier": "read", "registered": "read", "reader": "read",
+    },
     "registrant": {"self": "read", "delegate": "read", "registrant": "read", "operator": "read"},
-    "claims": {"self": "write", "delegate": "write", "operator": "write"},
-    "address": {"self": "write", "delegate": "write", "operator": "write"},
-    "contacts": {"self": "write", "delegate": "write", "operator": "read"},
-    "bank": {"self": "write", "delegate": "masked", "operator": "masked"},
+    "claims": {
+        "self": "write", "delegate": "write", "operator": "write", "verifier": "read",
+        "reader": "read",
+    },
+    "address": {
+        "self": "write", "delegate": "write", "operator": "write", "verifier": "read",
+        "reader": "read",
+    },
+    "contacts": {"self": "write", "delegate": "write", "operator": "read", "reader": "read"},
+    "bank": {"self": "write", "delegate": "masked", "operator": "masked", "reader": "read"},
+    "insurance": {"self": "write", "delegate": "write", "operator": "read", "reader": "read"},
+    "accreditation": {
+        "self": "write", "delegate": "write", "operator": "write", "reader": "read",
+    },
+    "profile": {
+        "self": "write", "delegate": "write", "registrant": "read", "operator": "write",
+        "verifier": "read", "registered": "read",
+    },
+    "roles_requested": {
+        "self": "write", "delegate": "write", "registrant": "read", "operator": "write",
+    },
     "relations": {"self": "write"},
-}
-"""Field group of a user x relation. Bank details only to their owner.
+}  # fmt: skip
+"""Field group of a user x relation. Bank details only to their owner, and by grant.
 
-`relations` are the mandates of the user: a delegate may give back its own, and knows of no other.
+`relations` are the mandates and the grants of the user: a delegate may give back its own mandate,
+and knows of no other; who reads what is the user's own to say.
 """
+GRANTABLE: Final = frozenset(
+    group for group, cells in USER_GROUPS.items() if cells.get("reader", "none") != "none"
+)
+"""Groups that a user may let others read."""
 
 ASSET_GROUPS: Final[Mapping[str, Cells]] = {
     "registrant": {

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 
 from contracts.messages import Command, Query, Request
 from handlers.decision import Context, Decision, Reads, View
+from handlers.provisional import PROVISIONAL
 
 RequestT = TypeVar("RequestT", bound=Request)
 _READS: Final = "__flexspine_reads__"
@@ -26,6 +27,10 @@ class Handler:
     """The model of the request, or of the event, that it takes."""
     function: Callable[[Any, View, Context], Any]
     reads: Callable[[Any, Context], Reads]
+    for_provisional: bool = False
+    """Whether a provisional user may send it."""
+    newer: type[Any] | None = None
+    """The major that takes the place of this one."""
 
     @property
     def is_command(self) -> bool:
@@ -45,6 +50,8 @@ def reads(function: Callable[[RequestT, Context], Reads]) -> Callable[[Callable[
 
 def handlers_in(module: ModuleType) -> Iterator[Handler]:
     """Find the handlers of a register module: functions whose first parameter is a request."""
+    # A register that is no part of the backbone's own says it itself.
+    table = {**PROVISIONAL, **vars(module).get("PROVISIONAL", {})}
     for name, function in inspect.getmembers(module, inspect.isfunction):
         if function.__module__ != module.__name__ or name.startswith("_"):
             continue
@@ -59,4 +66,5 @@ def handlers_in(module: ModuleType) -> Iterator[Handler]:
                 f"expected {name} to be (request, View, Context) with @reads, got {annotations}; "
                 "decorate it and complete its signature"
             )
-        yield Handler(contract, function, getattr(function, _READS))
+        may = table.get(contract.message_type, False)
+        yield Handler(contract, function, getattr(function, _READS), may)

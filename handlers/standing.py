@@ -1,8 +1,10 @@
-"""How a user is suspended, reinstated and retired: its status, and the date of that decision."""
+"""How a user comes from one status to another: the decisions, and the date of each."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
+from contracts.confirmation import ConfirmUser, RejectUser, UserConfirmed, UserRejected
 from contracts.messages import Event
 from contracts.users import (
     ReinstateUser,
@@ -14,30 +16,144 @@ from contracts.users import (
     UserSuspended,
 )
 from handlers.accounts import COLLECTION, accounts_of
+from handlers.claiming import claim_keys, released
 from handlers.decision import (
     Accepted,
     Context,
     Decision,
     Document,
+    Drop,
     Put,
     Reads,
     Rejected,
     Secret,
     View,
 )
+from handlers.groups import opened
 from handlers.rules import finding, reject
 from handlers.signature import reads
-from handlers.visibility import mandate_read, named, seen, standing_reads
+from handlers.user_rules import not_active, user_not_found
+from handlers.visibility import TAKING_PART, mandate_read, named, seen, standing_reads
 
-ACTIVE: Final = frozenset({"provisional", "confirmed"})
-"""Statuses in which a user takes part."""
-OF_A_SUSPENSION: Final = ("status_before", "suspension", "suspension_note")
+PASSING: Final = ("status_before", "suspension", "suspension_note")
 """What a user's document has while it is suspended."""
 
 
-def _reads(command: SuspendUser | ReinstateUser | RetireUser, context: Context) -> Reads:
+def _not_suspended(user: Document) -> Rejected:
+    return reject(
+        finding(
+            "user.not-suspended",
+            "id",
+            expected="a user who is suspended",
+            got=user["status"],
+            advice="Who was rejected or is retired does not come back; register anew.",
+        )
+    )
+
+
+def _not_provisional(user: Document) -> Rejected:
+    return reject(
+        finding(
+            "user.not-provisional",
+            "id",
+            expected="a user who is provisional",
+            got=user["status"],
+            advice="Suspend or retire who is confirmed; end a suspension before this.",
+        )
+    )
+
+
+def _gone(user: Document) -> Rejected:
+    return not_active(user, "provisional, confirmed or suspended")
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One way from a status to another, and what is said of it."""
+
+    starts: frozenset[str]
+    """Statuses from which it can be taken."""
+    done: frozenset[str]
+    """Statuses in which nothing is left to do."""
+    wrong: Callable[[Document], Rejected]
+    """What is answered in any other status."""
+    event: type[Event]
+
+
+SUSPEND: Final = Step(TAKING_PART, frozenset({"suspended"}), not_active, UserSuspended)
+REINSTATE: Final = Step(frozenset({"suspended"}), TAKING_PART, _not_suspended, UserReinstated)
+RETIRE: Final = Step(TAKING_PART | {"suspended"}, frozenset({"retired"}), _gone, UserRetired)
+CONFIRM: Final = Step(
+    frozenset({"provisional"}), frozenset({"confirmed"}), _not_provisional, UserConfirmed
+)
+REJECT: Final = Step(
+    frozenset({"provisional"}), frozenset({"rejected"}), _not_provisional, UserRejected
+)
+
+
+def _stands(step: Step, user: Document) -> Accepted | Rejected | None:
+    """The answer where the step is not to be taken; None where it is."""
+    if user["status"] in step.done:
+        return Accepted(subject=user["_id"], keyed_to=user["_id"], reply=standing_reply(user))
+    return None if user["status"] in step.starts else step.wrong(user)
+
+
+def _taken(
+    step: Step,
+    user: Document,
+    status: str,
+    context: Context,
+    *,
+    kept: Mapping[str, Any] | None = None,
+    told: Mapping[str, Any] | None = None,
+    writes: Iterable[Put | Drop] = (),
+) -> Accepted:
+    """The step with its date; what is `kept` of it stays on the record, what is `told` is said."""
+    rest = {name: value for name, value in user.items() if name not in PASSING}
+    revision = user["revision"] + 1
+    decided = {"status": status, "status_at": context.now, "revision": revision}
+    after = {**rest, **decided, **(kept or {})}
+    said: dict[str, Any] = {
+        "id": user["_id"],
+        "revision": revision,
+        "status": status,
+        "by": context.sender.user,
+        "parties": named(user) or None,
+    }
+    return Accepted(
+        subject=user["_id"],
+        keyed_to=user["_id"],
+        reply=standing_reply(after),
+        writes=(Put("users", after, user), *writes),
+        events=(step.event(**said, **(told or {})),),
+    )
+
+
+def standing_reply(user: Document) -> UserStanding:
+    """What a user is by now, and since when."""
+    return UserStanding(
+        id=user["_id"],
+        status=user["status"],
+        status_at=user["status_at"],
+        revision=user["revision"],
+    )
+
+
+def _sealed(name: str, note: str | None) -> dict[str, Secret]:
+    """An operator's own words, which may name somebody."""
+    return {} if note is None else {name: Secret(note)}
+
+
+def _reads(
+    command: SuspendUser | ReinstateUser | ConfirmUser | RetireUser | RejectUser, context: Context
+) -> Reads:
     yield from standing_reads("users", command.id, context.sender.user)
     yield mandate_read(None, context.sender.user)
+
+
+def _ending_reads(command: RetireUser | RejectUser, context: Context) -> Reads:
+    yield from _reads(command, context)
+    yield COLLECTION, accounts_of(command.id)
 
 
 @reads(_reads)
@@ -47,27 +163,16 @@ def suspend_user(command: SuspendUser, view: View, context: Context) -> Decision
     Rejects: user.not-found, user.not-active
     Source: the states of a user.
     """
-    user = view.get("users", command.id)
-    if user is None:
-        return _not_found(command.id)
-    if user["status"] == "suspended":
-        return _unchanged(user)
-    if user["status"] not in ACTIVE:
-        return _not_active(user)
-    note = {} if command.note is None else {"suspension_note": Secret(command.note)}
-    after = _changed(
-        user, "suspended", context,
-        status_before=user["status"], suspension=command.reason, **note,
+    if (user := view.get("users", command.id)) is None:
+        return user_not_found(command.id)
+    if (answer := _stands(SUSPEND, user)) is not None:
+        return answer
+    kept = {"status_before": user["status"], "suspension": command.reason}
+    return _taken(
+        SUSPEND, user, "suspended", context,
+        kept=kept | _sealed("suspension_note", command.note),
+        told={"reason": command.reason},
     )  # fmt: skip
-    event = UserSuspended(
-        id=command.id,
-        revision=after["revision"],
-        status="suspended",
-        by=context.sender.user,
-        parties=named(user) or None,
-        reason=command.reason,
-    )
-    return _decided(user, after, event)
 
 
 @reads(_reads)
@@ -77,38 +182,49 @@ def reinstate_user(command: ReinstateUser, view: View, context: Context) -> Deci
     Rejects: user.not-found, user.not-suspended
     Source: the states of a user.
     """
-    user = view.get("users", command.id)
-    if user is None:
-        return _not_found(command.id)
-    if user["status"] in ACTIVE:
-        return _unchanged(user)
-    if user["status"] != "suspended":
-        return reject(
-            finding(
-                "user.not-suspended",
-                "id",
-                expected="a user who is suspended",
-                got=user["status"],
-                advice="Who was rejected or is retired does not come back; register anew.",
-            )
-        )
-    after = _changed(user, user["status_before"], context)
-    event = UserReinstated(
-        id=command.id,
-        revision=after["revision"],
-        status=after["status"],
-        by=context.sender.user,
-        parties=named(user) or None,
-    )
-    return _decided(user, after, event)
+    if (user := view.get("users", command.id)) is None:
+        return user_not_found(command.id)
+    if (answer := _stands(REINSTATE, user)) is not None:
+        return answer
+    return _taken(REINSTATE, user, user["status_before"], context)
 
 
-def _retire_reads(command: RetireUser, context: Context) -> Reads:
-    yield from _reads(command, context)
-    yield COLLECTION, accounts_of(command.id)
+@reads(_reads)
+def confirm_user(command: ConfirmUser, view: View, context: Context) -> Decision:
+    """Confirm a provisional user by an operator's word, whatever evidence there is.
+
+    Rejects: user.not-found, user.not-provisional
+    Source: the states of a user.
+    """
+    if (user := view.get("users", command.id)) is None:
+        return user_not_found(command.id)
+    if (answer := _stands(CONFIRM, user)) is not None:
+        return answer
+    return _taken(CONFIRM, user, "confirmed", context, told={"grounds": "operator"})
 
 
-@reads(_retire_reads)
+@reads(_ending_reads)
+def reject_user(command: RejectUser, view: View, context: Context) -> Decision:
+    """Refuse a provisional user for good; what it claimed is free for whoever it belongs to.
+
+    Rejects: user.not-found, user.not-provisional
+    Source: the states of a user.
+    """
+    if (user := view.get("users", command.id)) is None:
+        return user_not_found(command.id)
+    if (answer := _stands(REJECT, user)) is not None:
+        return answer
+    record = opened(user)
+    view.require(claim_keys(record, context))
+    return _taken(
+        REJECT, user, "rejected", context,
+        kept={"rejection": command.reason} | _sealed("rejection_note", command.note),
+        told={"reason": command.reason},
+        writes=(*released(record, view, context), *_ended_accounts(user["_id"], view)),
+    )  # fmt: skip
+
+
+@reads(_ending_reads)
 def retire_user(command: RetireUser, view: View, context: Context) -> Decision:
     """Take a user out for good, with the keys of all of its accounts.
 
@@ -117,7 +233,7 @@ def retire_user(command: RetireUser, view: View, context: Context) -> Decision:
     """
     found = seen("users", command.id, view, context)
     if found is None:
-        return _not_found(command.id)
+        return user_not_found(command.id)
     user, standing = found
     if not standing.held & {"self", "operator"}:
         return reject(
@@ -129,76 +245,16 @@ def retire_user(command: RetireUser, view: View, context: Context) -> Decision:
                 advice="Let the user itself or an operator send this.",
             )
         )
-    if user["status"] == "retired":
-        return _unchanged(user)
-    if user["status"] == "rejected":
-        return _not_active(user)
-    after = _changed(user, "retired", context)
-    event = UserRetired(
-        id=command.id,
-        revision=after["revision"],
-        status="retired",
-        by=context.sender.user,
-        parties=named(user) or None,
-    )
-    held, _ = view.page(COLLECTION, accounts_of(command.id))
-    return _decided(user, after, event, *(Put(COLLECTION, _ended(a), a) for a in held))
+    if (answer := _stands(RETIRE, user)) is not None:
+        return answer
+    writes = _ended_accounts(user["_id"], view)
+    return _taken(RETIRE, user, "retired", context, writes=writes)
 
 
-def _ended(account: Document) -> Document:
-    """Kept without its key, so that the reconciler knows what is to be removed."""
-    rest = {name: value for name, value in account.items() if name != "key_hash"}
-    return {**rest, "state": "ended", "revision": account["revision"] + 1}
-
-
-def _changed(user: Document, status: str, context: Context, **more: Any) -> Document:
-    kept: Mapping[str, Any] = {k: v for k, v in user.items() if k not in OF_A_SUSPENSION}
-    decided = {"status": status, "status_at": context.now, "revision": user["revision"] + 1}
-    return {**kept, **decided, **more}
-
-
-def _decided(user: Document, after: Document, event: Event, *writes: Put) -> Accepted:
-    return Accepted(
-        subject=user["_id"],
-        keyed_to=user["_id"],
-        reply=_standing(after),
-        writes=(Put("users", after, user), *writes),
-        events=(event,),
-    )
-
-
-def _unchanged(user: Document) -> Accepted:
-    return Accepted(subject=user["_id"], keyed_to=user["_id"], reply=_standing(user))
-
-
-def _standing(user: Document) -> UserStanding:
-    return UserStanding(
-        id=user["_id"],
-        status=user["status"],
-        status_at=user["status_at"],
-        revision=user["revision"],
-    )
-
-
-def _not_found(user: str) -> Rejected:
-    return reject(
-        finding(
-            "user.not-found",
-            "id",
-            expected="the id of a user that you may see",
-            got=user,
-            advice="Check the id; ask its platform or an operator for access.",
-        )
-    )
-
-
-def _not_active(user: Document) -> Rejected:
-    return reject(
-        finding(
-            "user.not-active",
-            "id",
-            expected="a user who is provisional, confirmed or suspended",
-            got=user["status"],
-            advice="Nothing is to be done: this user takes no part any more.",
-        )
-    )
+def _ended_accounts(user: str, view: View) -> Iterable[Put]:
+    """Kept without their keys, so that the reconciler knows what is to be removed."""
+    held, _ = view.page(COLLECTION, accounts_of(user))
+    for account in held:
+        rest = {name: value for name, value in account.items() if name != "key_hash"}
+        after = {**rest, "state": "ended", "revision": account["revision"] + 1}
+        yield Put(COLLECTION, after, account)

@@ -1,18 +1,37 @@
 """Who is told what of a fact: audience, choice, filter, and each recipient's own count."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts.messages import Event, register_of_entity
-from contracts.notices import Choice, NoticeDigest, NoticeDue
+from contracts.notices import Choice
 from contracts.taxonomy import FRONT_DESK
 from handlers.bookkeeping import unattributed
-from handlers.decision import RESERVED, Context, Document, Handled, Reads, View
-from handlers.kinds import KINDS, NAMES, Kind
-from handlers.post import Post, digest_pot, digest_span
+from handlers.decision import (
+    RESERVED,
+    Context,
+    Document,
+    Handled,
+    Reads,
+    View,
+)
+from handlers.kinds import KINDS, NAMES, Kind, resolved
+from handlers.post import NOTICES, Post, digest_pot, digest_span, todo
 from handlers.rights import Relation
 from handlers.spans import Span
-from handlers.visibility import RELATIONS, Standing, Visible, event_for, event_naming, own, ties
+from handlers.visibility import (
+    RELATIONS,
+    VALUES_OF,
+    Standing,
+    Visible,
+    event_for,
+    event_naming,
+    shared,
+    tied,
+)
+
+Party = tuple[Document, str]
+"""What is recorded of a party, and its status."""
 
 
 def tell_reads(fact: Event, context: Context) -> Reads:
@@ -22,6 +41,8 @@ def tell_reads(fact: Event, context: Context) -> Reads:
         return
     for recipient in _named(fact):
         yield from _reads_of(recipient)
+    for notice in resolved(fact):
+        yield NOTICES, notice
     if not kind.is_first:
         yield RELATIONS, _span(fact, context)
 
@@ -35,23 +56,57 @@ def tell(fact: Event, view: View, context: Context) -> Handled:
     if kind is None:
         return Handled(keyed_to)
     edges, further = ([], "") if kind.is_first else view.page(RELATIONS, _span(fact, context))
-    audience = _audience(fact, edges, context)
+    audience = _audience(fact, _parties(edges, view, context), context)
     view.require(key for recipient in audience for key in _reads_of(recipient))
-    chosen = {r: choice(kind, fact, view.get("subscriptions", r)) for r in audience}
+    asked = {r: _todo(r, standing, fact, kind) for r, standing in audience.items()}
+    view.require((NOTICES, notice) for notice in asked.values() if notice is not None)
+    chosen = {r: choice(kind, fact, view.get("subscriptions", r), s) for r, s in audience.items()}
     pots = {r: _pot(r, fact, kind, way) for r, way in chosen.items()}
     view.require(("pots", pot) for pot in pots.values() if pot is not None)
     post = Post(view, context)
-    for recipient, held in audience.items():
-        visible = _visible(recipient, held, fact, kind)
+    if context.cursor is None:
+        _resolve(post, fact)
+    for recipient, standing in audience.items():
+        visible = _visible(recipient, standing, fact, kind)
         if visible is not None and chosen[recipient] != "off":
-            _deliver(post, fact, kind, visible, pots[recipient])
+            sequence = _deliver(post, fact, kind, visible, pots[recipient])
+            if sequence is not None and asked[recipient] is not None:
+                _open(post, recipient, fact, kind, sequence)
     return Handled(keyed_to, post.writes, tuple(post.told), further or None)
 
 
-def _visible(recipient: str, held: frozenset[Relation], fact: Event, kind: Kind) -> Visible | None:
+def _visible(recipient: str, standing: Standing, fact: Event, kind: Kind) -> Visible | None:
     if recipient == _also(fact):
         return event_naming(recipient, fact, kind.hidden)
-    return event_for(recipient, Standing(_collection(fact), held), fact, kind.hidden)
+    return event_for(recipient, standing, fact, kind.hidden)
+
+
+def _about(fact: Event, kind: Kind) -> str:
+    """What a notice that asks for action is about."""
+    return fact.entity if kind.about is None else str(getattr(fact, kind.about))
+
+
+def _todo(recipient: str, standing: Standing, fact: Event, kind: Kind) -> str | None:
+    """The notice that asks the recipient for action; None where it is asked for none."""
+    if not kind.asks or (kind.asks_of is not None and kind.asks_of not in standing.held):
+        return None
+    if kind.asks_when is not None and getattr(fact, kind.asks_when[0]) != kind.asks_when[1]:
+        return None
+    return todo(recipient, fact.message_type, _about(fact, kind))
+
+
+def _open(post: Post, recipient: str, fact: Event, kind: Kind, sequence: int) -> None:
+    revision = getattr(fact, "revision", None)
+    post.open(recipient, fact.message_type, _about(fact, kind), sequence, revision)
+
+
+def _resolve(post: Post, fact: Event) -> None:
+    """Close what the fact resolves, but for what was asked for at a later revision."""
+    revision = getattr(fact, "revision", None)
+    for notice in resolved(fact):
+        asked = (post.stored(NOTICES, notice) or {}).get("revision_asked")
+        if revision is None or asked is None or asked <= revision:
+            post.close(notice, fact.message_type)
 
 
 def _also(fact: Event) -> str | None:
@@ -68,30 +123,35 @@ def _pot(recipient: str, fact: Event, kind: Kind, way: Choice) -> str | None:
     return None
 
 
-def _deliver(post: Post, fact: Event, kind: Kind, visible: Visible, pot: str | None) -> None:
-    """Tell it now, or gather it: all for a digest, and of its own sort what follows the first."""
+def _deliver(post: Post, fact: Event, kind: Kind, visible: Visible, pot: str | None) -> int | None:
+    """Tell it now, or gather it: all for a digest, and of its own sort what follows the first.
+
+    Gives the sequence under which it is told; None where it is gathered.
+    """
     recipient, of_type, about = visible.recipient, fact.message_type, [fact.entity]
     if pot == digest_pot(recipient):
         post.gather(pot, recipient, of_type, about, digest_span(recipient, post.view))
-        return
+        return None
     if pot is not None and kind.once_in is not None:
         if post.stored("pots", pot) is not None:
             post.gather(pot, recipient, of_type, about, kind.once_in)
-            return
+            return None
         post.gather(pot, recipient, "", (), kind.once_in)
-    sequence = post.send(visible, of_type, fact.entity, is_traced=not kind.hidden)
-    if kind.asks:
-        post.open(recipient, of_type, fact.entity, sequence)
+    return post.send(visible, of_type, fact.entity, is_traced=not kind.hidden)
 
 
-def choice(kind: Kind, fact: Event, chosen: Document | None) -> Choice:
-    """How a recipient wants it: by asset, by area, by kind, in this order; else as is usual."""
+def choice(kind: Kind, fact: Event, chosen: Document | None, standing: Standing) -> Choice:
+    """How a recipient wants it: by asset, by area, by kind, in this order; else as is usual.
+
+    Where it may not know the area, what it has chosen for one is no way to find out.
+    """
     if kind.mandatory:
         return "now"
     said = chosen or {}
+    area = getattr(fact, "area", None) if standing.may("read", VALUES_OF["area"]) else None
     found = (
         said.get("assets", {}).get(fact.entity),
-        said.get("areas", {}).get(getattr(fact, "area", None)),
+        said.get("areas", {}).get(area),
         said.get("kinds", {}).get(fact.message_type),
     )
     return next((c for c in found if c is not None), kind.usual)
@@ -114,23 +174,32 @@ def _named(fact: Event) -> dict[str, set[Relation]]:
     found: dict[str, set[Relation]] = {}
     if (also := _also(fact)) is not None:
         found[also] = set()
-    if _collection(fact) == "users":
+    if _collection(fact) == "users" and not KINDS[type(fact)].is_last:
         found.setdefault(fact.entity, set()).add("self")
     for relation, user in (fact.parties or {}).items():
         found.setdefault(user, set()).add(relation)  # type: ignore[arg-type]  # what `named` gave
     return found
 
 
-def _audience(
-    fact: Event, edges: Iterable[Document], context: Context
-) -> Mapping[str, frozenset[Relation]]:
+def _parties(edges: Sequence[Document], view: View, context: Context) -> Sequence[Party]:
+    """The rows of a page with the status of their parties, which matters for readers alone."""
+    at = context.at or context.now
+    readers = [row["party"] for row in edges if shared(row, at)]
+    view.require(("users", reader) for reader in readers)
+    statuses = {reader: (view.get("users", reader) or {}).get("status", "") for reader in readers}
+    return [(row, statuses.get(row["party"], "")) for row in edges]
+
+
+def _audience(fact: Event, parties: Iterable[Party], context: Context) -> Mapping[str, Standing]:
     """The recipients of this page with what they were to the entity when it happened."""
     at = context.at or context.now
     named = _named(fact)
-    recorded = {row["party"]: ties(row, at) for row in edges}
+    found = {row["party"]: tied(row, at, status) for row, status in parties}
+    granted = {party: groups for party, (_, groups) in found.items()}
+    recorded = {party: held for party, (held, _) in found.items()}
     # Whom the fact names is told with the first page, together with what else it is.
     first = {} if context.cursor else {user: frozenset(held) for user, held in named.items()}
-    found = {
+    told = {
         user: first.get(user, frozenset()) | recorded.get(user, frozenset())
         for user in (*first, *recorded)
         if user in first or user not in named
@@ -140,38 +209,13 @@ def _audience(
     itself = actor == FRONT_DESK and KINDS[type(fact)].is_first
     actors = {fact.entity if itself else actor, *RESERVED}
     also = _also(fact)
-    return {u: held for u, held in found.items() if (held or u == also) and u not in actors}
+    return {
+        user: Standing(_collection(fact), held, granted.get(user, frozenset()))
+        for user, held in told.items()
+        if (held or user == also) and user not in actors
+    }
 
 
 def _reads_of(recipient: str) -> Iterator[tuple[str, Any]]:
     yield "subscriptions", recipient
     yield "sequences", recipient
-
-
-def due_reads(fact: NoticeDue, context: Context) -> Reads:
-    """The timer, its pot, and the count of whose it is."""
-    yield "timers", fact.timer
-    yield "pots", fact.timer.partition("/")[2]
-    yield "sequences", fact.id
-
-
-def due(fact: NoticeDue, view: View, context: Context) -> Handled:
-    """Tell what was gathered, and begin anew."""
-    keyed_to, pot = unattributed(context.now), fact.timer.partition("/")[2]
-    timer, held = view.get("timers", fact.timer), view.get("pots", pot)
-    if timer is None:
-        return Handled(keyed_to)
-    post = Post(view, context)
-    post.drop("timers", fact.timer)
-    if held is not None and held["timer"] == fact.timer:
-        post.drop("pots", pot)
-        if held["kinds"]:
-            digest = NoticeDigest(
-                id=fact.id,
-                kinds=held["kinds"],
-                subjects=held["subjects"],
-                first_at=held["first_at"],
-                last_at=held["last_at"],
-            )
-            post.send(own(fact.id, digest), NoticeDigest.message_type, fact.id)
-    return Handled(keyed_to, post.writes, tuple(post.told))

@@ -10,17 +10,22 @@ from typing import Any, Final
 
 from contracts.messages import Contract, Event
 from contracts.notices import Again
-from contracts.taxonomy import FRONT_DESK
+from contracts.taxonomy import FRONT_DESK, VERIFIER
 from handlers.decision import RESERVED, Context, Document, Secret, Sender, View
-from handlers.rights import GROUPS, RIGHTS, Relation, Right, strongest
+from handlers.rights import GROUPS, RIGHTS, UNPROVEN, Relation, Right, strongest
 
 RELATIONS: Final = "relations"
 """Collection of the recorded relations: one document for an entity and a party."""
+READER: Final = "reader"
+COUNTED: Final = frozenset({"confirmed"})
+"""Statuses in which a user reads what others share: a provisional one only waits for it."""
 UNOWNED: Final = "nobody"
 """In place of an owner that there is not: whoever may not see a thing must not learn by the time
 which an answer takes whether it exists, so that as much is read for it."""
 VALUES_OF: Final[Mapping[str, str]] = {"area": "connection"}
 """Attributes of a fact that tell a value of a group: for those alone who may read the group."""
+TAKING_PART: Final = frozenset({"provisional", "confirmed"})
+"""Statuses of users who take part in the market."""
 _SEAL: Final = object()
 _MASK_KEPT: Final = 3
 
@@ -47,6 +52,8 @@ class Standing:
 
     collection: str
     held: frozenset[Relation]
+    granted: frozenset[str] = frozenset()
+    """Groups that it may read as `reader`; without one it is none."""
 
     @property
     def may_see(self) -> bool:
@@ -55,7 +62,8 @@ class Standing:
 
     def right(self, group: str) -> Right:
         """The most that the user may do with a group; of what no table names, nothing."""
-        return strongest(GROUPS[self.collection].get(group, {}), self.held)
+        held = self.held if group in self.granted else self.held - {READER}
+        return strongest(GROUPS.get(self.collection, {}).get(group, {}), held)
 
     def may(self, right: Right, group: str) -> bool:
         """Whether the user may do at least this with a group."""
@@ -94,7 +102,7 @@ def recorded(
     """What a party is to an entity, as it is kept: every tie with the time for which it holds."""
     revision = was["revision"] + 1 if was is not None else 1
     row = {"_id": edge(entity, party), "revision": revision, "entity": entity, "party": party}
-    return {**row, "ties": list(held)}
+    return {**(was or {}), **row, "ties": list(held)}
 
 
 def standing_reads(collection: str, key: str, viewer: str) -> Iterator[tuple[str, Any]]:
@@ -113,7 +121,8 @@ def seen(
 ) -> tuple[Document, Standing] | None:
     """A document that the sender may know of, and what the sender is to it; else None.
 
-    As much is read for what is missing as for what is hidden.
+    At the desk as much is read for what is missing as for what is hidden; a batch reads what its
+    commands look at together, once each.
     """
     document = view.get(collection, key)
     standing = standing_to((collection, key), document, context.sender, view, context.now)
@@ -129,10 +138,11 @@ def standing_to(
     """
     own_ties = view.get(RELATIONS, edge(key[1], viewer.user))
     mandate = view.get(*mandate_read(document, viewer.user))
-    held = {*_by_document(viewer, document or {}), *ties(own_ties, at)}
+    by_tie, granted = tied(own_ties, at, viewer.status)
+    held = {*_by_document(viewer, document or {}), *by_tie}
     if "delegate" in ties(mandate, at):
         held.add("delegate")
-    return Standing(key[0], frozenset(held))
+    return Standing(key[0], frozenset(held), granted)
 
 
 def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
@@ -145,12 +155,41 @@ def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
         yield "owner"
     if viewer.is_operator:
         yield "operator"
+    if document.get("kind") == "organisation" and document["status"] in TAKING_PART:
+        yield from _by_organisation(viewer, document)
+
+
+def _by_organisation(viewer: Sender, document: Document) -> Iterator[Relation]:
+    """What anybody is to an organisation that takes part; of persons nothing is public."""
+    if VERIFIER in viewer.roles and viewer.status == "confirmed":
+        yield "verifier"
+    # It has made itself known by saying what it offers.
+    elif document.get("profile") is not None and viewer.status in TAKING_PART:
+        yield "registered"
 
 
 def ties(row: Document | None, at: datetime) -> frozenset[Relation]:
     """The recorded relations that hold at a moment: from its beginning on, until its end."""
     found = (row or {}).get("ties", ())
     return frozenset(tie["as"] for tie in found if holds(tie, at))
+
+
+def shared(row: Document | None, at: datetime) -> frozenset[str]:
+    """The groups that are shared with a party at a moment, whether it may read them yet or not."""
+    found = (row or {}).get("ties", ())
+    return frozenset(tie["group"] for tie in found if tie["as"] == READER and holds(tie, at))
+
+
+def tied(
+    row: Document | None, at: datetime, status: str
+) -> tuple[frozenset[Relation], frozenset[str]]:
+    """What a party of this status is by its recorded ties, and which groups it may read by grant.
+
+    Whoever is not confirmed is no reader.
+    """
+    if status not in COUNTED:
+        return ties(row, at) - UNPROVEN, frozenset()
+    return ties(row, at), shared(row, at)
 
 
 def holds(tie: Mapping[str, Any], at: datetime) -> bool:

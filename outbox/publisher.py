@@ -120,7 +120,9 @@ class Publisher:
 
     async def _wired(self, channel: AbstractRobustChannel) -> Wire:
         underlay = await channel.get_underlay_channel()
-        return Wire(underlay, names.RELAY_ACCOUNT, CONTENT_TYPE, self._timeout_s)
+        # As the broker calls it, which checks it against the login.
+        account = URL(self._url).user or names.RELAY_ACCOUNT
+        return Wire(underlay, account, CONTENT_TYPE, self._timeout_s)
 
     async def stop(self) -> None:
         """Close the connection; what is not confirmed stays in the outbox."""

@@ -3,11 +3,28 @@
 from decimal import Decimal
 from typing import Any, Final
 
-from contracts.messages import Command, Contract, Event, Query
+from contracts.messages import Command, Contract, Event, Query, Request
 from handlers.decision import Accepted, Context, Decision, Guard, Put, Reads, View
+from handlers.rules import finding, reject
 from handlers.signature import reads
 
 SENDERS: Final = {"fsp", "operator"}
+PROVISIONAL: Final = dict.fromkeys(
+    (
+        "trial.address.v1",
+        "trial.ask-weight.v1",
+        "trial.ask-weight.v2",
+        "trial.ask.v1",
+        "trial.chase.v1",
+        "trial.crash.v1",
+        "trial.keep.v1",
+        "trial.kept.v1",
+        "trial.weigh.v1",
+        "trial.weigh.v2",
+    ),
+    True,
+)
+"""Read beside the backbone's own table."""
 UNSTORABLE: Final[dict[str, Any]] = {
     "integer": 2**70,
     "surrogate": "\ud800",
@@ -35,6 +52,81 @@ class KeepTrial(Command, type="trial.keep.v1", senders=SENDERS, accepted=Kept):
     id: str
     unstorable: str | None = None
     guarded_by: str | None = None
+
+
+class AddressTrial(
+    Command, type="trial.address.v1", senders=SENDERS, accepted=Kept, addressed="to"
+):
+    """Say something to users."""
+
+    to: tuple[str, ...]
+
+
+class Weighed(Contract):
+    """What a weighing was answered with: in tons."""
+
+    id: str
+    tons: int
+
+
+class WeighTrial(Command, type="trial.weigh.v1", senders=SENDERS, accepted=Weighed):
+    """Weigh something, in tons."""
+
+    id: str
+    tons: int
+
+    def upgrade(self) -> Request:
+        """The same in kilograms."""
+        return WeighTrialFinely(id=self.id, mass_kg=self.tons * 1000)
+
+    @classmethod
+    def answered(cls, reply: Contract) -> Contract:
+        """In tons again."""
+        assert isinstance(reply, WeighedFinely)
+        return Weighed(id=reply.id, tons=reply.mass_kg // 1000)
+
+    @classmethod
+    def field_here(cls, path: str) -> str:
+        """The field's former name."""
+        return path.replace("mass_kg", "tons")
+
+
+class WeighedFinely(Contract):
+    """What a weighing is answered with."""
+
+    id: str
+    mass_kg: int
+
+
+class WeighTrialFinely(
+    Command,
+    type="trial.weigh.v2",
+    senders=SENDERS,
+    accepted=WeighedFinely,
+    older=WeighTrial,
+):
+    """Weigh something, in kilograms."""
+
+    id: str
+    mass_kg: int
+
+
+class AskWeight(Query, type="trial.ask-weight.v1", senders=SENDERS, accepted=Kept):
+    """Read whether something was weighed."""
+
+    id: str
+
+    def upgrade(self) -> Request:
+        """The same."""
+        return AskWeightFinely(id=self.id)
+
+
+class AskWeightFinely(
+    Query, type="trial.ask-weight.v2", senders=SENDERS, accepted=WeighedFinely, older=AskWeight
+):
+    """Read what something weighs."""
+
+    id: str
 
 
 class CrashTrial(Command, type="trial.crash.v1", senders=SENDERS, accepted=Kept):
@@ -107,3 +199,41 @@ def chase_trial(command: ChaseTrial, view: View, context: Context) -> Decision:
 def ask_trial(query: AskTrial, view: View, context: Context) -> Contract:
     """Answer with the id."""
     return Kept(id=query.id)
+
+
+@reads(_nothing)
+def address_trial(command: AddressTrial, view: View, context: Context) -> Decision:
+    """Accept it."""
+    return Accepted(context.command_id, Kept(id=context.command_id), context.sender.user)
+
+
+def _weigh_reads(request: WeighTrialFinely | AskWeightFinely, _context: Context) -> Reads:
+    yield "weights", request.id
+
+
+@reads(_weigh_reads)
+def weigh_trial(command: WeighTrialFinely, view: View, context: Context) -> Decision:
+    """Keep a weight, in kilograms.
+
+    Rejects: trial.weightless
+    """
+    if command.mass_kg <= 0:
+        return reject(
+            finding("trial.weightless", "mass_kg", expected="a mass", advice="Weigh it again.")
+        )
+    was = view.get("weights", command.id)
+    revision = was["revision"] + 1 if was else 1
+    document = {"_id": command.id, "revision": revision, "mass_kg": command.mass_kg}
+    return Accepted(
+        subject=command.id,
+        keyed_to=context.sender.user,
+        reply=WeighedFinely(id=command.id, mass_kg=command.mass_kg),
+        writes=(Put("weights", document, was),),
+    )
+
+
+@reads(_weigh_reads)
+def ask_weight(query: AskWeightFinely, view: View, context: Context) -> Contract:
+    """Answer with the weight."""
+    found = view.get("weights", query.id) or {"mass_kg": 0}
+    return WeighedFinely(id=query.id, mass_kg=found["mass_kg"])

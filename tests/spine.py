@@ -34,6 +34,8 @@ from tests.servers import TestServers
 from topology import catalog, names
 from topology.apply import password_hash
 from topology.catalog import Entry
+from topology.management import vhost_of
+from topology.naming import PREFIX as PREFIX_OF_SANDBOX
 from workers.addresses import Addresses
 from workers.app import Workers
 from workers.backbone import Backbone, apply_topology, open_backbone
@@ -106,6 +108,8 @@ class Platform:
     channel: AbstractChannel
     commands: AbstractExchange
     reply_to: str
+    account: str = ""
+    """What the broker calls the account, where that is not the user: in a sandbox."""
     received: list[Received] = field(default_factory=list)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -116,7 +120,8 @@ class Platform:
         channel = await connection.channel()
         commands = await channel.get_exchange(names.COMMANDS, ensure=False)
         reply_to = names.replies_queue(user) if user != names.FRONT_DESK else DIRECT_REPLY
-        party = cls(user, password, connection, channel, commands, reply_to)
+        account = URL(url).user or user
+        party = cls(user, password, connection, channel, commands, reply_to, account)
         if user == names.FRONT_DESK:
             queue = await channel.get_queue(DIRECT_REPLY, ensure=False)
             await queue.consume(party._heard(DIRECT_REPLY), no_ack=True)
@@ -156,7 +161,7 @@ class Platform:
     async def publish(self, body: bytes, key: str, **properties: Any) -> None:
         """Publish raw bytes and wait for the confirm; every property may be set or left out."""
         given: dict[str, Any] = {
-            "user_id": self.user,
+            "user_id": self.account or self.user,
             "reply_to": self.reply_to,
             "message_id": uuid4().hex,
             "delivery_mode": aio_pika.DeliveryMode.PERSISTENT,
@@ -249,7 +254,7 @@ class Inspector:
     async def drop_vhost(self) -> None:
         """Drop the virtual host and the accounts of users that could use nothing else."""
         for row in await self.call("GET", "vhosts/{vhost}/permissions") or ():
-            if row["user"].startswith("USR-"):
+            if row["user"].removeprefix(PREFIX_OF_SANDBOX).startswith("USR-"):
                 await self.call("DELETE", f"users/{quote(row['user'], safe='')}")
         await self.call("DELETE", "vhosts/{vhost}")
 
@@ -367,7 +372,8 @@ class Spine:
 
     async def has_account(self, name: str) -> bool:
         """Whether somebody can log in as this; the key comes last."""
-        account = await self.inspector.call("GET", f"users/{name}")
+        held = quote(self.addresses.naming.at_broker(name), safe="")
+        account = await self.inspector.call("GET", f"users/{held}")
         return bool(account and account["password_hash"])
 
     async def count(self, collection: str, **wanted: Any) -> int:
@@ -432,8 +438,26 @@ async def open_spine(servers: TestServers, name: str, folder: Path) -> AsyncIter
     urls = servers.urls
     amqp_url = urlsplit(urls.amqp_url)._replace(path=f"/{named}").geturl()
     addresses = Addresses(amqp_url, urls.management_url, urls.mongo_url)
+    async with _opened(servers, addresses, named, folder) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def open_sandbox(servers: TestServers, live: Spine) -> AsyncIterator[Spine]:
+    """The sandbox of a backbone, on its servers: all that differs is the one setting."""
+    name, folder = live.settings.mongo_database, live.settings.folder
+    async with _opened(servers, live.addresses, name, folder, sandbox=True) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _opened(
+    servers: TestServers, given: Addresses, named: str, folder: Path, *, sandbox: bool = False
+) -> AsyncIterator[Spine]:
+    addresses = given.sandboxed() if sandbox else given
     account = (servers.administrator, servers.password)
     settings = Settings.read(
+        sandbox=sandbox,
         folder=folder,
         mongo_database=named,
         master_key=SecretStr(MASTER.hex()),
@@ -441,16 +465,20 @@ async def open_spine(servers: TestServers, name: str, folder: Path) -> AsyncIter
         lease_s=5,
     )
     async with AsyncExitStack() as stack:
-        inspector = Inspector(urls.management_url, account, named)
+        vhost = vhost_of(addresses.amqp_url)
+        inspector = Inspector(addresses.management_url, account, vhost)
         stack.push_async_callback(inspector.close)
-        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(urls.mongo_url, tz_aware=True)
+        client: AsyncMongoClient[dict[str, Any]] = AsyncMongoClient(
+            addresses.mongo_url, tz_aware=True
+        )
         stack.push_async_callback(client.close)
-        await inspector.make_vhost(servers.administrator)
+        if not sandbox:  # That of a sandbox is made by whoever applies its topology.
+            await inspector.make_vhost(servers.administrator)
         stack.push_async_callback(inspector.drop_vhost)
-        stack.push_async_callback(client.drop_database, named)
-        vault = Vault(MASTER)
+        stack.push_async_callback(client.drop_database, settings.database)
+        vault = Vault(settings.master)
         await apply_topology(addresses, vault, ENTRIES, *account)
-        yield Spine(addresses, settings, vault, inspector, client[named], stack)
+        yield Spine(addresses, settings, vault, inspector, client[settings.database], stack)
 
 
 def _name(request: pytest.FixtureRequest) -> str:

@@ -11,7 +11,7 @@ from contracts.messages import reply_type
 from handlers.letters import UNREAD_HELD_TYPE, UNREAD_TYPE
 from topology import names
 from topology.catalog import Entry, events
-from topology.payloads import BINDING, MESSAGES, about, components, doc, summary
+from topology.payloads import BINDING, MESSAGES, about, components, doc, summary, superseded
 from topology.render import OUTCOMES
 
 VERSION: Final = "3.0.0"
@@ -145,12 +145,17 @@ def _operations(entries: Mapping[str, Entry]) -> Iterator[tuple[str, dict[str, A
 
 
 def _sent(entry: Entry, channel: str) -> dict[str, Any]:
+    tags = [{"name": entry.register}, {"name": entry.kind}]
+    explained = about(entry)
+    if entry.newer is not None:
+        tags.append({"name": "deprecated"})
+        explained = f"{superseded(entry.newer)}\n\n{explained}"
     return {
         "action": "send",
         "channel": {"$ref": f"#/channels/{channel}"},
         "summary": summary(entry),
-        "description": about(entry),
-        "tags": [{"name": entry.register}, {"name": entry.kind}],
+        "description": explained,
+        "tags": tags,
         "messages": _of_channel(channel, [entry.name]),
         "reply": {
             "channel": {"$ref": f"#/channels/{REPLIES}"},

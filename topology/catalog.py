@@ -8,24 +8,47 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 from contracts.broadcasts import BroadcastAsked
+from contracts.erasing import UserEraseAsked
+from contracts.interfaces import InterfaceAnnounced
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
+from contracts.updates import UserUpdated
 from handlers import (
     accounts,
+    agreements,
+    answering,
     assets,
+    attesting,
     broadcasting,
+    changing,
     channels,
     directory,
+    erasing,
+    granting,
+    history,
+    interests,
+    interfaces,
+    links,
     mandates,
     notices,
     relating,
+    requirements,
+    sharing,
+    signing,
     standing,
+    translating,
+    updating,
     users,
 )
+from handlers.changing import spread, spread_reads
+from handlers.due import due, due_reads
+from handlers.interfaces import everybody_reads, tell_everybody
+from handlers.majors import majors
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
-from handlers.telling import due, due_reads, tell, tell_reads
+from handlers.sweeping import sweep, sweep_reads
+from handlers.telling import tell, tell_reads
 from handlers.watching import note, note_reads
 from topology import names
 
@@ -39,6 +62,21 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     notices,
     channels,
     broadcasting,
+    sharing,
+    interests,
+    answering,
+    changing,
+    updating,
+    granting,
+    attesting,
+    requirements,
+    agreements,
+    signing,
+    interfaces,
+    links,
+    translating,
+    erasing,
+    history,
     directory,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
@@ -65,12 +103,20 @@ class Entry:
         """Roles that may send it."""
         return tuple(sorted(self.contract.senders))
 
+    @property
+    def newer(self) -> str | None:
+        """The type that takes the place of this one, where it is there already."""
+        newer = self.handler.newer
+        if newer is None:
+            return None
+        return check_type(newer.message_type) if self.kind == "check" else newer.message_type
+
 
 def build(modules: Sequence[ModuleType] = REGISTER_MODULES) -> Mapping[str, Entry]:
     """Find every handler of the modules; raise TypeError where two decide the same type."""
     entries: dict[str, Entry] = {}
     for module in modules:
-        for handler in handlers_in(module):
+        for handler in (major for found in handlers_in(module) for major in majors(found)):
             for entry in _entries(handler):
                 if entry.name in entries:
                     raise TypeError(
@@ -111,6 +157,9 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     NoticeDue: (due, due_reads),
     AccessNoted: (note, note_reads),
     BroadcastAsked: (reach, reach_reads),
+    UserUpdated: (spread, spread_reads),
+    InterfaceAnnounced: (tell_everybody, everybody_reads),
+    UserEraseAsked: (sweep, sweep_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

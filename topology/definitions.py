@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from typing import Any
 
+from topology.naming import LIVE, VHOST_TAG, Naming
 from topology.plan import Account, Binding, Plan, Policy
 
 
 def definitions(
-    plan: Plan, vhost: str, key_hash: Callable[[str], str] | None = None
+    plan: Plan,
+    vhost: str,
+    key_hash: Callable[[str], str] | None = None,
+    naming: Naming = LIVE,
 ) -> dict[str, Any]:
     """What `rabbitmqctl import_definitions` and `load_definitions` take.
 
@@ -18,7 +22,9 @@ def definitions(
     there = {"vhost": vhost}
     lasting = {"durable": True, "auto_delete": False}
     found: dict[str, Any] = {
-        "vhosts": [{"name": vhost}],
+        "vhosts": [
+            {"name": vhost} | ({"tags": [VHOST_TAG]} if naming.is_sandbox else {}),
+        ],
         "exchanges": [
             {"name": e.name, **there, "type": e.type, **lasting, "internal": False, "arguments": {}}
             for e in plan.exchanges
@@ -30,7 +36,7 @@ def definitions(
         "policies": [{**_policy(policy), **there} for policy in plan.policies],
     }
     if key_hash is not None:
-        found |= _accounts(plan.accounts, vhost, key_hash)
+        found |= _accounts(plan.accounts, vhost, key_hash, naming)
     return found
 
 
@@ -55,12 +61,12 @@ def _policy(policy: Policy) -> dict[str, Any]:
 
 
 def _accounts(
-    accounts: tuple[Account, ...], vhost: str, key_hash: Callable[[str], str]
+    accounts: tuple[Account, ...], vhost: str, key_hash: Callable[[str], str], naming: Naming
 ) -> dict[str, Any]:
     return {
         "users": [
             {
-                "name": a.name,
+                "name": naming.at_broker(a.name),
                 "password_hash": key_hash(a.name),
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
                 "tags": list(a.tags),
@@ -70,7 +76,7 @@ def _accounts(
         ],
         "permissions": [
             {
-                "user": a.name,
+                "user": naming.at_broker(a.name),
                 "vhost": vhost,
                 "configure": a.configure,
                 "write": a.write,
@@ -79,7 +85,13 @@ def _accounts(
             for a in accounts
         ],
         "topic_permissions": [
-            {"user": a.name, "vhost": vhost, "exchange": exchange, "write": write, "read": read}
+            {
+                "user": naming.at_broker(a.name),
+                "vhost": vhost,
+                "exchange": exchange,
+                "write": write,
+                "read": read,
+            }
             for a in accounts
             for exchange, write, read in a.topics
         ],

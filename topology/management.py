@@ -8,7 +8,8 @@ from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 
-from topology.drift import Holdings
+from topology.drift import Holdings, Row
+from topology.naming import LIVE, VHOST_TAG, Naming
 
 TIMEOUT_S: Final = 10.0
 
@@ -29,19 +30,33 @@ class Address:
     account: str
     password: str
     vhost: str = "/"
+    naming: Naming = LIVE
+    """How the accounts that are asked about are called; who asks is called as it is."""
 
     @classmethod
-    def of(cls, url: str, amqp_url: str, account: str, password: str) -> Self:
+    def of(
+        cls, url: str, amqp_url: str, account: str, password: str, naming: Naming = LIVE
+    ) -> Self:
         """The virtual host is the one that the AMQP address names."""
-        path = urlsplit(amqp_url).path.removeprefix("/")
-        return cls(url, account, password, path.replace("%2f", "/").replace("%2F", "/") or "/")
+        return cls(url, account, password, vhost_of(amqp_url), naming)
+
+
+def vhost_of(amqp_url: str) -> str:
+    """The virtual host that an AMQP address names."""
+    return unquote(urlsplit(amqp_url).path.removeprefix("/")) or "/"
 
 
 class Management:
-    """An open client of one virtual host; use it as an async context manager."""
+    """An open client of one virtual host; use it as an async context manager.
+
+    Accounts are named as the register does: whatever is done by it to an account is done to one of
+    this backbone, and never to one of the live backbone by its sandbox, nor the other way round.
+    """
 
     def __init__(self, address: Address) -> None:
         """Connects at the first request."""
+        self._asker = address.account
+        self.naming = address.naming
         self._vhost = quote(address.vhost, safe="")
         self._client = httpx.AsyncClient(
             base_url=address.url, auth=(address.account, address.password), timeout=TIMEOUT_S
@@ -64,6 +79,18 @@ class Management:
         """Close the connections."""
         await self._client.aclose()
 
+    async def tags(self) -> frozenset[str] | None:
+        """What the virtual host is marked with; None where there is none of that name."""
+        row = await self._read(f"/api/vhosts/{self._vhost}")
+        return None if row is None else frozenset(_tags(row))
+
+    async def make_sandbox(self) -> None:
+        """Make the virtual host, marked as a sandbox's; who asks may do everything in it."""
+        body = {"description": "the sandbox of a flexspine", "tags": VHOST_TAG}
+        await self._send("PUT", f"/api/vhosts/{self._vhost}", body)
+        everything = dict.fromkeys(("configure", "write", "read"), ".*")
+        await self._send("PUT", f"/api/permissions/{self._vhost}/{_q(self._asker)}", everything)
+
     async def put(self, kind: str, name: str, body: Mapping[str, Any]) -> None:
         """Make or change an exchange, queue or policy of the virtual host."""
         await self._send("PUT", f"/api/{kind}/{self._vhost}/{_q(name)}", body)
@@ -80,33 +107,33 @@ class Management:
             "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": tags,
         }
-        await self._send("PUT", f"/api/users/{_q(name)}", body)
+        await self._send("PUT", f"/api/users/{self._at(name)}", body)
 
     async def permit(self, account: str, configure: str, write: str, read: str) -> None:
         """Set what an account may do on resources."""
         body = {"configure": configure, "write": write, "read": read}
-        await self._send("PUT", f"/api/permissions/{self._vhost}/{_q(account)}", body)
+        await self._send("PUT", f"/api/permissions/{self._vhost}/{self._at(account)}", body)
 
     async def permit_topic(self, account: str, exchange: str, write: str, read: str) -> None:
         """Set which routing keys an account may use on one exchange."""
         body = {"exchange": exchange, "write": write, "read": read}
-        await self._send("PUT", f"/api/topic-permissions/{self._vhost}/{_q(account)}", body)
+        await self._send("PUT", f"/api/topic-permissions/{self._vhost}/{self._at(account)}", body)
 
     async def limit(self, account: str, limit: str, value: int) -> None:
         """Set how many connections (`max-connections`) or channels an account may have open."""
-        await self._send("PUT", f"/api/user-limits/{_q(account)}/{limit}", {"value": value})
+        await self._send("PUT", f"/api/user-limits/{self._at(account)}/{limit}", {"value": value})
 
     async def unlimit(self, account: str, limit: str) -> None:
         """Delete one limit of an account."""
-        await self._delete(f"/api/user-limits/{_q(account)}/{limit}")
+        await self._delete(f"/api/user-limits/{self._at(account)}/{limit}")
 
     async def forget_topics(self, account: str) -> None:
         """Delete every topic permission of an account, which then may use every key."""
-        await self._delete(f"/api/topic-permissions/{self._vhost}/{_q(account)}")
+        await self._delete(f"/api/topic-permissions/{self._vhost}/{self._at(account)}")
 
     async def drop_user(self, account: str) -> None:
         """Delete an account; the broker closes its connections."""
-        await self._delete(f"/api/users/{_q(account)}")
+        await self._delete(f"/api/users/{self._at(account)}")
 
     async def drop_queue(self, queue: str) -> None:
         """Delete a queue with what is in it."""
@@ -129,7 +156,7 @@ class Management:
 
     async def disconnect(self, account: str, reason: str) -> int:
         """Close the connections that an account has in all virtual hosts; say how many it had."""
-        path = f"/api/connections/username/{_q(account)}"
+        path = f"/api/connections/username/{self._at(account)}"
         found = await self._read(path) or ()
         if found:
             await self._delete(path, {"X-Reason": reason})
@@ -137,7 +164,7 @@ class Management:
 
     async def user_exists(self, name: str) -> bool:
         """Whether the broker knows an account."""
-        return await self._read(f"/api/users/{_q(name)}") is not None
+        return await self._read(f"/api/users/{self._at(name)}") is not None
 
     async def overview(self) -> Mapping[str, Any]:
         """Versions of the broker and of its management plugin, among much else."""
@@ -161,11 +188,17 @@ class Management:
             queues=await self.queues(),
             bindings=await self._rows(f"/api/bindings/{self._vhost}"),
             policies=await self._rows(f"/api/policies/{self._vhost}"),
-            permissions=await self._rows(f"{here}/permissions"),
-            topic_permissions=await self._rows(f"{here}/topic-permissions"),
-            users=await self._rows("/api/users"),
-            limits=await self._rows("/api/user-limits"),
+            permissions=self._named(await self._rows(f"{here}/permissions")),
+            topic_permissions=self._named(await self._rows(f"{here}/topic-permissions")),
+            users=self._named(await self._rows("/api/users"), "name"),
+            limits=self._named(await self._rows("/api/user-limits")),
         )
+
+    def _named(self, rows: tuple[Row, ...], column: str = "user") -> tuple[Row, ...]:
+        return tuple({**row, column: self.naming.listed(row[column])} for row in rows)
+
+    def _at(self, account: str) -> str:
+        return _q(self.naming.at_broker(account))
 
     async def _rows(self, path: str) -> tuple[Mapping[str, Any], ...]:
         rows = await self._read(path)
@@ -220,6 +253,12 @@ class Management:
             f"expected {response.request.method} {response.request.url.path} to succeed, got "
             f"{response.status_code} {response.text[:300]}.{hint}"
         )
+
+
+def _tags(row: Row) -> list[str]:
+    """The marks of a virtual host; brokers before 3.8 know none, and some give one text."""
+    found = row.get("tags") or []
+    return found.split(",") if isinstance(found, str) else list(found)
 
 
 def _q(name: str) -> str:

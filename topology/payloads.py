@@ -15,7 +15,7 @@ from contracts.trace import (
     TRACESTATE_LENGTH_MAX,
 )
 from topology.catalog import Entry, events
-from topology.render import written
+from topology.render import deprecated, written
 
 SCHEMAS: Final = "#/components/schemas/"
 MESSAGES: Final = "#/components/messages/"
@@ -69,8 +69,23 @@ def components(entries: Mapping[str, Entry]) -> dict[str, Any]:
     for name, model in sent.items():
         answers = name not in facts
         messages[name] = _sent(name, model, places[model, WRITTEN], answers=answers)
+    for name, newer in deprecated(entries).items():
+        _mark(messages[name], newer)
     schemas = {name: _draft_7(schema) for name, schema in sorted(whole["$defs"].items())}
     return {"messages": dict(sorted(messages.items())), "schemas": schemas}
+
+
+def _mark(message: dict[str, Any], newer: str) -> None:
+    """Say of a message that it is deprecated; AsyncAPI 3.0 has a place for that in schemas only."""
+    message["payload"]["deprecated"] = True
+    message["description"] = f"{superseded(newer)}\n\n{message['description']}"
+    message["x-deprecated-by"] = newer
+    message["tags"] = [*message.get("tags", ()), {"name": "deprecated"}]
+
+
+def superseded(newer: str) -> str:
+    """The sentence that a deprecated type is explained with."""
+    return f"Deprecated: `{newer}` takes its place."
 
 
 def doc(model: type[BaseModel]) -> str:

@@ -6,14 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from contracts.accounts import AccountChanged, AccountEnded
-from contracts.messages import Event, check_type
-from contracts.users import (
-    RegisterUser,
-    UserRegistered,
-    UserReinstated,
-    UserRetired,
-    UserSuspended,
-)
+from contracts.confirmation import UserRejected
+from contracts.messages import Event
+from contracts.users import UserRegistered, UserReinstated, UserRetired, UserSuspended
 from topology import names
 from topology.catalog import Entry, registers
 
@@ -23,7 +18,8 @@ DOMAIN_LENGTH_MAX: Final = 100_000
 DELIVERY_LIMIT: Final = 20
 """A backstop against crash loops only: the count also rises for prefetched neighbours."""
 RECONCILED: Final[tuple[type[Event], ...]] = (
-    UserRegistered, UserSuspended, UserReinstated, UserRetired, AccountChanged, AccountEnded,
+    UserRegistered, UserSuspended, UserReinstated, UserRejected, UserRetired, AccountChanged,
+    AccountEnded,
 )  # fmt: skip
 """Domain events after which the accounts of a user at the broker are looked at."""
 CONNECTIONS_MAX: Final = 20
@@ -107,6 +103,9 @@ class AccountLimits:
         return (("max-channels", self.channels_max), ("max-connections", connections))
 
 
+FRONT_DESK_LIMITS: Final = AccountLimits(connections_max=1000, channels_max=4000)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """Everything that `topology apply` makes."""
@@ -158,7 +157,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
         queues=tuple(dict.fromkeys(queues)),
         bindings=tuple(bindings),
         policies=tuple(_policies(found)),
-        accounts=(*_internal_accounts(), *operator.accounts, _front_desk(), _topology()),
+        accounts=(*_internal_accounts(), *operator.accounts, _front_desk(entries), _topology()),
     )
 
 
@@ -240,14 +239,15 @@ def _topology() -> Account:
     return Account(names.TOPOLOGY_ACCOUNT, ".*", ".*", ".*", ("administrator",))
 
 
-def _front_desk() -> Account:
-    """May only register, and is answered by direct reply-to, which nobody else can read."""
-    register = RegisterUser.message_type
-    keys = rf"^({re.escape(register)}|{re.escape(check_type(register))})\z"
+def _front_desk(entries: Mapping[str, Entry]) -> Account:
+    """May register and read what that takes; answered by direct reply-to, which is its own."""
+    types = (re.escape(e.name) for e in entries.values() if names.FRONT_DESK in e.senders)
+    keys = rf"^({'|'.join(types)})\z"
     return Account(
         names.FRONT_DESK,
         write=f"^{re.escape(names.COMMANDS)}$",
         topics=((names.COMMANDS, keys, NOTHING),),
+        limits=FRONT_DESK_LIMITS.of(is_let_in=True),
     )
 
 

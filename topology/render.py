@@ -7,10 +7,10 @@ from pydantic import BaseModel
 
 from contracts.envelope import CheckPassed, Header, HeldData, RejectedData
 from contracts.messages import Outcome, reply_type
+from contracts.requirements import DIALECT
 from handlers.letters import UNREAD_HELD_TYPE, UNREAD_TYPE
 from topology.catalog import Entry, events
 
-DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 URN: Final = "urn:flexspine:schema:"
 ENVELOPE: Final = "envelope"
 OUTCOMES: Final[tuple[Outcome, ...]] = get_args(Outcome)
@@ -41,8 +41,22 @@ def schemas(entries: Mapping[str, Entry]) -> dict[str, dict[str, Any]]:
     """
     taken = {name: _schema(name, e.contract, "validation") for name, e in entries.items()}
     sent = {name: _schema(name, model, "serialization") for name, model in written(entries)}
+    for name in deprecated(entries):
+        for said in (taken, sent):
+            if name in said:
+                said[name]["deprecated"] = True
     envelope = {ENVELOPE: _schema(ENVELOPE, Header, "validation")}
     return envelope | dict(sorted((taken | sent).items()))
+
+
+def deprecated(entries: Mapping[str, Entry]) -> Mapping[str, str]:
+    """Type of a request with a newer major, and of each reply to it -> that newer type."""
+    found: dict[str, str] = {}
+    for entry in entries.values():
+        if (newer := entry.newer) is not None:
+            replies = {reply_type(entry.name, o): reply_type(newer, o) for o in OUTCOMES}
+            found |= {entry.name: newer, **replies}
+    return found
 
 
 def written(entries: Mapping[str, Entry]) -> Iterator[tuple[str, type[BaseModel]]]:

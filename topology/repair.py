@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from contracts.values import user_of
 from topology.apply import apply_account
 from topology.drift import OF_ACCOUNTS, USER, Drift, Holdings, Kind, Registered, Row, as_binding
 from topology.management import Management
@@ -86,10 +87,10 @@ class Repair:
                 return "limits taken away"
             await apply_account(planned[name], self.management, self.key_hash(name))
             return "rights set"
-        if self._user_of(drift) is not None and name in self.registered[_user(name)]:
+        if self._user_of(drift) is not None and name in self.registered[user_of(name)]:
             return "rights set"
         if USER.match(name) is None:
-            return f"{LEFT}: name it by --known, or delete it"
+            return f"{LEFT}: name it by --known, or take its rights here"
         await self.management.drop_user(name)
         return "account deleted"
 
@@ -125,9 +126,9 @@ class Repair:
     def _user_of(self, drift: Drift) -> str | None:
         """The registered user whom a drift is about, but for its bindings."""
         if drift.kind == "queue":
-            user = _user(drift.name).rpartition(".")[0]
+            user = user_of(drift.name).rpartition(".")[0]
         elif drift.kind in OF_ACCOUNTS:
-            user = _user(_account_of(drift))
+            user = user_of(_account_of(drift))
         else:
             return None
         return user if user in self.registered else None
@@ -135,7 +136,3 @@ class Repair:
 
 def _account_of(drift: Drift) -> str:
     return drift.name.partition(" ")[0]
-
-
-def _user(account: str) -> str:
-    return account.partition("/")[0]

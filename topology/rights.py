@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final, get_args
 
 from contracts.messages import Role
+from contracts.requirements import EVIDENCE, REQUIRED
 from handlers.rights import GROUPS, LISTED, Relation
 from topology.catalog import Entry
 
@@ -47,18 +48,35 @@ Who did something is told with it, by id, to whoever is told of it.
 
 ## The rule of time
 
-`self`, `registrant`, `owner` and `operator` hold as long as the record says so.
+`self`, `registrant`, `owner` and `operator` hold as long as the record says so, and so do `registered` and, to a user, `verifier`.
 All other relations are *ties*, each with a beginning and perhaps an end: from the moment of the beginning on it holds, and from the moment of the end on it holds no more.
 A tie begins when it is recorded, or later: nobody gets a right for the past.
 Outside its time a tie gives nothing: no answer, no notice, and nothing that was told before is told again.
 The one exception is the notice that the tie itself was made or ended, which goes to whom it names.
+Of a `reader` the column says what a user can share; each reader has those groups alone that were granted to it, and a tie of its own for each.
 What is told of a change is told to those who were related when the change happened, as far as their relations went at that moment.
-Told are the registrant, the owner and who has a tie to the asset or user itself; operators, and delegates with regard to the assets of their user, may ask and are not told.
+Told are the registrant, the owner and who has a tie to the asset or user itself; a reader is told of changes of those groups that it may read, and asked to acknowledge them; operators, and delegates with regard to the assets of their user, may ask and are not told.
 What somebody has received while it was allowed stays with the one who has it.
 A tie is never deleted: when it is over it stays on record with its time, who made it and who ended it.
 
 ## Who may send what
 
+"""  # noqa: E501  prose, a sentence per line
+PROVISIONAL_HEAD: Final = """
+## What a provisional user may do
+
+A user is provisional until evidence or an operator confirms it.
+It is believed when it speaks of itself, and may not speak of others: the answer is `sender.provisional`, to the check of such a command too.
+What others share with it, it reads when it is confirmed.
+A type without a row may be sent by confirmed users only (`handlers/provisional.py`).
+
+"""  # noqa: E501  prose, a sentence per line
+PROOF_HEAD: Final = """
+## What a role has to tell, and what proves it
+
+Evidence confirms a provisional user when all of its roles have told what they have to, and each is proven (`contracts/requirements.py`).
+An operator may decide whatever there is.
+As JSON Schema, `user.requirements.v1` answers it to everybody, at the front desk too.
 """  # noqa: E501  prose, a sentence per line
 DIRECTORY: Final = """
 ## What the directory tells
@@ -78,7 +96,11 @@ MEANINGS: Final[Mapping[Relation, str]] = {
     "fsp": "Recorded: a flexibility service provider for the asset.",
     "so": "Recorded: a system operator to whose network the asset matters.",
     "mo": "Recorded: a market operator on whose market the asset is offered.",
-    "verifier": "Recorded: a trusted source that checks the asset's data.",
+    "verifier": "Of an asset recorded: a trusted source that checks its data. Of an organisation "
+    "that takes part: every confirmed verifier.",
+    "registered": "Every registered user, of an organisation that has given a profile.",
+    "reader": "Whom the user lets read groups by `sharing.grant.v1` or with an interest: those "
+    "groups alone, while the grant holds, and not before its own registration is confirmed.",
 }
 TITLES: Final[Mapping[str, str]] = {
     "users": "What a relation to a user may do with the user's data",
@@ -88,7 +110,10 @@ TITLES: Final[Mapping[str, str]] = {
 
 def page(entries: Mapping[str, Entry]) -> str:
     """The whole page, as Markdown."""
-    return "".join((HEAD, *_roles(entries), *_relations(), *_groups(), *_listed()))
+    parts = (
+        *_roles(entries), *_provisional(entries), *_proof(), *_relations(), *_groups(), *_listed(),
+    )  # fmt: skip
+    return "".join((HEAD, *parts))
 
 
 def _roles(entries: Mapping[str, Entry]) -> Iterator[str]:
@@ -97,6 +122,23 @@ def _roles(entries: Mapping[str, Entry]) -> Iterator[str]:
         if entry.kind != "check":
             cells = ("may" if role in entry.contract.senders else "–" for role in ROLES)
             yield _line((f"`{entry.name}`", *cells))
+
+
+def _provisional(entries: Mapping[str, Entry]) -> Iterator[str]:
+    yield PROVISIONAL_HEAD
+    yield from _head(("Type", "provisional"))
+    for entry in entries.values():
+        if entry.kind != "check":
+            yield _line((f"`{entry.name}`", "may" if entry.handler.for_provisional else "–"))
+
+
+def _proof() -> Iterator[str]:
+    yield PROOF_HEAD
+    yield from _head(("Role", "has to tell", "is proven by a match of"))
+    for role, required in REQUIRED.items():
+        sets = (" with ".join(f"`{s}`" for s in sorted(one)) for one in EVIDENCE[role])
+        proof = ", or ".join(sets) or "nothing: an operator decides"
+        yield _line((f"`{role}`", ", ".join(f"`{path}`" for path in required), proof))
 
 
 def _relations() -> Iterator[str]:

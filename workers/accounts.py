@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -11,8 +11,15 @@ from aio_pika.abc import AbstractIncomingMessage
 from pydantic import ValidationError
 
 from contracts.accounts import AccountChanged, AccountEnded
+from contracts.confirmation import UserRejected
 from contracts.envelope import Envelope
-from contracts.users import UserRegistered, UserReinstated, UserRetired, UserSuspended
+from contracts.users import (
+    ENDED_STATUSES,
+    UserRegistered,
+    UserReinstated,
+    UserRetired,
+    UserSuspended,
+)
 from handlers.accounts import COLLECTION, accounts_of
 from handlers.decision import Document, View
 from handlers.entry import OUT
@@ -31,7 +38,15 @@ FAREWELL_S: Final = 3.0
 CLOSING_S: Final = 6.0
 """For how long connections are closed that the broker had not listed at first."""
 CLOSING_POLL_S: Final = 0.5
-Fact = UserRegistered | UserSuspended | UserReinstated | UserRetired | AccountChanged | AccountEnded
+Fact = (
+    UserRegistered
+    | UserSuspended
+    | UserReinstated
+    | UserRejected
+    | UserRetired
+    | AccountChanged
+    | AccountEnded
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +67,7 @@ class Desired:
         """Read the documents; `named` is an account that an event spoke of."""
         status = known["status"] if known is not None else "unknown"
         active = {row["_id"]: row for row in rows if row["state"] == "active"}
-        if status == "retired":
+        if status in ENDED_STATUSES:
             active = {}
         keys = {
             # A hash whose data key was destroyed is not there any more.
@@ -61,6 +76,11 @@ class Desired:
         }
         gone = {row["_id"] for row in rows} | ({named} if named is not None else set())
         return cls(user, keys, frozenset(gone - keys.keys()), status)
+
+    def without(self, former: "Desired") -> "Desired":
+        """Take away also what was made, or was to be taken away, a round before."""
+        gone = self.gone | former.gone | former.keys.keys()
+        return replace(self, gone=frozenset(gone - self.keys.keys()))
 
     def plan(self, limits: AccountLimits) -> Plan:
         """What is to be at the broker."""
@@ -114,12 +134,13 @@ class AccountWorker:
         """Bring the broker to what the register says of a user; repeating it is harmless.
 
         It is read again afterwards: of two processes that work for one user at the same time, the
-        one with the older documents might have been the last to write.
+        one with the older documents might have been the last to write. What was made by them and is
+        not wanted any more is taken away, though no row names it any more.
         """
         wanted = await self._desired(user, named)
         while True:
             await self._make(wanted)
-            now = await self._desired(user, named)
+            now = (await self._desired(user, named)).without(wanted)
             if now == wanted:
                 break
             wanted = now
@@ -146,7 +167,7 @@ class AccountWorker:
         if wanted.shut_out:
             await self._close(wanted.shut_out)
             await self._take_bindings(wanted.user)
-        if wanted.status == "retired":
+        if wanted.status in ENDED_STATUSES:
             for queue in plan.queues:
                 await self.management.drop_queue(queue.name)
 

@@ -22,7 +22,7 @@ from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
 from outbox.relay import Relay
 from topology import catalog, names
-from topology.management import Address, Management
+from topology.management import Management
 from topology.plan import AccountLimits
 from workers import __version__
 from workers.accounts import AccountWorker
@@ -35,6 +35,7 @@ from workers.loading import Loader
 from workers.mailbox import HELD, Mailbox, part, subscribe
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
+from workers.quota import Quota
 from workers.retention import Retention
 from workers.served import Served, lanes
 from workers.settings import Settings
@@ -140,6 +141,7 @@ class Workers:
             prefetch=settings.prefetch_max,
             lease_s=settings.lease_s,
             backoff_max_s=settings.backoff_max_s,
+            naming=backbone.addresses.naming,
         )
 
     def _sharing(self) -> int:
@@ -230,11 +232,17 @@ class Workers:
     async def _queries(self, stack: AsyncExitStack) -> RabbitBroker:
         backbone, settings = self._backbone, self._backbone.settings
         broker = backbone.broker()
+        quota = Quota(settings.queries_per_minute, backbone.clock, is_bulk_free=False)
         for register in catalog.registers(backbone.entries):
             queue = names.query_queue(register)
             rulebook = backbone.rulebook(queue)
-            desk = Desk(backbone.store, backbone.vault, rulebook, backbone.limits(), backbone.clock)
-            worker = QueryWorker(desk, self._publisher.publish, settings.backoff_max_s)
+            desk = Desk(
+                backbone.store, backbone.vault, rulebook, backbone.limits(), backbone.clock,
+                quota.admit,
+            )  # fmt: skip
+            worker = QueryWorker(
+                desk, self._publisher.publish, settings.backoff_max_s, backbone.addresses.naming
+            )
             subscribe(broker, queue, settings.query_concurrency_max, worker.take)
         stack.push_async_callback(broker.stop)
         await self._reach(names.WORKER_ACCOUNT, broker.connect, broker)
@@ -243,13 +251,10 @@ class Workers:
     async def _accounts(self, stack: AsyncExitStack) -> RabbitBroker:
         backbone = self._backbone
         account = names.RECONCILER_ACCOUNT
-        address = Address.of(
-            backbone.addresses.management_url,
-            backbone.addresses.amqp_url,
-            account,
-            backbone.vault.password(account),
+        name = backbone.addresses.naming.at_broker(account)
+        management = Management(
+            backbone.addresses.management_as(name, backbone.vault.password(account))
         )
-        management = Management(address)
         stack.push_async_callback(management.close)
         loader = Loader(backbone.store, backbone.vault)
         settings = backbone.settings

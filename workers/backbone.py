@@ -19,7 +19,8 @@ from outbox.publisher import connection_back, connection_lost
 from topology import catalog, names, plan
 from topology.apply import apply, password_hash
 from topology.catalog import Entry
-from topology.management import Address, Management
+from topology.management import Management
+from topology.naming import SANDBOX, VHOST_TAG
 from workers import tolerance
 from workers.addresses import Addresses
 from workers.settings import Settings
@@ -34,7 +35,9 @@ INSTALL_S: Final = 10.0
 """For how long one start may install while others wait for it."""
 INSTALL_POLL_S: Final = 0.1
 MASTER_CHECK: Final = "master-check"
-"""A data key of nobody: whether it opens tells whether the master key is the right one."""
+"""A data key of nobody: whether it opens tells whether the master key is the right one; and it says
+whether the database is a sandbox's."""
+KINDS: Final[Mapping[bool, str]] = {True: "the sandbox", False: "the live backbone"}
 
 
 class StartError(Exception):
@@ -97,14 +100,14 @@ async def open_backbone(
     tolerance.install()
     store = MongoStore(
         addresses.mongo_url,
-        settings.mongo_database,
+        settings.database,
         through=Driver(settings.mongo_driver),
         timeout_s=settings.database_timeout_s,
     )
     try:
         await store.install()
         vault = Vault(settings.master)
-        await check_master_key(store, vault)
+        await check_master_key(store, vault, is_sandbox=settings.sandbox)
         yield Backbone(settings, addresses, vault, store, entries or catalog.build())
     finally:
         await store.close()
@@ -114,8 +117,11 @@ class InstallStore(StateStore, LaneStore, Protocol):
     """What an installation needs of a store."""
 
 
-async def check_master_key(store: InstallStore, vault: Vault) -> None:
-    """Refuse a master key that is not the database's: it would make second fingerprints."""
+async def check_master_key(store: InstallStore, vault: Vault, *, is_sandbox: bool = False) -> None:
+    """Refuse a database of the other kind, and a master key that is not the database's.
+
+    Another key would make second fingerprints.
+    """
     owner = uuid4().hex
     deadline = time.monotonic() + 2 * INSTALL_S
     while True:
@@ -129,7 +135,8 @@ async def check_master_key(store: InstallStore, vault: Vault) -> None:
                 "other starts at it all the time. Start again when they have ended."
             )
         # Whoever else is at it writes the row; it is looked for again either way.
-        await _install(store, vault, owner)
+        await _install(store, vault, owner, is_sandbox=is_sandbox)
+    _check_kind(bool(row.get(SANDBOX)), is_sandbox=is_sandbox)
     try:
         vault.opened(row)
     except Undecipherable as error:
@@ -139,12 +146,23 @@ async def check_master_key(store: InstallStore, vault: Vault) -> None:
         ) from error
 
 
-async def _install(store: InstallStore, vault: Vault, owner: str) -> None:
+def _check_kind(found: bool, *, is_sandbox: bool) -> None:  # noqa: FBT001  what the row says
+    if found is not is_sandbox:
+        wanted, got = (KINDS[kind] for kind in (is_sandbox, found))
+        advice = "Unset FLEXSPINE_SANDBOX" if is_sandbox else "Set FLEXSPINE_SANDBOX=true"
+        raise StartError(
+            f"expected a database of {wanted}, got one that was begun as {got}'s. {advice}, or "
+            "name another FLEXSPINE_MONGO_DATABASE. Nothing was changed."
+        )
+
+
+async def _install(store: InstallStore, vault: Vault, owner: str, *, is_sandbox: bool) -> None:
     lease = await store.acquire(INSTALL_LANE, owner, INSTALL_S)
     if lease is None:
         await asyncio.sleep(INSTALL_POLL_S)
         return
-    inserts = {"keys": [encode_row(vault.new_key(MASTER_CHECK))]}
+    mark = {SANDBOX: True} if is_sandbox else {}
+    inserts = {"keys": [encode_row(vault.new_key(MASTER_CHECK) | mark)]}
     with suppress(Conflict, Fenced):
         await store.commit(Commit(lease.lane, lease.epoch, lease.batch + 1, inserts=inserts))
     await store.release(lease)
@@ -153,9 +171,28 @@ async def _install(store: InstallStore, vault: Vault, owner: str) -> None:
 async def apply_topology(
     addresses: Addresses, vault: Vault, entries: Mapping[str, Entry], account: str, password: str
 ) -> None:
-    """Make the broker's side, as an administrator."""
-    address = Address.of(addresses.management_url, addresses.amqp_url, account, password)
-    async with Management(address) as management:
+    """Make the broker's side, as an administrator; the sandbox's virtual host too."""
+    async with Management(addresses.management_as(account, password)) as management:
+        await _enter_vhost(addresses, management)
         await apply(
             plan.build(entries), management, lambda name: password_hash(vault.password(name))
+        )
+
+
+async def _enter_vhost(addresses: Addresses, management: Management) -> None:
+    """Make the sandbox's virtual host; refuse one of the other kind before anything is made."""
+    tags = await management.tags()
+    is_sandbox = addresses.naming.is_sandbox
+    if is_sandbox and tags is None:
+        await management.make_sandbox()
+    elif (VHOST_TAG in (tags or ())) is not is_sandbox:
+        wanted, got = (KINDS[kind] for kind in (is_sandbox, not is_sandbox))
+        advice = (
+            "Delete it if it is nobody's, or name another virtual host in FLEXSPINE_AMQP_URL"
+            if is_sandbox
+            else "Set FLEXSPINE_SANDBOX=true, or correct the path of FLEXSPINE_AMQP_URL"
+        )
+        raise StartError(
+            f"expected a virtual host of {wanted} at {addresses.amqp_url}, got one that is not "
+            f"marked as such but as {got}'s. {advice}. Nothing was changed."
         )

@@ -3,10 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Final
 
 from handlers.admission import Arrival, Refusal
-from handlers.bookkeeping import unattributed
+from handlers.bookkeeping import own_bytes, unattributed
 from handlers.case import Asked, Rulebook
 from handlers.decision import View
 from handlers.fold import Folded, fold
@@ -43,6 +44,10 @@ async def decide(
     One command alone is not asked for ever: after its rounds it may ask no more, and fails.
     """
     loaded, now = Loaded(), grounds.now
+    for _, arrival in arrivals:
+        if isinstance(arrival, Arrival) and not arrival.is_fact:
+            made = partial(grounds.loader.vault.key_of_bytes, arrival.delivery.body)
+            loaded.keyring.offer(own_bytes(arrival.digest), made)
     asked: Asked = {}
     for round_number in range(ROUNDS_MAX + FAULT_ROUNDS):
         maker = loaded.maker(grounds.loader.vault, grounds.place, now)

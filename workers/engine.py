@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from handlers.admission import Arrival, Delivery, Limits, Refusal
 from handlers.case import Outcome, Rulebook
-from handlers.parking import Contended, Waiting
+from handlers.parking import Contended, Full, Waiting
 from outbox.record import OutboxRecord
 from topology.catalog import contracts_of
 from workers.deciding import Arrived, Faults, Grounds, decide
@@ -72,8 +72,15 @@ class Engine:
         Fenced (the lane is another's) and, where not even that it waits can be written down,
         Contended; the inbox makes running again harmless.
         """
-        waiting = await self._known()
-        due = waiting.due(self.clock(), DUE_MAX, DUE_BYTES_MAX)
+        try:
+            return await self._run(deliveries)
+        except Full:
+            # Those who wait make the room.
+            await self._run(())
+            raise
+
+    async def _run(self, deliveries: Sequence[Delivery]) -> Sequence[Outcome]:
+        due = (await self._known()).due(self.clock(), DUE_MAX, DUE_BYTES_MAX)
         arrivals = list(enumerate(map(self._admitted, (*due, *deliveries))))
         return await self._settle(arrivals, {}) if arrivals else []
 

@@ -11,6 +11,7 @@ from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from handlers.admission import Delivery
 from outbox.stalled import stalled
+from topology.naming import LIVE, Naming
 
 BULK_SHARE: Final = 5
 """Of a full batch, bulk loads get one part in so many even while ordinary senders wait."""
@@ -78,6 +79,8 @@ class Lane:
     limits: LaneLimits
     due_in_s: Callable[[], float | None] = lambda: None
     """When somebody who waits has to be brought in; None while nobody does."""
+    naming: Naming = LIVE
+    """What accounts are called at the broker."""
     _ordinary: Feed = field(default_factory=Feed)
     _bulk: Feed = field(default_factory=Feed)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
@@ -130,7 +133,7 @@ class Lane:
                 return
             batches = self._take()
             self._deciding = True
-            await self.process([delivery_of(m) for batch in batches for m in batch])
+            await self.process([delivery_of(m, self.naming) for batch in batches for m in batch])
             self._deciding = False
             for batch in filter(None, batches):
                 await _ack(batch[-1])
@@ -167,12 +170,12 @@ class Lane:
         return ordinary, bulk
 
 
-def delivery_of(message: AbstractIncomingMessage) -> Delivery:
-    """The broker's message as a plain value."""
+def delivery_of(message: AbstractIncomingMessage, naming: Naming = LIVE) -> Delivery:
+    """The broker's message as a plain value; an account of another backbone is nobody's."""
     return Delivery(
         body=message.body,
         type=message.routing_key or "",
-        account=message.user_id,
+        account=naming.own(message.user_id),
         message_id=message.message_id,
         reply_to=message.reply_to,
         headers=message.headers,

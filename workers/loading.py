@@ -12,7 +12,7 @@ from handlers.spans import PAGE, Span
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, StateStore
-from workers.vault import Keyring, Sealed, Undecipherable, Vault
+from workers.vault import Keyring, Sealed, Undecipherable, Vault, is_destroyed
 
 PAGES_ROWS_MAX: Final = 2000
 """How many rows are read at once for several pages, besides one whole page."""
@@ -48,6 +48,8 @@ class Loaded:
     """Subjects without a data key."""
     locked: dict[str, Exception] = field(default_factory=dict)
     """Subjects whose data key does not open, and why."""
+    destroyed: set[str] = field(default_factory=set)
+    """Of those without a data key: whose was destroyed."""
     closed: set[str] = field(default_factory=set)
     """Subjects under whose keys something is sealed that nobody has asked for yet."""
 
@@ -62,6 +64,7 @@ class Loaded:
             keyring=self.keyring.copy(),
             absent=frozenset(self.absent),
             locked=self.locked,
+            destroyed=frozenset(self.destroyed),
             place=place,
             now=now,
         )
@@ -194,8 +197,10 @@ class Loader:
     ) -> None:
         for subject in map(str, asked):
             row = found.get(subject)
-            if row is None:
+            if row is None or is_destroyed(row):
                 loaded.absent.add(subject)
+                if row is not None:
+                    loaded.destroyed.add(subject)
                 continue
             try:
                 loaded.keyring.add(subject, self.vault.opened(row))

@@ -19,6 +19,7 @@ from handlers.admission import Delivery, Refusal
 from handlers.case import Outcome
 from handlers.parking import Contended
 from outbox.stalled import stalled
+from topology.naming import LIVE, Naming
 from workers.engine import Engine
 from workers.lane import Lane, LaneLimits
 from workers.pause import Pause
@@ -82,6 +83,7 @@ class Mailbox:
     prefetch: int
     lease_s: float
     backoff_max_s: float
+    naming: Naming = LIVE
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _lane: Lane | None = None
     _engine: Engine | None = None
@@ -138,7 +140,7 @@ class Mailbox:
             if await self._decide(engine, batch):
                 losses.reset()
 
-        lane = self._lane = Lane(decide, self.limits, engine.due_in_s)
+        lane = self._lane = Lane(decide, self.limits, engine.due_in_s, self.naming)
         broker = self.make_broker()
         subscribe(broker, self.name, self.prefetch, lane.submit)
         if self.bulk is not None:

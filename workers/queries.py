@@ -17,6 +17,8 @@ from handlers.letters import Letter
 from outbox.publisher import Delivered, PublishFailedError
 from outbox.record import OutboxRecord
 from topology.catalog import contracts_of
+from topology.naming import LIVE, Naming
+from workers.engine import Admit
 from workers.lane import delivery_of
 from workers.loading import Loaded, Loader
 from workers.pause import Pause
@@ -36,6 +38,8 @@ class Desk:
     rulebook: Rulebook
     limits: Limits
     clock: Callable[[], datetime]
+    admit: Admit = admit
+    """Reads a question; where there is a quota it counts it too."""
     _contracts: Mapping[str, type[Request]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -44,7 +48,7 @@ class Desk:
 
     async def answer(self, delivery: Delivery) -> Letter | None:
         """The reply; None where there is nobody to tell. Raises Unavailable, or a handler's bug."""
-        arrival = admit(delivery, self._contracts, self.limits)
+        arrival = self.admit(delivery, self._contracts, self.limits)
         loader, loaded = Loader(self.store, self.vault, lazily=True), Loaded()
         now = self.clock()
         for round_number in range(ROUNDS_MAX):
@@ -66,13 +70,14 @@ class QueryWorker:
     desk: Desk
     publish: Callable[[OutboxRecord], Awaitable[Delivered]]
     backoff_max_s: float
+    naming: Naming = LIVE
 
     async def take(self, message: AbstractIncomingMessage) -> None:
         """Answer one question, however long an outage lasts."""
         pause = Pause(self.backoff_max_s)
         while not message.channel.is_closed:
             try:
-                letter = await self.desk.answer(delivery_of(message))
+                letter = await self.desk.answer(delivery_of(message, self.naming))
                 if letter is not None:
                     for one in (letter, *letter.noted):
                         await self.publish(OutboxRecord.of(one, "query"))

@@ -22,7 +22,7 @@ Minutes = OrderedDict[datetime, int]
 
 @dataclass(slots=True)
 class Quota:
-    """Counts an account's commands by the minute in which they were made, within the last hour.
+    """Counts an account's commands, or queries, by the minute of their making, for an hour.
 
     By their own time, so that what piled up during an outage is nobody's fault; who lies about it
     gets an hour's quota at once and no more. A new owner of the mailbox begins at zero.
@@ -30,6 +30,8 @@ class Quota:
 
     per_minute: int
     clock: Callable[[], datetime]
+    is_bulk_free: bool = True
+    """Whether bulk accounts have none: of queries they have one too."""
     _accounts: OrderedDict[str, Minutes] = field(default_factory=OrderedDict)
 
     def admit(
@@ -38,7 +40,7 @@ class Quota:
         """Say what a delivery is; one over the quota is an arrival that will be rejected."""
         arrival = admit(delivery, contracts, limits)
         user = delivery.user
-        bulk = names.bulk_account(user or "")
+        bulk = names.bulk_account(user or "") if self.is_bulk_free else None
         # The front desk is everybody's: a quota would let one visitor shut it for all.
         if user in {None, FRONT_DESK} or delivery.account == bulk or self._is_within(arrival):
             return arrival

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from contracts.taxonomy import USER_PREFIX
+from contracts.taxonomy import RESERVED_USERS, USER_PREFIX
 from contracts.values.identity import CROCKFORD
 from workers.pause import Pause
 from workers.store.protocol import (
@@ -28,8 +28,8 @@ LEASE_S: Final = 60.0
 PAGE: Final = 500
 """Rows of one commit."""
 EVERY_S: Final = 3600.0
-RECIPIENTS: Final = tuple(f"{USER_PREFIX}-{digit}" for digit in CROCKFORD)
-"""Prefixes by which recipients are listed, a part of them at a time."""
+RECIPIENTS: Final = (*(f"{USER_PREFIX}-{digit}" for digit in CROCKFORD), *sorted(RESERVED_USERS))
+"""Prefixes by which recipients are listed, a part of them at a time; operators are told too."""
 
 
 class RetentionStore(StateStore, LaneStore, Protocol):

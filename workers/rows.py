@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from contracts.findings import unstorable_findings
 from handlers.admission import Arrival
+from handlers.bookkeeping import unattributed
 from handlers.case import Outcome
 from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, key_of
 from handlers.fold import UnstorableError
@@ -14,9 +15,12 @@ from outbox.record import OutboxRecord
 from workers.store import protocol
 from workers.store.codec import Unencodable, encode, encode_row, secret_bytes, stored_key
 from workers.store.protocol import Commit, InboxKey, Key, Lease, Replace
-from workers.vault import Keyring, Sealed, Vault
+from workers.vault import Keyring, Sealed, Vault, destroyed_key
 
 ARCHIVED: Final = frozenset({"accepted", "rejected"})
+UNDECIDED: Final = frozenset({"poisoned", "exhausted", "refused"})
+AFTERWARDS: Final = "/afterwards"
+"""What follows a subject in the name of the data key of what is said of it after its erasure."""
 REDERIVED: Final = frozenset({"inbox", "history", "directory", "dead_letters", "parked"})
 """Collections that a rebuild makes again from the rest; the archive leaves them out."""
 
@@ -40,6 +44,10 @@ class Rows:
     records: tuple[OutboxRecord, ...]
     """What `outbox` holds, for whoever sends it."""
     guards: tuple[tuple[str, protocol.Guard], ...]
+    key: str
+    """Whose data key its secrets are sealed under."""
+    erased: tuple[str, ...] = ()
+    """Whose data keys it destroys."""
 
 
 @dataclass(slots=True)
@@ -52,35 +60,60 @@ class RowMaker:
     """Subjects that were looked up and have no data key yet."""
     locked: Mapping[str, Exception]
     """Subjects whose data key does not open: nothing can be kept under it."""
+    destroyed: frozenset[str]
+    """Subjects whose data key was destroyed."""
     place: str
     """Lane and batch number: the position of the batch in the lane's order."""
     now: datetime
     new_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
+    erased: set[str] = field(default_factory=set)
+    """Subjects whose data key this batch destroys."""
 
     def __call__(self, outcome: Outcome) -> Rows:
         """Encode and seal; raise UnstorableError with findings for what no store can hold."""
-        self._have_key(outcome.keyed_to)
+        key = self._key_of(outcome)
+        self._have_key(key)
+        for subject in outcome.erases:
+            self._look_for(subject)
         records = tuple(self._records(outcome))
         try:
-            return Rows(
-                writes=tuple(self._written(w, outcome.keyed_to) for w in outcome.writes),
+            rows = Rows(
+                writes=tuple(self._written(w, key) for w in outcome.writes),
                 outbox=tuple(map(self._outbox, records)),
                 records=records,
                 guards=tuple(
                     (g.collection, protocol.Guard(_key(g.was), g.was["revision"]))
                     for g in outcome.guards
                 ),
+                key=key,
+                erased=outcome.erases,
             )
         except Unencodable as error:
             raise UnstorableError(unstorable_findings(error.fields)) from error
+        self.erased.update(outcome.erases)
+        return rows
+
+    def _key_of(self, outcome: Outcome) -> str:
+        """Whose key an outcome is kept under; of who was erased, one that is made afterwards."""
+        subject = outcome.keyed_to
+        if subject in self.destroyed or subject in self.erased:
+            return f"{subject}{AFTERWARDS}"
+        if subject in self.locked and outcome.kind in UNDECIDED:
+            # What is wrong with a sender's key must not be in the way of its dead letter.
+            return unattributed(self.now)
+        return subject
+
+    def _look_for(self, subject: str) -> None:
+        known = (self.keyring, self.locked, self.absent)
+        if not any(subject in found for found in known):
+            raise NotLoadedError([("keys", subject)])
 
     def _have_key(self, subject: str) -> None:
         if subject in self.keyring:
             return
         if subject in self.locked:
             raise self.locked[subject]
-        if subject not in self.absent:
-            raise NotLoadedError([("keys", subject)])
+        self._look_for(subject)
         row = self.vault.new_key(subject)
         self.keyring.add(subject, self.vault.opened(row))
         self.new_keys[subject] = row
@@ -109,16 +142,29 @@ class RowMaker:
         if outcome.kind not in ARCHIVED or not isinstance(arrival, Arrival):
             return None
         aad = f"commands/{self.place}/{outcome.index}".encode()
-        return {
+        said = {
             "index": outcome.index,
             "kind": outcome.kind,
             "user": arrival.user,
             "id": arrival.id,
             "type": arrival.type,
-            "body": self.keyring.seal(outcome.keyed_to, arrival.delivery.body, aad),
-            # Sealed too, since what it wrote says in other words what the body says.
-            "writes": self.keyring.seal(outcome.keyed_to, _archived_writes(rows), aad + b"/writes"),
         }
+        if outcome.kind == "rejected":
+            # Nothing was written, and what it says may be about somebody whom nobody can erase.
+            return said | {"digest": arrival.digest}
+        return said | {
+            "body": self.keyring.seal(rows.key, arrival.delivery.body, aad),
+            # Sealed too, since what it wrote says in other words what the body says.
+            "writes": self.keyring.seal(rows.key, _archived_writes(rows), aad + b"/writes"),
+        }
+
+    def ended_keys(self) -> tuple[list[bytes], list[Replace]]:
+        """New rows of `keys` and replaced ones; a destroyed key leaves the word that it was."""
+        ended = {s: encode_row(destroyed_key(s, self.now)) for s in self.erased - self.destroyed}
+        unstored = ended.keys() & (self.new_keys.keys() | self.absent)
+        new = [encode_row(row) for s, row in self.new_keys.items() if s not in ended]
+        inserts = [*new, *(ended[subject] for subject in sorted(unstored))]
+        return inserts, [Replace(s, None, ended[s]) for s in sorted(ended.keys() - unstored)]
 
 
 def _archived_writes(rows: Rows) -> bytes:
@@ -161,8 +207,11 @@ def make_commit(
     inserts, replaces, drops = _sorted_out(last.values())
     if outbox:
         inserts["outbox"] = outbox
-    if maker.new_keys:
-        inserts["keys"] = [encode_row(row) for row in maker.new_keys.values()]
+    made, ended = maker.ended_keys()
+    if made:
+        inserts["keys"] = made
+    if ended:
+        replaces["keys"] = ended
     if entries:
         inserts["commands"] = [_archived(lease, maker, entries, version)]
     return Commit(

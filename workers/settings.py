@@ -8,6 +8,9 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from topology.naming import SANDBOX
+from workers.vault import sandbox_master
+
 PREFIX: Final = "FLEXSPINE_"
 MASTER_KEY_BYTES: Final = 32
 TESTS_PREFIX: Final = "FLEXSPINE_TEST_"
@@ -26,6 +29,9 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True
     )
 
+    sandbox: bool = False
+    """Whether this is the sandbox: its own virtual host, database, accounts, keys and folder,
+    whose names follow from those of the live backbone, which it cannot touch."""
     folder: Path = Path(".flexspine")
     """Where embedded servers keep their data, and the command line its keys and spools."""
     amqp_url: str | None = None
@@ -59,6 +65,8 @@ class Settings(BaseSettings):
     quota_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] = 6000
     """Commands of one ordinary account that are made within one minute; bulk accounts have no
     quota."""
+    queries_per_minute: Annotated[int, Field(ge=1, le=100_000_000)] = 60_000
+    """Queries and checks of one user's accounts that are made within one minute."""
     connections_max: Annotated[int, Field(ge=1, le=10_000)] = 20
     """Connections that one account of a user may have open."""
     channels_max: Annotated[int, Field(ge=1, le=100_000)] = 200
@@ -150,16 +158,31 @@ class Settings(BaseSettings):
             )
 
     @property
+    def home(self) -> Path:
+        """The folder; the sandbox has one of its own in it."""
+        return self.folder / SANDBOX if self.sandbox else self.folder
+
+    @property
+    def database(self) -> str:
+        """Name of the database; the sandbox never has the live one's."""
+        return f"{self.mongo_database}-{SANDBOX}" if self.sandbox else self.mongo_database
+
+    @property
     def master(self) -> bytes:
-        """The master key: the setting, or the folder's own, made at the first use."""
+        """The master key; the sandbox has another, from which the live one cannot be found."""
+        return sandbox_master(self._master) if self.sandbox else self._master
+
+    @property
+    def _master(self) -> bytes:
+        """The setting, or the folder's own, made at the first use."""
         if self.master_key is not None:
             return bytes.fromhex(self.master_key.get_secret_value())
-        path = self.folder / "master.key"
+        path = self.home / "master.key"
         try:
             return bytes.fromhex(path.read_text().strip())
         except FileNotFoundError:
             pass
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.home.mkdir(parents=True, exist_ok=True)
         fresh = secrets.token_bytes(MASTER_KEY_BYTES)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:

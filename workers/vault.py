@@ -1,9 +1,11 @@
 """Keys and what they do: derived secrets, data keys per subject, sealed values, fingerprints."""
 
 import base64
+import hmac
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
@@ -24,6 +26,11 @@ CACHE_MAX: Final = 4096
 
 # Random nonces are safe for 2**32 boxes under one key; a fresh salt starts long before that.
 TRANSIT_BOXES_MAX: Final = 2**30
+
+
+def sandbox_master(master: bytes) -> bytes:
+    """The master key of the sandbox of whoever has this one; it tells nothing about it."""
+    return HKDF(SHA256(), KEY_BYTES, None, b"flexspine/sandbox").derive(master)
 
 
 class KeyDestroyed(Exception):
@@ -64,18 +71,25 @@ class Keyring:
     def __init__(self, keys: Mapping[str, AESGCM] | None = None) -> None:
         """Start with `keys`; more are added as subjects get theirs."""
         self._keys = dict(keys or {})
+        self._offers: dict[str, Callable[[], AESGCM]] = {}
 
     def __contains__(self, subject: str) -> bool:
         """Say whether values of `subject` can be sealed and opened."""
-        return subject in self._keys
+        return subject in self._keys or subject in self._offers
 
     def add(self, subject: str, key: AESGCM) -> None:
         """Hold the opened key of one more subject."""
         self._keys[subject] = key
 
+    def offer(self, subject: str, make: Callable[[], AESGCM]) -> None:
+        """Have a key made as soon as one of the subject is needed, which is seldom."""
+        self._offers[subject] = make
+
     def copy(self) -> "Keyring":
         """Give a keyring of its own to somebody who adds keys that may never be stored."""
-        return Keyring(self._keys)
+        mine = Keyring(self._keys)
+        mine._offers.update(self._offers)
+        return mine
 
     def seal(self, subject: str, plaintext: bytes, aad: bytes) -> Sealed:
         """Encrypt for `subject`, bound to `aad`: the place that the box belongs to."""
@@ -86,10 +100,13 @@ class Keyring:
         return _unlock(self._key(sealed.key), sealed.box, aad, f"a value of {sealed.key}")
 
     def _key(self, subject: str) -> AESGCM:
-        try:
-            return self._keys[subject]
-        except KeyError:
-            raise KeyDestroyed(subject) from None
+        key = self._keys.get(subject)
+        if key is None:
+            make = self._offers.get(subject)
+            if make is None:
+                raise KeyDestroyed(subject)
+            key = self._keys[subject] = make()
+        return key
 
 
 class Vault:
@@ -108,6 +125,7 @@ class Vault:
         self._claims = Mac(self._derive("claims"))
         self._ids = Mac(self._derive("ids"))
         self._fingerprint = lru_cache(CACHE_MAX)(self._claims.of)
+        self._answers = self._derive("answers")
         self._transit = self._derive("transit")
         self._unwrap = lru_cache(CACHE_MAX)(self._unwrap_now)
         self._transit_key = lru_cache(CACHE_MAX)(self._transit_key_now)
@@ -133,7 +151,11 @@ class Vault:
 
     def keyring(self, rows: Iterable[Mapping[str, Any]] = ()) -> Keyring:
         """Open the data keys of key rows as they were loaded."""
-        return Keyring({row["_id"]: self.opened(row) for row in rows})
+        return Keyring({row["_id"]: self.opened(row) for row in rows if not is_destroyed(row)})
+
+    def key_of_bytes(self, body: bytes) -> AESGCM:
+        """The key of what only who has the same bytes may open; it is stored nowhere."""
+        return AESGCM(hmac.digest(self._answers, body, "sha256"))
 
     def opened(self, row: Mapping[str, Any]) -> AESGCM:
         """Open one key row, to be added to a keyring."""
@@ -162,6 +184,19 @@ class Vault:
 
     def _transit_key_now(self, salt: bytes) -> AESGCM:
         return AESGCM(HKDF(SHA256(), KEY_BYTES, salt, b"box").derive(self._transit))
+
+
+def destroyed_key(subject: str, at: datetime) -> dict[str, Any]:
+    """What stands in the place of a data key that was destroyed, so that no new one is made.
+
+    Under a new key of the same name, what was sealed under the old one would look spoilt.
+    """
+    return {"_id": subject, "destroyed_at": at}
+
+
+def is_destroyed(row: Mapping[str, Any]) -> bool:
+    """Whether a key row says that the key is gone."""
+    return "destroyed_at" in row
 
 
 class Mac:

@@ -16,6 +16,7 @@ from contracts.values.identity import (
     CommandId,
     UserId,
     compose_id,
+    user_of,
 )
 from contracts.values.moment import Date, Timestamp
 from contracts.values.network import BmUnit, Eic, GspGroup, MacAddress, Mpan, Mpid, gsp_group
@@ -41,6 +42,7 @@ from contracts.values.quantity import (
     Kilowatt,
     KilowattHour,
     KilowattPerMinute,
+    Pound,
     Seconds,
 )
 from contracts.values.rule import Rule
@@ -80,6 +82,7 @@ __all__ = [
     "Phone",
     "Point",
     "Postcode",
+    "Pound",
     "Rule",
     "Seconds",
     "SortCode",
@@ -92,4 +95,5 @@ __all__ = [
     "is_placeholder",
     "is_placeholder_key",
     "not_given",
+    "user_of",
 ]

@@ -109,6 +109,11 @@ def _is_checked(prefix: str, body: str, check: str) -> bool:
     return check in CROCKFORD and mod_37_36.is_valid(prefix + body + check)
 
 
+def user_of(account: str) -> str:
+    """Give the user of an account: what stands before the first slash (ADR 0006)."""
+    return account.partition("/")[0]
+
+
 def _user_id(value: object) -> str:
     return _parsed_user_id(text_of(value))
 

@@ -127,3 +127,8 @@ KilowattPerMinute = TypeAliasType(
     "KilowattPerMinute", Annotated[Decimal, _parsed("Ramp rate", "kW/min", "6000000000", 600)]
 )
 """How fast power changes."""
+
+Pound = TypeAliasType(
+    "Pound", Annotated[Decimal, _parsed("Money", "GBP", "1000000000000", 5000000)]
+)
+"""Pounds sterling."""

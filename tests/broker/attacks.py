@@ -16,8 +16,10 @@ from contracts.envelope import user_urn
 from tests.broker import offences as o
 from tests.broker.alone import alone
 from tests.broker.attempts import ATTEMPTS, Attempt, publish
-from tests.broker.offences import REGISTER, UPDATE, Arena, Attack
-from tests.builders import issued
+from tests.broker.guesses import GUESSES, SHOWN
+from tests.broker.lapses import OVER_TIME
+from tests.broker.offences import ABSENT_USER, REGISTER, UPDATE, Arena, Attack
+from tests.broker.roles import SELF_ASSERTED, privileged
 from tests.spine import Spine, asset, user
 from topology import names
 
@@ -56,7 +58,6 @@ def hidden(kind: str, missing: str = o.MISSING_ASSET, **data: Any) -> Attack:
     return o.alike(kind, lambda a: {"id": a.asset_id} | data, {"id": missing} | data)
 
 
-ABSENT_USER: Final = issued("USR", 9000)
 FORGED: Final[Mapping[str, Attack]] = {
     "publish as another": at_the_broker(as_user("")),
     "publish as the backbone": at_the_broker(as_user(names.RELAY_ACCOUNT)),
@@ -109,6 +110,28 @@ RIGHTS: Final[Mapping[str, Attack]] = {
     "dry run on another's serial": o.alike(
         "asset.register.check.v1", lambda a: asset(a.serial), asset(uuid4().hex)
     ),
+    "history of another user": o.alike(
+        "user.history.v1", lambda a: {"id": a.two.user}, {"id": ABSENT_USER}
+    ),
+    "link another user": o.alike(
+        "user.link-id.v1",
+        lambda a: {"id": a.two.user, "scheme": "own", "value": "7"},
+        {"id": ABSENT_USER, "scheme": "own", "value": "7"},
+    ),
+    "link another's asset": hidden("asset.link-id.v1", scheme="own", value="7"),
+    "translate another's links": o.sends(
+        "user.translate.v1",
+        lambda a: {"ids": [a.one.user], "asserter": a.two.user},
+        "link.not-yours",
+    ),
+    "translate what another may have linked": o.alike(
+        "user.translate.v1", lambda a: {"ids": [a.two.user]}, {"ids": [ABSENT_USER]}
+    ),
+    "erase another user": o.alike(
+        "user.erase.v1",
+        lambda a: {"id": a.two.user, "confirm_id": a.two.user},
+        {"id": ABSENT_USER, "confirm_id": ABSENT_USER},
+    ),
     "close another's notice": o.alike(
         "notice.close.v1",
         lambda a: {"id": f"{a.two.user}/000000000001"},
@@ -144,7 +167,7 @@ RIGHTS: Final[Mapping[str, Attack]] = {
     ),
     "front-desk eavesdropping": o.eavesdrop,
     "another's direct reply": o.anothers_direct_reply,
-    **dict(o.wrong_roles()),
+    **dict(privileged()),
 }
 BOMBS: Final[Mapping[str, Attack]] = {
     "headers of 9 KiB": o.unread(
@@ -187,14 +210,11 @@ BOMBS: Final[Mapping[str, Attack]] = {
     ),
     "quota flood": o.flood,
 }
-OVER_TIME: Final[Mapping[str, Attack]] = {}
-"""Rights that ended: reading after a suspension, a mandate that is over, an old binding after a
-right shrank, a key that was rotated. Each needs commands of its own, and has its place here."""
-
 ATTACKS: Final[Mapping[str, Attack]] = {
     **{a.__name__.replace("_", " "): at_the_broker(a) for a in ATTEMPTS},
     **FORGED,
     **RIGHTS,
+    **GUESSES,
     **BOMBS,
     **OVER_TIME,
 }
@@ -224,7 +244,7 @@ async def arena_of(spine: Spine) -> Arena:
         bank={"account_name": o.CANARY, "iban": "GB82WEST12345698765432"},
         listen=True,
     )
-    by_role = {role: await spine.platform(roles=[role]) for role in o.SELF_ASSERTED}
+    by_role = {role: await spine.platform(roles=[role]) for role in SELF_ASSERTED}
     serial = f"{o.CANARY}-{uuid4().hex}"
     reply = await two.ask(REGISTER, asset(serial, name=f"{o.CANARY} battery"))
     return Arena(spine, one, two, by_role, str(reply.data["id"]), serial)
@@ -256,9 +276,16 @@ async def _held(arena: Arena) -> Any:
     return [await raw("assets", _id=arena.asset_id), await raw("users", _id=arena.two.user)]
 
 
+async def looked(arena: Arena, name: str) -> Row:
+    """What one of those is shown that nobody refuses."""
+    return Row(name, "shown to anybody", await SHOWN[name](arena))
+
+
 def _happened(code: str) -> str:
     if code[:3].isdecimal():
         return "the broker refused it"
+    if code.startswith("connection ended"):
+        return "the broker ended it"
     if "." in code:
         return "kept for an operator" if code == "message.identity" else "rejected"
     return "no effect"
@@ -277,7 +304,9 @@ async def main() -> None:
     async with alone("attacks") as spine, spine.running(**SETTINGS):
         arena = await arena_of(spine)
         rows = [await attempted(arena, name) for name in ATTACKS]
+        shown = [await looked(arena, name) for name in SHOWN]
     print(f"{table(rows)}\n{len(rows)} attacks, every one refused")  # noqa: T201 - what it is for
+    print(f"\nNot refused, and written down in docs/connect.md:\n{table(shown)}")  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -28,12 +28,20 @@ async def declare_queue(channel: AbstractChannel, own: str, other: str) -> None:
     await channel.declare_queue(f"{own}.more", durable=True)
 
 
+async def declare_others_queue(channel: AbstractChannel, own: str, other: str) -> None:
+    await channel.declare_queue(names.events_queue(other), durable=True)
+
+
 async def declare_unnamed_queue(channel: AbstractChannel, own: str, other: str) -> None:
     await channel.declare_queue(exclusive=True)
 
 
 async def declare_exchange(channel: AbstractChannel, own: str, other: str) -> None:
     await channel.declare_exchange(f"{own}.exchange")
+
+
+async def declare_the_commands(channel: AbstractChannel, own: str, other: str) -> None:
+    await channel.declare_exchange(names.COMMANDS, "topic", durable=True)
 
 
 async def delete_own_queue(channel: AbstractChannel, own: str, other: str) -> None:
@@ -227,5 +235,7 @@ ATTEMPTS: Final[Sequence[Attempt]] = (
     publish_to_the_bulk_lane,
     publish_to_the_unrouted,
     publish_a_key_of_250_characters,
+    declare_others_queue,
+    declare_the_commands,
 )
 """Each ends with the broker's ACCESS_REFUSED, and with its channel."""

@@ -1,11 +1,14 @@
 """A register for tests: commands and queries that go wrong on purpose, in the assets' mailbox."""
 
-from typing import Any
+from typing import Any, Final
 
 from contracts.assets import PLATFORMS
 from contracts.messages import Command, Contract, Query
 from handlers.decision import Accepted, Context, Decision, Put, Reads, View
 from handlers.signature import reads
+
+PROVISIONAL: Final = {f"asset.{verb}.v1": True for verb in ("keep", "explode", "ponder")}
+"""Read beside the backbone's own table."""
 
 
 class Kept(Contract):

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.broker.attacks import ATTACKS, SETTINGS, Row, arena_of, attempted, table
+from tests.broker.attacks import ATTACKS, SETTINGS, Row, arena_of, attempted, looked, table
+from tests.broker.guesses import SHOWN
 from tests.broker.offences import Arena
 from tests.spine import Spine
 
@@ -26,6 +27,21 @@ async def arena(spine: Spine) -> AsyncIterator[Arena]:
 @pytest.mark.parametrize("name", ATTACKS)
 async def test_it_is_refused_and_leaks_nothing(arena: Arena, name: str) -> None:
     ROWS.append(await attempted(arena, name))
+
+
+async def test_what_anybody_is_shown_is_no_more_than_the_page_says(arena: Arena) -> None:
+    """The page on connecting says so to everybody; what is shown besides has to be said there."""
+    shown = {row.attack: row.code for row in [await looked(arena, name) for name in SHOWN]}
+    print("", *shown.items(), sep="\n")  # noqa: T201 - for `pytest -s`
+    assert shown == {
+        "passive declaration of another's events": "0 messages, 1 consumers",
+        "passive declaration of a mailbox": "0 messages, 1 consumers",
+        "passive declaration of dead letters": "0 messages, 1 consumers",
+        "passive declaration of nobody's events": "NOT_FOUND",
+        "passive declaration of an exchange": "that it is there",
+        "a user's id as an owner, dry run": "accepted, or asset.owner-unknown",
+        "a user's id as a delegate, dry run": "accepted, or mandate.party-unknown",
+    }
 
 
 async def test_the_victim_has_heard_of_nothing(arena: Arena) -> None:

@@ -37,7 +37,7 @@ async def gathered(spine: Spine, recipient: str) -> int:
     """How many attempts a user was told of, at once and in what is summed up for it."""
     told = await spine.count("events", recipient=recipient, type=ATTEMPTED)
     pots = await spine.raw("pots", recipient=recipient)
-    return told + sum(pot["kinds"].get(ATTEMPTED, 0) for pot in pots)
+    return told + sum(int(pot["kinds"].get(ATTEMPTED, 0)) for pot in pots)
 
 
 @pytest.mark.timeout(180)

@@ -1,8 +1,7 @@
 """Accounts at the broker follow the register: rotated, suspended, reinstated, retired, repaired."""
 
 import json
-import secrets
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 import aio_pika
@@ -10,10 +9,10 @@ import pytest
 from aiormq.exceptions import AMQPError
 from yarl import URL
 
+from tests.broker.logins import accepted, is_let_in, is_shut_out, set_account, url
 from tests.servers import TestServers
 from tests.spine import Platform, Spine, asset, eventually, is_refused
 from topology import names
-from topology.apply import password_hash
 from workers.cli.keyring import AccountKeys
 from workers.cli.place import Place
 from workers.cli.plans import drifts, repaired
@@ -21,35 +20,6 @@ from workers.cli.plans import drifts, repaired
 pytestmark = pytest.mark.connected
 
 REGISTER: Final = "asset.register.v1"
-
-
-async def accepted(party: Platform, kind: str, **data: Any) -> dict[str, Any]:
-    reply = await party.ask(kind, data)
-    assert reply.type == kind.replace(".v1", ".accepted.v1"), reply.envelope
-    return reply.data
-
-
-async def set_account(party: Platform, account: str) -> str:
-    """A new key for an account of the party's; the broker has it when this returns."""
-    key = secrets.token_urlsafe(24)
-    await accepted(party, "account.set.v1", account=account, key_hash=password_hash(key))
-    return key
-
-
-async def is_let_in(spine: Spine, account: str, key: str) -> bool:
-    return not await is_refused(url(spine, account, key))
-
-
-async def is_shut_out(spine: Spine, account: str, key: str) -> bool:
-    """Whether a login is refused, and not cut off while it is under way."""
-    try:
-        return await is_refused(url(spine, account, key))
-    except AMQPError:
-        return False
-
-
-def url(spine: Spine, account: str, key: str) -> str:
-    return spine.addresses.amqp_as(account, key)
 
 
 async def bound(spine: Spine, source: str, target: str) -> list[str]:
@@ -160,10 +130,17 @@ async def test_the_worker_refuses_whoever_the_broker_still_lets_in(working: Spin
     assert await working.count("assets", registrant=party.user) == 0
 
 
-async def test_of_a_retired_user_nothing_is_left_at_the_broker(working: Spine) -> None:
+@pytest.mark.parametrize(
+    ("kind", "more", "status"),
+    [("retire", {}, "retired"), ("reject", {"reason": "identity"}, "rejected")],
+)
+async def test_of_a_user_who_has_left_nothing_is_left_at_the_broker(
+    working: Spine, kind: str, more: dict[str, str], status: str
+) -> None:
     party = await working.platform()
-    data = await accepted(party, "user.retire.v1", id=party.user)
-    assert data["status"] == "retired"
+    by = party if kind == "retire" else await working.operator()
+    data = await accepted(by, f"user.{kind}.v1", id=party.user, **more)
+    assert data["status"] == status
 
     async def is_gone() -> bool:
         ask = working.inspector.call

@@ -22,6 +22,7 @@ from topology import names
 REGISTER_USER: Final = "user.register.v1"
 SETTINGS: Final = {
     "quota_per_minute": 1_000_000,
+    "queries_per_minute": 1_000_000,
     "lease_s": 3,
     "backoff_max_s": 1,
     "database_timeout_s": 3,

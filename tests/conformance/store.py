@@ -225,6 +225,18 @@ class StoreSuite:
             await lane.commit(inserts={"users": [encoded(a)], "assets": [row]})
         assert await self.one(store, a, "users") is None
 
+    async def test_a_row_without_revision_is_replaced_where_it_is_there(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        key, absent = name("key"), name("absent")
+        await lane.commit(inserts={"keys": [codec.encode_row({"_id": key, "wrapped": b"1"})]})
+        ended = codec.encode_row({"_id": key, "destroyed": True})
+        await lane.commit(replaces={"keys": [Replace(key, None, ended)]})
+        assert await self.one(store, key, "keys") == {"_id": key, "destroyed": True}
+        nothing = codec.encode_row({"_id": absent})
+        with pytest.raises(Conflict):
+            await lane.commit(replaces={"keys": [Replace(absent, None, nothing)]})
+
     async def test_a_replacement_keeps_its_id(
         self, store: Store, lane: Lane, name: Callable[[str], str]
     ) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from contracts.requirements import REQUIRED, registration_schema
+from tests.golden import changelog
 from topology.asyncapi import document
 from topology.catalog import build
 from topology.definitions import definitions
@@ -21,6 +23,7 @@ def pages() -> Mapping[str, str]:
     """Path below `expected` -> what the file must hold."""
     entries = build()
     found = {f"schemas/{name}.json": _json(schema) for name, schema in schemas(entries).items()}
+    found |= {f"requirements/{r}.json": _json(registration_schema(r)) for r in REQUIRED}
     accounts = definitions(build_plan(entries), "/", lambda _name: "a salted hash")
     return {
         "topology.md": table(entries),
@@ -31,7 +34,7 @@ def pages() -> Mapping[str, str]:
 
 def papers() -> Mapping[str, str]:
     """Pages of `docs` that are made and not written -> what they must hold."""
-    return {"rights.md": page(build())}
+    return {"rights.md": page(build()), "contracts-changelog.md": changelog.page()}
 
 
 def _json(value: object) -> str:

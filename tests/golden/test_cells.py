@@ -8,9 +8,12 @@ import pytest
 from pydantic import ValidationError
 
 from contracts.assets import UpdateAsset
-from contracts.messages import split_type
+from contracts.messages import check_type
 from contracts.taxonomy import FRONT_DESK
+from contracts.updates import UpdateUser
 from handlers.decision import Document
+from handlers.groups import opened
+from handlers.provisional import PROVISIONAL
 from handlers.rights import GROUPS, RIGHTS, USER_GROUPS
 from handlers.visibility import edge, recorded
 from tests import registers
@@ -18,18 +21,22 @@ from tests.builders import NOW, OWNER, command, issued, user_document
 from tests.decider import ENTRIES, Decider, reply, rules, said
 from tests.golden.cells import (
     AGAIN,
+    AGAIN_USER,
     BATTERY,
     CHANGED,
+    CHANGED_USER,
+    GROUP_COLUMNS,
     GROUP_ROWS,
+    PROVISIONAL_ROWS,
     ROLE_COLUMNS,
     ROLE_ROWS,
-    SAMPLES,
     STORED,
     THIRD,
     group_cells,
     role_cells,
 )
 from tests.golden.coverage import Tables, cells, group_cell, role_cell
+from tests.samples import sample
 from topology.catalog import REGISTER_MODULES, build
 
 VIEWER: Final = issued("USR", 7000)
@@ -42,7 +49,7 @@ ALL_ROLES: Final = ["aggregator", "fsp", "mo", "owner", "so", "verifier"]
 
 def decider(roles: list[str]) -> Decider:
     found = Decider()
-    found.documents["users", VIEWER] = user_document(VIEWER, roles=roles)
+    found.documents["users", VIEWER] = user_document(VIEWER, roles=roles, status="confirmed")
     found.documents["users", THIRD] = user_document(THIRD, roles=ALL_ROLES)
     return found
 
@@ -66,9 +73,7 @@ def said_against(data: Mapping[str, Any]) -> list[tuple[str, str]]:
 )
 def test_role(message_type: str, role: str, mark: str) -> None:
     sender = FRONT_DESK if role == FRONT_DESK else VIEWER
-    register, verb, _ = split_type(message_type)
-    sample = SAMPLES[f"{register}.{verb.removesuffix('.check')}"]
-    _, data, _ = ask(decider([role]), message_type, sample, sender)
+    _, data, _ = ask(decider([role]), message_type, sample(message_type), sender)
     denied = ("sender.role", "type") in said_against(data)
     assert denied is (mark == "-")
     if denied:
@@ -77,15 +82,19 @@ def test_role(message_type: str, role: str, mark: str) -> None:
 
 def user_with(relation: str) -> tuple[Decider, str]:
     """A register with a user to whom the viewer is this and nothing else, and that user."""
-    given = decider(["operator"] if relation == "operator" else ["fsp"])
+    given = decider([relation] if relation in {"operator", "verifier"} else ["fsp"])
     subject = VIEWER if relation == "self" else SUBJECT
-    document = {**user_document(subject, roles=["owner", "fsp"]), **STORED["users"]}
+    # Of an organisation with a profile everybody is something to it.
+    kind = "organisation" if relation in {"verifier", "registered"} else "person"
+    document = {**user_document(subject, roles=["owner", "fsp"], kind=kind), **STORED["users"]}
     if relation == "registrant":
         document["registrant"] = VIEWER
     given.documents["users", subject] = document
     tie(given, subject, THIRD, "delegate")
     if relation == "delegate":
         tie(given, subject, VIEWER, "delegate")
+    if relation == "reader":
+        tie(given, subject, VIEWER, "reader", *USER_GROUPS)
     return given, subject
 
 
@@ -114,8 +123,11 @@ def asset_with(relation: str, group: str) -> tuple[Decider, str]:
     return given, BATTERY
 
 
-def tie(given: Decider, entity: str, party: str, relation: str) -> None:
-    row = recorded(entity, party, [{"as": relation, "from": NOW, "until": None}])
+def tie(given: Decider, entity: str, party: str, relation: str, *groups: str) -> None:
+    """A tie that holds; a reader's names every group, so that only the table is in its way."""
+    one = {"as": relation, "from": NOW, "until": None}
+    ties = [{**one, "group": group, "via": "grant"} for group in groups] or [one]
+    row = recorded(entity, party, ties)
     given.documents["relations", row["_id"]] = row
 
 
@@ -134,9 +146,8 @@ def test_group(collection: str, group: str, relation: str, right: str) -> None:
         return
     given, key = user_with(relation) if collection == "users" else asset_with(relation, group)
     is_shown(given, (collection, key), group, relation, right)
-    if collection == "assets":
-        is_told(given, group, relation, right)
-        is_written(given, group, relation, right)
+    is_told(given, (collection, key), group, relation, right)
+    is_written(given, (collection, key), group, relation, right)
 
 
 def is_shown(given: Decider, key: tuple[str, str], group: str, relation: str, right: str) -> None:
@@ -157,39 +168,83 @@ def is_shown(given: Decider, key: tuple[str, str], group: str, relation: str, ri
         assert data.get(group) == stored[group]
 
 
-def is_told(given: Decider, group: str, relation: str, right: str) -> None:
+CHANGES: Final = {"users": CHANGED_USER, "assets": CHANGED}
+WISHES: Final = {"users": AGAIN_USER, "assets": AGAIN}
+UNTIED: Final = {
+    "users": {"operator", "verifier", "registered", "others"},
+    "assets": {"operator", "delegate", "others"},
+}
+"""Who has no tie to the entity itself, and is told of nothing."""
+
+
+def is_told(given: Decider, key: tuple[str, str], group: str, relation: str, right: str) -> None:
     """An event names the changed group to whom may read it."""
-    if group not in CHANGED:
+    collection, name = key
+    if group not in CHANGES[collection]:
         return
-    update = {"id": BATTERY, group: CHANGED[group]}
-    kind, _, letters = ask(given, "asset.update.v1", update, sender="operator")
-    assert kind == "asset.update.accepted.v1"
+    kind = f"{collection[:-1]}.update"
+    update = {"id": name, group: CHANGES[collection][group]}
+    sender = sender_for(given, key, group)
+    answer, data, letters = ask(given, f"{kind}.v1", update, sender=sender)
+    assert answer == f"{kind}.accepted.v1", data
     told = [said(one)[1]["changed"] for one in letters if one.recipient == VIEWER]
-    if relation in {"operator", "delegate", "others"}:
-        assert told == [], "who has no tie to the asset itself is told of nothing"
+    if relation in UNTIED[collection] or sender == VIEWER:
+        assert told == []
         return
     assert [bool(names) for names in told] == ([True] if can(right, "read") else [])
     assert all(name.partition(".")[0] == group for names in told for name in names)
 
 
-def is_written(given: Decider, group: str, relation: str, right: str) -> None:
+def sender_for(given: Decider, key: tuple[str, str], group: str) -> str:
+    """Who may write the group whatever is being tried: an operator, or the user itself."""
+    if key[0] == "assets" or GROUP_ROWS["users"][group][3] == "w":
+        return "operator"
+    return key[1]
+
+
+def is_written(given: Decider, key: tuple[str, str], group: str, relation: str, right: str) -> None:
     """An update writes the group, or is rejected and says which group it may not write."""
-    if group not in UpdateAsset.model_fields:
+    collection, name = key
+    prefix = collection[:-1]
+    if group not in (UpdateUser if collection == "users" else UpdateAsset).model_fields:
         assert right != "write", "no update can name this group"
         return
-    before = given.documents["assets", BATTERY]
-    wish = AGAIN[group]
-    kind, data, _ = ask(given, "asset.update.v1", {"id": BATTERY, group: wish})
-    after = given.documents["assets", BATTERY]
+    before = given.documents[key]
+    wish = WISHES[collection][group]
+    kind, data, _ = ask(given, f"{prefix}.update.v1", {"id": name, group: wish})
+    after = given.documents[key]
     if right == "write":
-        assert kind == "asset.update.accepted.v1"
-        assert after[group] != before[group]
+        assert kind == f"{prefix}.update.accepted.v1"
+        assert opened(after)[group] != opened(before)[group]
     else:
-        denied = [("asset.not-yours", f"data.{group}")]
+        denied = [(f"{prefix}.not-yours", f"data.{group}")]
         assert said_against(data) == (
-            denied if relation != "others" else [("asset.not-found", "data.id")]
+            denied if relation != "others" else [(NOT_FOUND[collection], "data.id")]
         )
         assert after == before
+
+
+@pytest.mark.parametrize(("message_type", "mark"), PROVISIONAL_ROWS.items())
+def test_provisional(message_type: str, mark: str) -> None:
+    """A provisional user with every role: what it may not send is refused, and its check too."""
+    for kind in (message_type, check_type(message_type)):
+        if kind not in ENTRIES:
+            continue
+        given = decider([role for role in ROLE_COLUMNS if role != FRONT_DESK])
+        given.documents["users", VIEWER] = {
+            **(given.documents["users", VIEWER] or {}),
+            "status": "provisional",
+        }
+        _, data, _ = ask(given, kind, sample(kind))
+        denied = said_against(data) == [("sender.provisional", "source")]
+        assert denied is (mark == "-")
+        assert denied or "sender.provisional" not in dict(said_against(data))
+
+
+def test_every_type_says_whether_a_provisional_user_may_send_it() -> None:
+    types = {entry.contract.message_type for entry in build().values()}
+    assert types == PROVISIONAL_ROWS.keys() == PROVISIONAL.keys(), "write a row into each"
+    assert {t: "+" if may else "-" for t, may in PROVISIONAL.items()} == PROVISIONAL_ROWS
 
 
 def parties(relation: str, right: str) -> None:
@@ -243,12 +298,12 @@ def test_a_command_without_a_row_is_found_by_its_name() -> None:
 
 
 def test_a_group_and_a_relation_without_a_row_are_found_by_their_names() -> None:
-    tables: Tables = {"users": {**USER_GROUPS, "hobbies": {"self": "read", "verifier": "read"}}}
+    tables: Tables = {"users": {**USER_GROUPS, "hobbies": {"self": "read", "mo": "read"}}}
     missing = set(cells({}, tables)) - covered()
-    relations = ("self", "registrant", "delegate", "operator", "verifier", "others")
+    relations = (*GROUP_COLUMNS["users"][:-1], "mo", "others")
     assert missing == {
         *(group_cell("users", "hobbies", relation) for relation in relations),
-        *(group_cell("users", group, "verifier") for group in USER_GROUPS),
+        *(group_cell("users", group, "mo") for group in USER_GROUPS),
     }
 
 
@@ -287,13 +342,14 @@ def fails(*cell: str) -> bool:
 
 
 def behaviour(collection: str, group: str, relation: str, right: str) -> object:
-    """What can be seen of a right from outside: no command writes a user's groups yet."""
+    """What can be seen of a right from outside."""
     if group == "relations":
         has_ties = relation not in {"operator", "delegate"} or collection == "users"
-        is_told = has_ties and relation != "operator" and can(right, "read")
+        is_told = has_ties and relation not in {"operator", "registered"} and can(right, "read")
+        if collection == "users" and relation == "verifier":
+            is_told = False
         return is_told, collection == "assets" and right == "write"
-    is_updated = collection == "assets" and group in CHANGED
-    return "read" if right == "write" and not is_updated else right
+    return "read" if right == "write" and group not in CHANGES[collection] else right
 
 
 def test_all_rows_are_as_wide_as_their_heads() -> None:

@@ -8,21 +8,23 @@ from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # h
 from pydantic import TypeAdapter
 
 from contracts.messages import split_type
+from contracts.requirements import DIALECT
 from tests.builders import asset, user
 from tests.golden.pages import DOCS, kept, pages, papers
 from topology.catalog import build
-from topology.render import DIALECT, ENVELOPE, schemas
+from topology.render import ENVELOPE, schemas
 
 SCHEMAS = schemas(build())
+PAGES = pages()
 
 
 def test_there_are_no_other_pages_than_those_that_are_published() -> None:
-    assert sorted(kept()) == sorted(pages())
+    assert sorted(kept()) == sorted(PAGES)
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
+@pytest.mark.parametrize("name", sorted(PAGES))
 def test_page_is_as_it_was_reviewed(name: str) -> None:
-    assert kept().get(name) == pages()[name], "run `make golden` and look at the difference"
+    assert kept().get(name) == PAGES[name], "run `make golden` and look at the difference"
 
 
 @pytest.mark.parametrize("name", sorted(papers()))

@@ -16,6 +16,9 @@ NAMES_ITS_READER: Final = {
     "asset.unrelated.v1": "party",
     "mandate.given.v1": "delegate",
     "mandate.ended.v1": "delegate",
+    "sharing.granted.v1": "party",
+    "sharing.revoked.v1": "party",
+    "sharing.expired.v1": "party",
 }
 
 
@@ -33,6 +36,8 @@ class Tie:
     begin: datetime
     end: datetime | None
     service: str | None = None
+    group: str | None = None
+    """Which one a reader may read."""
 
     def holds(self, at: datetime) -> bool:
         return self.begin <= at and (self.end is None or at < self.end)
@@ -43,6 +48,7 @@ class Oracle:
     """What there is, and who is what to it."""
 
     operators: set[str] = field(default_factory=set)
+    confirmed: set[str] = field(default_factory=set)
     registrants: dict[str, str] = field(default_factory=dict)
     owners: dict[str, str] = field(default_factory=dict)
     persons: set[str] = field(default_factory=set)
@@ -54,7 +60,7 @@ class Oracle:
     def relations(self, viewer: str, entity: str, at: datetime) -> set[str]:
         """All that a viewer is to a user or an asset at a moment."""
         held = {t.relation for t in self.ties if (t.entity, t.party) == (entity, viewer)
-                and t.holds(at)}  # fmt: skip
+                and t.holds(at) and (t.group is None or viewer in self.confirmed)}  # fmt: skip
         held |= {"self"} if viewer == entity else set()
         held |= {"registrant"} if self.registrants.get(entity) == viewer else set()
         held |= {"operator"} if viewer in self.operators else set()
@@ -67,6 +73,9 @@ class Oracle:
         collection = "users" if entity.startswith("USR") else "assets"
         row, columns = GROUP_ROWS[collection].get(group, ""), GROUP_COLUMNS[collection]
         held = self.relations(viewer, entity, at)
+        granted = (t for t in self.ties if (t.entity, t.party, t.group) == (entity, viewer, group))
+        if not any(t.holds(at) for t in granted):
+            held -= {"reader"}
         return any(right in "rw" for right, one in zip(row, columns, strict=False) if one in held)
 
     def look(self, letter: Letter, at: datetime, sent: str = "", about: str = "") -> None:

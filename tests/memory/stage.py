@@ -16,6 +16,7 @@ RELATIONS: Final = ("aggregator", "fsp", "so", "mo", "verifier")
 GROUPS: Final = (
     "name", "identity", "connection", "location", "capability", "technologies", "day", "area",
 )  # fmt: skip
+SHARED: Final = ("name", "address", "bank", "contacts", "claims")
 AREAS: Final = "ABCDEFGHJKLMNP"
 Step = tuple[str, int, int, int, int]
 """What is sent, by which user, about which thing, with which detail, after how many minutes."""
@@ -163,10 +164,37 @@ class Stage:
         if "findings" not in self.send(sender, "mandate.end.v1", {"delegate": delegate}):
             self._end(sender, delegate, "delegate")
 
-    def _end(self, entity: str, party: str, relation: str) -> None:
+    def share(self, sender: str, thing: int, detail: int) -> None:
+        """Let another read a group, for a while or without end."""
+        party, group = self._user(thing), SHARED[detail % len(SHARED)]
+        until = self.decider.now + timedelta(minutes=5 + detail) if detail % 2 else None
+        end = {"until": until.isoformat()} if until is not None else {}
+        wish = {"party": party, "groups": [group], **end}
+        if "findings" not in self.send(sender, "sharing.grant.v1", wish):
+            tie = Tie(sender, party, "reader", self.decider.now, until, group=group)
+            self.oracle.ties.append(tie)
+
+    def unshare(self, sender: str, thing: int, detail: int) -> None:
+        party, group = self._user(thing), SHARED[detail % len(SHARED)]
+        wish = {"party": party, "groups": [group]}
+        if "findings" not in self.send(sender, "sharing.revoke.v1", wish):
+            self._end(sender, party, "reader", group)
+
+    def update_user(self, sender: str, thing: int, detail: int) -> None:
+        """A group of a user's own record with new values."""
+        self.count += 1
+        word = f"newword{self.count:04d}x"
+        given: dict[str, Any] = {"name": word} if detail % 2 else {"address": {"town": word}}
+        group = next(iter(given))
+        answer = self.send(sender, "user.update.v1", {"id": self._user(thing), **given})
+        if "findings" not in answer:
+            self._know(self._user(thing), {word: group})
+
+    def _end(self, entity: str, party: str, relation: str, group: str | None = None) -> None:
         now = self.decider.now
         for tie in self.oracle.ties:
-            if (tie.entity, tie.party, tie.relation) == (entity, party, relation):
+            found = (tie.entity, tie.party, tie.relation, tie.group)
+            if found == (entity, party, relation, group):
                 end = max(now, tie.begin)
                 tie.end = end if tie.end is None else min(tie.end, end)
 
@@ -199,10 +227,13 @@ class Stage:
         document = self.decider.documents["users", user]
         assert document is not None
         if not is_operator:
-            # Every other one is confirmed, so that it may be shown persons.
-            roles = {"roles": [*RELATIONS, "owner"]}
-            status = {"status": "confirmed"} if number % 4 < 2 else {}
-            self.decider.documents["users", user] = {**document, **roles, **status}
+            # Whoever is confirmed as a verifier sees every organisation.
+            is_confirmed = number % 3 != 1
+            roles = [one for one in RELATIONS if one != "verifier" or not is_confirmed]
+            changes = {"roles": [*roles, "owner"]}
+            changes |= {"status": "confirmed"} if is_confirmed else {}  # type: ignore[dict-item]
+            self.decider.documents["users", user] = {**document, **changes}
+            self.oracle.confirmed |= {user} if is_confirmed else set()
         self.users.append(user)
         self.oracle.registrants[user] = sender
         self.oracle.persons |= {user} if number % 2 else set()

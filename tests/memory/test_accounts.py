@@ -1,12 +1,14 @@
 """The account reconciler's failures: an outage is a pause, anything else a dead letter."""
 
 import json
+from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.users import UserRegistered
+from handlers.decision import Secret
 from handlers.spans import Span
 from tests.builders import NOW, PLATFORM
 from tests.memory.broker import FakeChannel
@@ -74,3 +76,65 @@ async def test_outage_is_a_pause_and_anything_else_a_dead_letter(
     message = Message()
     await AccountWorker(loader, management, 0.001).take(cast("AbstractIncomingMessage", message))
     assert message.settled == settled
+
+
+class Broker:
+    """What there is at the broker; making an account may be overtaken by something else."""
+
+    def __init__(self, overtaken: Callable[[], None]) -> None:
+        """`overtaken` happens once, while the first account is being made."""
+        self.users: set[str] = set()
+        self.overtaken: Callable[[], None] | None = overtaken
+
+    async def user_exists(self, name: str) -> bool:
+        if (overtaken := self.overtaken) is not None:
+            self.overtaken = None
+            overtaken()
+        return name in self.users
+
+    async def put_user(self, name: str, *_: Any) -> None:
+        self.users.add(name)
+
+    async def drop_user(self, name: str) -> None:
+        self.users.discard(name)
+
+    async def disconnect(self, *_: Any) -> int:
+        return 0
+
+    async def bindings_of(self, *_: Any) -> list[Any]:
+        return []
+
+    bindings_between = bindings_of
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is done and leaves nothing."""
+        return self.disconnect
+
+
+async def test_an_account_that_is_ended_meanwhile_does_not_come_back() -> None:
+    """Of two reconciles the older makes the account again after the newer one has taken it."""
+    extra = f"{PLATFORM}/night"
+    rows = [
+        {"_id": name, "user": PLATFORM, "state": "active", "key_hash": Secret("hash")}
+        for name in (PLATFORM, extra)
+    ]
+
+    class Register:
+        async def read(self, missing: Any, loaded: Any) -> None:
+            for collection, key in missing:
+                by_id = loaded.documents.setdefault(collection, {})
+                if isinstance(key, Span):
+                    by_id |= {row["_id"]: row for row in rows}
+                    by_id[key] = [row["_id"] for row in rows]
+                else:
+                    by_id[key] = {"_id": PLATFORM, "status": "confirmed"}
+
+    def ended() -> None:
+        """Another process decided it, and its reconcile was done at once: the row is gone."""
+        del rows[1]
+        broker.users.discard(extra)
+
+    broker = Broker(ended)
+    loader, management = cast("Loader", Register()), cast("Management", broker)
+    await AccountWorker(loader, management, 0.001, closing_s=0).reconcile(PLATFORM)
+    assert broker.users == {PLATFORM}

@@ -19,6 +19,8 @@ from tests.memory.stage import RELATIONS, Plan, Stage
 
 STEPS: Final = (
     "get_asset", "get_asset", "get_user", "update", "update", "check", "claim", "claim_user",
+    "replay", "relate", "unrelate", "give", "end", "tell",
+    "share", "share", "unshare", "update_user",
     "replay", "relate", "unrelate", "give", "end", "tell", "search",
 )  # fmt: skip
 small = st.integers(0, 9)
@@ -136,7 +138,19 @@ def told_as_of_now(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(telling, "_audience", late)
 
 
+def every_group_for_readers(patch: pytest.MonkeyPatch) -> None:
+    """A reader of one group reads them all."""
+    patch.setattr(visibility.Standing, "right", lambda standing, group: rights.strongest(
+        rights.GROUPS[standing.collection].get(group, {}), standing.held))  # fmt: skip
+
+
+def readers_unconfirmed(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(visibility, "COUNTED", frozenset({"confirmed", "provisional"}))
+
+
 MUTATIONS: Final = {
+    "a reader of one group reads them all": every_group_for_readers,
+    "a provisional user reads what is shared": readers_unconfirmed,
     "a cell more: an asset's connection for the MO": opened("assets", "connection", "mo"),
     "a cell more: an asset's owner for the SO": opened("assets", "owner", "so"),
     "a cell more: a user's claims for the registrant": opened("users", "claims", "registrant"),

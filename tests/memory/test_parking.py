@@ -8,9 +8,21 @@ from typing import Any
 
 import pytest
 
+from contracts.taxonomy import BACKBONE
 from handlers.admission import Arrival, Delivery, Limits, Ticket, admit
 from handlers.case import Outcome
-from handlers.parking import LADDER, Contended, Parked, Waiting, touched
+from handlers.decision import View
+from handlers.fold import fold
+from handlers.parking import (
+    LADDER,
+    WAITING_MAX,
+    Contended,
+    Full,
+    Parked,
+    Parking,
+    Waiting,
+    touched,
+)
 from tests.builders import NOW, OWNER, PLATFORM, command
 from tests.decider import RULEBOOK, VAULT, reply
 from tests.memory.test_engine import Contrary
@@ -341,3 +353,43 @@ async def test_the_archive_says_nothing_of_places(place: Place) -> None:
     aad = f"commands/{batch['_id']}/{entry['index']}/writes".encode()
     written = decode(loaded.keyring.open(entry["writes"], aad))["writes"]
     assert [write["collection"] for write in written] == ["trials"]
+
+
+async def test_a_fact_is_not_lost_when_the_parking_is_full(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lane stands still, while those who wait go on and make the room."""
+    await place.run(keep("a", 1))
+    monkeypatch.setattr("handlers.parking.WAITING_MAX", 1)
+    place.now = place.workshop.engine.clock() + LADDER[0]
+    place.workshop.engine.clock = lambda: place.now
+    admitted = place.workshop.engine.admit
+    fact = command("asset.updated.v1", id="fact")
+
+    def attended(delivery: Delivery, *given: Any) -> Any:
+        if delivery is not fact:
+            return admitted(delivery, *given)
+        raise Full("no place")
+
+    place.workshop.engine.admit = attended
+    place.rival.contested = None
+    with pytest.raises(Full):
+        await place.run(fact)
+    assert place.workshop.rows("parked") == []
+    assert [row["_id"] for row in place.workshop.rows("trials")] == ["a"]
+
+
+def test_where_there_is_no_place_only_a_command_is_a_dead_letter() -> None:
+    one = admit(keep("b"), CONTRACTS, Limits())
+    assert isinstance(one, Arrival)
+    full = Parking("lane/1", Waiting())
+    full._count = WAITING_MAX
+    fact = replace(one, user=BACKBONE)
+    lost = {0: Contended("lost")}
+
+    def folded(arrival: Arrival) -> Any:
+        return fold([(0, arrival)], View({}), RULEBOOK, NOW, repr, parking=full, faults=lost)
+
+    assert {collection for collection, _ in folded(one).missing} == {"dead_letters"}
+    with pytest.raises(Full):
+        folded(fact)

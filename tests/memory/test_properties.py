@@ -172,6 +172,8 @@ def archived(workshop: Workshop) -> list[Any]:
     keyring = workshop.engine.vault.keyring(workshop.rows("keys"))
 
     def writes(place: str, entry: Mapping[str, Any]) -> list[Any]:
+        if entry["kind"] == "rejected":
+            return [entry["digest"]]
         aad = f"commands/{place}/{entry['index']}/writes".encode()
         found = decode(keyring.open(entry["writes"], aad))["writes"]
         return [(write["collection"], write["key"], write["expected"]) for write in found]

@@ -9,12 +9,14 @@ import pytest
 from contracts.taxonomy import FRONT_DESK
 from handlers.admission import Arrival, Delivery, Limits, Refusal, Ticket
 from tests.builders import NOW, PLATFORM, STRANGER, asset, command
-from tests.decider import RULEBOOK, rules
+from tests.decider import RULEBOOK, VAULT, rules
 from tests.memory.test_engine import Contrary
 from tests.memory.test_mailbox import made
 from tests.memory.workshop import open_workshop
 from topology.catalog import contracts_of
+from workers.queries import Desk
 from workers.quota import ACCOUNTS_MAX, Quota
+from workers.store.memory import MemoryStore
 from workers.store.protocol import Unavailable
 
 CONTRACTS = contracts_of(RULEBOOK.handlers)
@@ -155,3 +157,19 @@ async def test_a_batch_that_is_run_again_after_an_outage_is_counted_once(clock: 
     ]
     await mailbox._decide(workshop.engine, batch)
     assert {row["type"] for row in workshop.rows("inbox")} == {"trial.keep.accepted.v1"}
+
+
+async def test_queries_and_checks_are_counted_too(clock: Clock) -> None:
+    """Of all accounts of the user, that for bulk loads too; who is over is told so."""
+    store = MemoryStore()
+    await store.install()
+    quota = Quota(2, clock, is_bulk_free=False)
+    desk = Desk(store, VAULT, RULEBOOK, Limits(), clock, quota.admit)
+    told = []
+    for number, account in enumerate([PLATFORM, f"{PLATFORM}/bulk", PLATFORM, f"{PLATFORM}/bulk"]):
+        given = command("asset.register.check.v1", id=f"check-{number}")
+        letter = await desk.answer(Delivery(given.body, given.type, account))
+        assert letter is not None
+        told.append(rules(json.loads(letter.body)["data"])[0][0])
+    assert told == [told[0], told[0], "message.quota", "message.quota"]
+    assert told[0] != "message.quota"

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from contracts.taxonomy import RESERVED_USERS
 from handlers.post import event_row
 from tests.builders import NOW, OWNER, PLATFORM
 from workers.retention import LANE, PAGE, Retention
@@ -65,6 +66,15 @@ async def test_what_is_old_goes_and_what_is_young_stays(store: MemoryStore) -> N
         ]
     )
     assert await retention(store).sweep() == 0
+
+
+@pytest.mark.parametrize("recipient", sorted(RESERVED_USERS))
+async def test_what_users_without_a_document_were_told_goes_too(
+    store: MemoryStore, recipient: str
+) -> None:
+    await fill(store, [told(recipient, 1, DAYS + 1.0), told(recipient, 2, DAYS - 1.0)])
+    assert await retention(store).sweep() == 1
+    assert await kept(store) == [event_row(recipient, 2)]
 
 
 async def test_two_processes_do_not_sweep_at_once(store: MemoryStore) -> None:

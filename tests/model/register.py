@@ -7,6 +7,7 @@ from handlers.rules import reject
 from handlers.signature import reads
 
 SENDERS = {"fsp", "operator"}
+PROVISIONAL = dict.fromkeys(("mark.add.v1", "mark.join.v1", "mark.crash.v1"), True)
 
 
 class Marked(Contract):

@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import pytest
 
+from contracts.notices import AccessNoted
 from contracts.taxonomy import BACKBONE, OPERATOR
 from handlers.admission import Delivery
 from handlers.letters import Letter
+from handlers.post import SUBJECTS_MAX
 from handlers.visibility import recorded
 from handlers.watching import WATCHERS_MAX
-from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, reply, rules
 
 NOTED: Final = "access.noted.v1"
@@ -46,6 +48,20 @@ def follow(decider: Decider, letter: Letter) -> list[Letter]:
     return [one for outcome in decider.decide(*facts) for one in outcome.letters]
 
 
+def tie(decider: Decider, entity: str, party: str, relation: str, until: Any = None) -> None:
+    row = recorded(entity, party, [{"as": relation, "from": NOW, "until": until}])
+    decider.documents["relations", row["_id"]] = row
+
+
+def crowded(decider: Decider, asset_id: str) -> list[str]:
+    crowd = [issued("USR", 10_000 + 50 * n) for n in range(WATCHERS_MAX)]
+    for one in crowd:
+        tie(decider, asset_id, one, "fsp")
+    row = {"_id": asset_id, "revision": 1, "watchers": sorted(crowd)}
+    decider.documents["watches", asset_id] = row
+    return crowd
+
+
 def watchers(decider: Decider) -> dict[str, list[str]]:
     return {row["_id"]: row["watchers"] for row in decider.of("watches")}
 
@@ -62,7 +78,8 @@ def test_who_watches_is_told_in_sum_who_read(decider: Decider, battery: str) -> 
 
     assert (digest.recipient, digest.type) == (OWNER, "notice.digest.v1")
     assert data["kinds"] == {NOTED: 30}
-    assert data["subjects"] == [battery, PLATFORM]
+    assert data["subjects"] == [battery]
+    assert data["readers"] == {battery: [PLATFORM]}
     assert len(decider.of("pots")) == len(decider.of("timers")) == 0
 
 
@@ -136,9 +153,90 @@ def test_a_relation_that_ended_ends_the_watching(decider: Decider, battery: str)
 
 
 def test_a_crowd_may_not_watch_one_asset(decider: Decider, battery: str) -> None:
-    crowd = [issued("USR", 10_000 + 50 * n) for n in range(WATCHERS_MAX)]
-    row = {"_id": battery, "revision": 1, "watchers": sorted(crowd)}
-    decider.documents["watches", battery] = row
+    crowd = crowded(decider, battery)
     assert rules(watch(decider, OWNER, battery)[1]) == [
         ("subscription.access-crowded", "data.access.0")
     ]
+    assert watchers(decider) == {battery: sorted(crowd)}
+
+
+def test_whose_tie_is_over_keeps_no_place_in_a_crowd(decider: Decider, battery: str) -> None:
+    crowd = crowded(decider, battery)
+    tie(decider, battery, crowd[7], "fsp", until=NOW)
+    assert watch(decider, OWNER, battery)[0] == "subscription.set.accepted.v1"
+    assert watchers(decider) == {battery: sorted({*crowd, OWNER} - {crowd[7]})}
+
+
+def test_a_place_that_was_lost_is_had_again_by_choosing_again(
+    decider: Decider, battery: str
+) -> None:
+    tie(decider, battery, STRANGER, "fsp")
+    first = watch(decider, STRANGER, battery)
+    crowded(decider, battery)
+    refused = watch(decider, STRANGER, battery, known="refused")
+    decider.documents["watches", battery] = {"_id": battery, "revision": 9, "watchers": [OWNER]}
+    again = watch(decider, STRANGER, battery, known="again")
+    assert rules(refused[1]) == [("subscription.access-crowded", "data.access.0")]
+    assert again[1] == first[1]
+    assert watchers(decider) == {battery: sorted([OWNER, STRANGER])}
+
+
+@pytest.mark.parametrize("relation", ["mo", "so", "installer", "reader"])
+def test_who_may_but_see_an_asset_is_not_told_who_else_does(
+    decider: Decider, battery: str, relation: str
+) -> None:
+    tie(decider, battery, STRANGER, relation)
+    refused = watch(decider, STRANGER, battery)
+    assert rules(refused[1]) == [("subscription.access-unknown", "data.access.0")]
+    row = {"_id": battery, "revision": 1, "watchers": [STRANGER]}
+    decider.documents["watches", battery] = row
+    follow(decider, read(decider, battery, PLATFORM))
+    assert decider.of("pots") == []
+
+
+@pytest.mark.parametrize("relation", ["fsp", "aggregator"])
+def test_who_operates_it_is_told(decider: Decider, battery: str, relation: str) -> None:
+    tie(decider, battery, STRANGER, relation)
+    watch(decider, STRANGER, battery)
+    follow(decider, read(decider, battery, PLATFORM))
+    assert [row["recipient"] for row in decider.of("pots")] == [STRANGER]
+
+
+def test_an_operator_is_refused_what_it_would_not_be_told(decider: Decider, battery: str) -> None:
+    assert rules(watch(decider, OPERATOR, battery)[1]) == [
+        ("subscription.access-unknown", "data.access.0")
+    ]
+
+
+@pytest.mark.parametrize("is_over", [False, True])
+def test_a_digest_that_comes_again_names_the_readers_while_one_may_watch(
+    decider: Decider, battery: str, *, is_over: bool
+) -> None:
+    tie(decider, battery, STRANGER, "fsp")
+    decider.documents["users", STRANGER] = user_document(STRANGER)
+    watch(decider, STRANGER, battery)
+    follow(decider, read(decider, battery, PLATFORM))
+    decider.now = NOW + timedelta(hours=1)
+    decider.due()
+    if is_over:
+        tie(decider, battery, STRANGER, "fsp", until=NOW)
+        tie(decider, battery, STRANGER, "mo")
+    ask = command(
+        "event.replay.v1", {"from_sequence": 1}, sender=STRANGER, id="again",
+        time=decider.now.isoformat(),
+    )  # fmt: skip
+    told, _end = decider.consequences(decider.decide(ask))
+    data = json.loads(told.body)["data"]
+    assert data["subjects"] == [battery]
+    assert data["readers"] == ({} if is_over else {battery: [PLATFORM]})
+
+
+def test_a_digest_names_no_more_than_some_readers(decider: Decider, battery: str) -> None:
+    watch(decider, OWNER, battery)
+    readers = [issued("USR", 20_000 + 50 * n) for n in range(SUBJECTS_MAX + 1)]
+    for reader in readers:
+        fact = Letter.fact(AccessNoted(id=battery, by=reader), id=reader, time=NOW)
+        decider.decide(Delivery(fact.body, fact.type, BACKBONE))
+    (pot,) = decider.of("pots")
+    assert pot["readers"] == {battery: readers[:SUBJECTS_MAX]}
+    assert pot["kinds"] == {NOTED: SUBJECTS_MAX + 1}

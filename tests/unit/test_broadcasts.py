@@ -10,6 +10,7 @@ from pyproj import Transformer
 
 from handlers.letters import Letter
 from handlers.polygons import Corners
+from handlers.reaching import counted
 from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, reply, rules, said
@@ -27,7 +28,7 @@ TRANSFORMER: Final = Transformer.from_crs("EPSG:27700", "EPSG:4326", always_xy=T
 @pytest.fixture
 def decider() -> Decider:
     made = Decider()
-    made.documents["users", SO] = user_document(SO, roles=["so"])
+    made.documents["users", SO] = user_document(SO, roles=["so"], status="confirmed")
     return made
 
 
@@ -149,8 +150,20 @@ def test_a_preview_counts_and_names_nobody(decider: Decider) -> None:
     many = previewed(decider)
 
     assert few == {"verdict": "acceptable", "audience": 0, "audience_is_whole": True}
-    assert many == {"verdict": "acceptable", "audience": 6, "audience_is_whole": True}
+    assert many == {"verdict": "acceptable", "audience": 5, "audience_is_whole": True}
     assert decider.of("broadcasts") == decider.of("broadcasters") == []
+
+
+@pytest.mark.parametrize(
+    ("count", "told"),
+    [
+        *[(0, 0), (4, 0), (5, 5), (9, 5), (10, 10), (19, 10), (20, 20), (49, 20), (50, 50)],
+        *[(99, 50), (100, 100), (199, 100), (651, 500), (999, 500), (1000, 1000), (4999, 2000)],
+    ],
+)
+def test_a_count_is_rounded_down_to_a_coarse_step(count: int, told: int) -> None:
+    """One asset more or less in the area is not seen in the number."""
+    assert counted(count) == told
 
 
 def test_ten_a_day(decider: Decider) -> None:
@@ -205,5 +218,5 @@ def test_many_assets_with_many_parties_are_worked_page_by_page(decider: Decider)
     assert reached(letters) == sorted([*crowd, PLATFORM])
     assert {json.loads(one.body)["sequence"] for one in letters if one.type == RECEIVED} == {"1"}
     (done,) = [one for one in letters if one.type == DONE]
-    assert json.loads(done.body)["data"]["audience"] == 651
+    assert json.loads(done.body)["data"]["audience"] == 500
     assert decider.documents["broadcasts", decider.of("broadcasts")[0]["_id"]]["state"] == "done"

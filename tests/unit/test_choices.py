@@ -11,6 +11,7 @@ from handlers.kinds import KINDS, Kind
 from handlers.letters import Letter
 from handlers.spans import PAGE
 from handlers.telling import choice
+from handlers.visibility import Standing, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued
 from tests.decider import Decider, reply, rules, said
 
@@ -98,8 +99,36 @@ def test_an_asset_goes_before_its_area_and_that_before_the_kind(
         "areas": {AREA: by_area} if by_area else {},
         "kinds": {UPDATED: by_kind} if by_kind else {},
     }
-    assert choice(Kind(), fact, chosen) == expected
-    assert choice(Kind(mandatory=True), fact, chosen) == "now"
+    owner = Standing("assets", frozenset({"owner"}))
+    assert choice(Kind(), fact, chosen, owner) == expected
+    assert choice(Kind(mandatory=True), fact, chosen, owner) == "now"
+
+
+def test_a_choice_by_area_tells_nobody_where_an_asset_is(decider: Decider, battery: str) -> None:
+    row = recorded(battery, STRANGER, [{"as": "mo", "from": NOW, "until": None}])
+    decider.documents["relations", row["_id"]] = row
+    chosen = {"areas": {AREA: "off"}, "kinds": {UPDATED: "now"}}
+    decider.decide(
+        *(command(SET, chosen, sender=one, id=f"area-{one}") for one in (OWNER, STRANGER))
+    )
+    assert [one.recipient for one in updated(decider, battery, 1)] == [STRANGER]
+
+
+@pytest.mark.parametrize(
+    ("name", "key"), [("kinds", UPDATED), ("assets", BATTERY), ("areas", AREA)]
+)
+def test_null_withdraws_a_choice(decider: Decider, name: str, key: str) -> None:
+    choose(decider, "off", kinds={UPDATED: "off"}, assets={BATTERY: "off"}, areas={AREA: "off"})
+    _, state = choose(decider, "null", **{name: {key: None}})
+    _, again = choose(decider, "again", **{name: {key: None}})
+    left = {field: list(state[field]) for field in ("kinds", "assets", "areas")}
+    assert left == {"kinds": [UPDATED], "assets": [BATTERY], "areas": [AREA]} | {name: []}
+    assert (state["revision"], again["revision"]) == (2, 2)
+
+
+def test_a_choice_for_what_is_mandatory_may_be_withdrawn(decider: Decider) -> None:
+    choose(decider, "now", kinds={MANDATORY[0]: "now"})
+    assert choose(decider, "null", kinds={MANDATORY[0]: None})[1]["kinds"] == {}
 
 
 def test_the_choices_hold_on_the_way_of_an_event(decider: Decider, battery: str) -> None:
@@ -167,7 +196,7 @@ def notices(decider: Decider, count: int, recipient: str = OWNER) -> None:
         decider.documents["notices", key] = {
             "_id": key, "revision": 1, "recipient": recipient, "sequence": number,
             "type": "asset.duplicate-attempted.v1", "subject": BATTERY, "state": "open",
-            "opened_at": NOW,
+            "opened_at": NOW, "shelf": f"{recipient}/open",
         }  # fmt: skip
 
 
@@ -225,3 +254,35 @@ def test_a_notice_is_closed_by_its_recipient_alone(decider: Decider) -> None:
     assert [one["sequence"] for one in listed(decider)[1]["notices"]] == [2]
     assert [one["sequence"] for one in listed(decider, state="closed")[1]["notices"]] == [1]
     assert [one["sequence"] for one in listed(decider, state="all")[1]["notices"]] == [1, 2]
+
+
+def test_many_closed_notices_leave_no_page_of_open_ones_empty(decider: Decider) -> None:
+    notices(decider, 2 * PAGE + 2)
+    rows = [row["_id"] for row in decider.of("notices")]
+    for number in range(0, 2 * PAGE, 100):
+        ids = rows[number : number + 100]
+        decider.decide(command("notice.close.v2", {"ids": ids}, sender=OWNER, id=f"close-{number}"))
+    (_, still), (_, closed) = listed(decider), listed(decider, state="closed")
+    (_, rest) = listed(decider, state="closed", cursor=closed["cursor"])
+    (_, whole) = listed(decider, state="all")
+    assert [one["id"] for one in still["notices"]] == rows[-2:]
+    assert "cursor" not in still
+    assert [one["id"] for one in (*closed["notices"], *rest["notices"])] == rows[:-2]
+    assert [one["id"] for one in whole["notices"]] == rows[:PAGE]
+
+
+def test_a_notice_stands_where_its_state_says(decider: Decider, battery: str) -> None:
+    kind = "asset.duplicate-attempted.v1"
+    attempts = [command(sender=STRANGER, id=f"attempt-{n}") for n in range(2)]
+    decider.consequences(decider.decide(attempts[0]))
+    opened = [one["type"] for one in listed(decider)[1]["notices"]]
+    key = f"{OWNER}/{kind}/{battery}"
+    decider.decide(command("notice.close.v1", {"id": key}, sender=OWNER, id="close"))
+    closed = [one["type"] for one in listed(decider, state="closed")[1]["notices"]]
+    left = listed(decider)[1]["notices"]
+    assert (opened, closed, left) == ([kind], [kind], [])
+    decider.now = NOW + timedelta(hours=2)
+    decider.due()
+    decider.consequences(decider.decide(attempts[1]))
+    assert [one["id"] for one in listed(decider)[1]["notices"]] == [key]
+    assert listed(decider, state="closed")[1]["notices"] == []

@@ -399,3 +399,10 @@ def test_answers_are_secret_in_the_inbox(decider: Decider) -> None:
     (outcome,) = decider.decide(keep("a", id="one"))
     (remembered,) = decider.of("inbox")
     assert remembered["reply"] == Secret(outcome.letters[-1].body)
+
+
+def test_a_dead_fact_is_kept_with_its_place(decider: Decider) -> None:
+    """It failed on a page: whoever was told by the pages before is not to be told again."""
+    decider.decide(delivery(b"no JSON", cursor="asset|page"))
+    (dead,) = decider.of("dead_letters")
+    assert dead["properties"].value["cursor"] == "asset|page"

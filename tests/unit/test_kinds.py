@@ -3,11 +3,46 @@
 import re
 from typing import Final
 
-from handlers.kinds import KINDS
+from handlers.kinds import KINDS, RESOLVES, Kind
 from tests.given import ROOT
 
 PAGE: Final = ROOT / "docs" / "registers" / "notices.md"
 ROW: Final = re.compile(r"^\| (`[a-z.-]+\.v\d+`) \| (yes|no) \|.*$", re.MULTILINE)
+
+
+RESOLUTION: Final = re.compile(
+    r"^\| (`[a-z.-]+\.v\d+`) \| (`[a-z.-]+\.v\d+`) \| (`[a-z]+`) \| (`[a-z]+`) "
+    r"\|(?: (`[a-z]+`))? \|$",
+    re.MULTILINE,
+)
+
+
+def asks(kind: Kind) -> str:
+    if kind.asks_of is not None:
+        return f"of a `{kind.asks_of}`"
+    if kind.asks_when is not None:
+        return f"where `{kind.asks_when[0]}` is `{kind.asks_when[1]}`"
+    return "yes" if kind.asks else "no"
+
+
+def test_the_page_lists_everything_that_resolves_a_notice() -> None:
+    wanted = [
+        tuple(f"`{cell}`" if cell else "" for cell in cells)
+        for event, resolutions in RESOLVES.items()
+        for one in resolutions
+        for cells in [
+            (event.message_type, one.of.message_type, one.about, one.recipient, one.unless)
+        ]
+    ]
+    assert RESOLUTION.findall(PAGE.read_text(encoding="utf-8")) == sorted(wanted)
+
+
+def test_what_a_resolution_names_is_there() -> None:
+    for event, resolutions in RESOLVES.items():
+        for one in resolutions:
+            names = {one.recipient, one.about} | ({one.unless} if one.unless else set())
+            assert names <= event.model_fields.keys()
+            assert KINDS[one.of].asks
 
 
 def test_the_page_lists_every_kind_as_it_is() -> None:
@@ -19,7 +54,7 @@ def test_the_page_lists_every_kind_as_it_is() -> None:
             "yes" if kind.mandatory else "no",
             kind.usual,
             span,
-            "yes" if kind.asks else "no",
+            asks(kind),
             ", ".join(f"`{name}`" for name in kind.hidden),
         )
         wanted.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))

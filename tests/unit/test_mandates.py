@@ -186,3 +186,19 @@ def test_a_delegate_passes_nothing_on(decider: Decider) -> None:
     ask(decider, GIVE, OWNER, delegate=STRANGER)
     ask(decider, GIVE, STRANGER, delegate=OTHER)
     assert gets(decider, "user.get.v1", OWNER, OTHER) == "user.get.rejected.v1"
+
+
+def test_the_front_desk_registers_on_nobody_s_behalf(decider: Decider) -> None:
+    """Its account is everybody's: as a delegate everybody would be one."""
+    given = command(
+        "user.register.v1", user(), sender="front-desk", id=str(uuid4()), onbehalfof="customer 7"
+    )
+    (outcome,) = decider.decide(given)
+    assert refused(outcome) == [("envelope.unsupported", "onbehalfof")]
+
+
+def test_whom_the_operator_registers_has_no_delegate(decider: Decider) -> None:
+    given = command("user.register.v1", user(), sender="operator", id="one", onbehalfof="row 7")
+    (outcome,) = decider.decide(given)
+    assert reply(outcome)[0] == "user.register.accepted.v1"
+    assert "relations" not in [write.collection for write in outcome.writes]

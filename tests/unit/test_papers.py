@@ -6,10 +6,13 @@ import re
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 import contracts.values
 from contracts.findings import FALLBACK, STANDARD_RULES
 from contracts.values.rule import Rule
 from workers.settings import PREFIX, Settings
+from workers.store.indexes import INDEXES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CODE: Final = r"[a-z-]+\.[a-z-]+"
@@ -57,6 +60,28 @@ def test_runbook_names_every_setting_and_no_other() -> None:
     page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     rows = re.findall(rf"^\| `({PREFIX}[A-Z_]+)` \|", page, re.MULTILINE)
     assert rows == [PREFIX + name.upper() for name in Settings.model_fields]
+
+
+def test_the_table_of_the_state_names_every_collection_once() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    state = page.partition("\n## State\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (`[^|]*) \|", state, re.MULTILINE)
+    named = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
+    assert sorted(named) == sorted(INDEXES)
+
+
+@pytest.mark.parametrize("folder", ["contracts", "handlers", "outbox", "topology", "workers"])
+def test_the_map_names_every_module_once(folder: str) -> None:
+    """In its part of the map, which ends where the next folder begins."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    part = re.search(rf"^ {folder}/ .*?(?=^ +▼|^```)", page, re.MULTILINE | re.DOTALL)
+    assert part is not None
+    lines = [line.partition("│")[2].strip() for line in part[0].splitlines()[1:]]
+    # The words follow after two spaces or more.
+    named = [name for line in lines for name in re.split(r"  +", line)[0].split()]
+    there = [path for path in (ROOT / folder).iterdir() if path.name[0] not in "_."]
+    modules = [path.stem if path.is_file() else f"{path.name}/" for path in there]
+    assert sorted(named) == sorted(modules)
 
 
 def test_readme_is_read_in_one_go() -> None:

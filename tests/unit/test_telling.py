@@ -14,6 +14,7 @@ from handlers.letters import Letter
 from handlers.notices import REPLAY_SILENCE_MAX
 from handlers.post import event_row
 from handlers.spans import PAGE
+from handlers.timing import GATHERED, timer_id, timer_row
 from handlers.visibility import recorded
 from outbox.record import OutboxRecord
 from tests.builders import (
@@ -247,3 +248,30 @@ def test_what_is_about_a_user_is_brought_before_the_notices(decider: Decider) ->
     )
     (fact,) = [letter for letter in outcome.letters if letter.kind == "domain"]
     assert OutboxRecord.of(fact, "lane/1/0/0").key == "user.registered.v1"
+
+
+def test_an_operator_is_told_again_too(decider: Decider) -> None:
+    asset_id = registered(decider)
+    row = {"_id": event_row("operator", 1), "recipient": "operator", "sequence": 1, "at": NOW}
+    row |= {"type": "asset.updated.v1", "subject": asset_id, "event": "e", "causation": None}
+    data = {"id": asset_id, "revision": 2, "by": OWNER, "changed": ["capability"]}
+    decider.documents["events", str(row["_id"])] = row | {"data": Secret(data)}
+    decider.documents["sequences", "operator"] = {"_id": "operator", "revision": 1, "last": 1}
+    ask = command("event.replay.v1", {"from_sequence": 1}, sender="operator", id="again")
+    (outcome,) = decider.decide(ask)
+    told, end = decider.consequences([outcome])
+    assert reply(outcome)[0] == "event.replay.accepted.v1"
+    assert content(told)["data"] == data
+    assert (end.recipient, content(end)["data"]["id"]) == ("operator", "operator")
+
+
+def test_the_digest_of_an_operator_is_told(decider: Decider) -> None:
+    timer = timer_id(NOW, "operator/digest")
+    pot = {"_id": "operator/digest", "revision": 1, "recipient": "operator", "timer": timer}
+    pot |= {"kinds": {"access.noted.v1": 1}, "subjects": [], "first_at": NOW, "last_at": NOW}
+    decider.documents["pots", "operator/digest"] = pot
+    waiting = timer_row(GATHERED, NOW, "operator")
+    decider.documents["timers", timer] = {"_id": timer, "revision": 1, **waiting}
+    (digest,) = [one for outcome in decider.due() for one in outcome.letters]
+    assert (digest.recipient, digest.type) == ("operator", "notice.digest.v1")
+    assert decider.of("timers") == decider.of("pots") == []

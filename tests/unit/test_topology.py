@@ -279,6 +279,8 @@ def test_account_may_not(name: str, action: str, resource: str) -> None:
         (PLATFORM, "read", names.EVENTS, f"{PLATFORM}.#"),
         ("front-desk", "write", names.COMMANDS, "user.register.v1"),
         ("front-desk", "write", names.COMMANDS, "user.register.check.v1"),
+        ("front-desk", "write", names.COMMANDS, "agreement.get.v1"),
+        ("front-desk", "write", names.COMMANDS, "agreement.list.v1"),
         ("operator", "read", names.EVENTS, "operator.#"),
     ],
 )
@@ -302,6 +304,7 @@ def test_account_may_use_the_key(name: str, action: str, exchange: str, key: str
         (PLATFORM, "read", names.COMMANDS, "asset.register.v1"),
         ("front-desk", "write", names.COMMANDS, "asset.register.v1"),
         ("front-desk", "write", names.COMMANDS, "user.register.v10"),
+        ("front-desk", "write", names.COMMANDS, "agreement.sign.v1"),
         ("front-desk", "write", names.COMMANDS, "user.get.v1"),
         ("flex-accounts", "write", names.COMMANDS, "user.get.v1"),
         ("flex-accounts", "write", names.BULK, "user.get.v1"),
@@ -367,3 +370,9 @@ def test_user_may_not_make_the_broker_s_matching_explode(key: str) -> None:
     """Forty `#` in a binding and fifty words in a key took all of a broker's memory."""
     assert not may_key(PLATFORM, "read", "flex.events", f"{PLATFORM}.{key}")
     assert not may_key(PLATFORM, "write", "flex.commands", "a" + ".b" * 50 + ".v1")
+
+
+def test_the_front_desk_holds_no_more_connections_than_it_may() -> None:
+    """Its password is public: nobody may take the broker down with it."""
+    (desk,) = [one for one in build_plan(build()).accounts if one.name == names.FRONT_DESK]
+    assert dict(desk.limits) == {"max-connections": 1000, "max-channels": 4000}

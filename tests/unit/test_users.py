@@ -36,8 +36,8 @@ def desk(message_type: str = REGISTER, **data: Any) -> Any:
 
 def platform(sender: str = PLATFORM, message_type: str = REGISTER, **data: Any) -> Any:
     """A registration by a platform for one of its customers."""
-    given = user(**data)
-    return command(message_type, given, sender=sender, id=str(uuid4()), onbehalfof="customer 7")
+    given, reference = user(**data), str(uuid4())
+    return command(message_type, given, sender=sender, id=reference, onbehalfof=reference)
 
 
 def register(decider: Decider, given: Any) -> str:
@@ -170,7 +170,6 @@ def test_platform_says_for_whom_it_registers(decider: Decider) -> None:
     assert refused(decider, missing) == [("user.on-behalf-missing", "onbehalfof")]
     document = decider.documents["users", register(decider, platform())]
     assert document["registrant"] == PLATFORM
-    assert document["registrant_reference"] == Secret("customer 7")
 
 
 def test_contact_must_be_reachable(decider: Decider) -> None:
@@ -281,7 +280,10 @@ def test_quoting_a_number_proves_nothing(decider: Decider, first: Any, quoter: s
 def test_check_that_passes_tells_no_id_and_writes_nothing(decider: Decider) -> None:
     before = dict(decider.documents)
     answer = said(decider.ask(desk(CHECK, claims=CLAIMS)))
-    assert answer == ("user.register.check.accepted.v1", {"verdict": "acceptable"})
+    assert answer == (
+        "user.register.check.accepted.v1",
+        {"verdict": "acceptable", "missing": {"fsp": ["address.postcode", "contacts", "bank"]}},
+    )
     assert decider.documents == before
 
 
@@ -339,6 +341,7 @@ def shown(user_id: str, **changes: Any) -> dict[str, Any]:
     return {
         "id": user_id,
         "status": "provisional",
+        "status_at": "2026-03-01T12:00:00Z",
         "revision": 1,
         "kind": "person",
         "roles": ["fsp"],
@@ -353,6 +356,7 @@ def shown(user_id: str, **changes: Any) -> dict[str, Any]:
             "sort_code": "123456",
             "account_number": "12345678",
         },
+        "sub_roles": [],
         "masked": [],
     } | changes
 

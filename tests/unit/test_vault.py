@@ -1,6 +1,7 @@
 """The vault: what is derived stays the same, what is sealed opens in its place only."""
 
 import hmac
+from typing import Any
 
 import pytest
 
@@ -163,3 +164,22 @@ def test_mac_is_that_of_the_standard(parts: tuple[str, ...], size: int) -> None:
     key = bytes(range(size))
     message = b"".join(len(p.encode()).to_bytes(4, "big") + p.encode() for p in parts)
     assert Mac(key).of(*parts) == hmac.digest(key, message, "sha256")
+
+
+def test_a_key_made_of_bytes_is_theirs_alone(vault: Vault) -> None:
+    """It is made when it is needed, and a copy of the keyring can make it too."""
+    made: list[bytes] = []
+
+    def make() -> Any:
+        made.append(b"one")
+        return vault.key_of_bytes(b"one")
+
+    keyring = vault.keyring([])
+    keyring.offer("bytes/1", make)
+    assert ("bytes/1" in keyring, made) == (True, [])
+    sealed = keyring.copy().seal("bytes/1", b"answer", b"place")
+    assert (keyring.open(sealed, b"place"), made) == (b"answer", [b"one", b"one"])
+    assert (keyring.open(sealed, b"place"), len(made)) == (b"answer", 2)
+    for key in (vault.key_of_bytes(b"two"), Vault(bytes(32)).key_of_bytes(b"one")):
+        with pytest.raises(Undecipherable):
+            Keyring({"bytes/1": key}).open(sealed, b"place")

@@ -33,7 +33,7 @@ def key(
     if url:
         typer.echo(whole.geturl())
         return
-    typer.echo(f"account  {user}")
+    typer.echo(f"account  {unquote(whole.username or user)}")
     typer.echo(f"key      {unquote(whole.password or '')}")
     # The setting may have an administrator's login in it, which is nobody else's business.
     host = whole.netloc.rpartition("@")[2]

@@ -53,7 +53,7 @@ def send(
     sends the same bytes, and gets the same reply. Ends with 1 if a command has no outcome.
     """
     place = Place.of(Settings.read())
-    with Spool(place.settings.folder) as spool:
+    with Spool(place.settings.home) as spool:
         lines = lines_of(file, mapping, spool)
     settled, again = asyncio.run(_send(place, lines, silence))
     aside = replies == STANDARD_OUTPUT
@@ -110,7 +110,7 @@ async def deliver(
 
     Gives the number of those that have been sent before.
     """
-    with Spool(place.settings.folder) as spool:
+    with Spool(place.settings.home) as spool:
         sending = Sending(
             url=place.url,
             entries=build(),

@@ -120,6 +120,8 @@ class Correspondent:
         """Connects on entry; `url` has the account in it."""
         self._url = url
         self._user = user
+        # What the broker checks `user_id` against is its own name of the account.
+        self._account = URL(url).user or user
         self._asked: dict[str, _Asked] = {}
         self._transmitted: dict[str, _Asked] = {}
         self._channel: AbstractChannel | None = None
@@ -214,7 +216,7 @@ class Correspondent:
             asked.body,
             content_type=CONTENT_TYPE,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-            user_id=self._user,
+            user_id=self._account,
             # Returned messages are matched by this id: one of its own for each transmission.
             message_id=transmission,
             reply_to=self.reply_to,

@@ -110,13 +110,13 @@ def alive(settings: Settings) -> Sequence[Check]:
 
 
 def _here(settings: Settings) -> Iterable[Check]:
-    yield Check("folder", _soon(lambda: machine.folder(settings.folder)))
+    yield Check("folder", _soon(lambda: machine.folder(settings.home)))
     yield Check("master key", _soon(lambda: machine.master_key(settings)))
     yield Check("python", _soon(machine.python))
     yield Check("packages", _soon(machine.packages))
     if not settings.amqp_url:
         yield Check("programs", _soon(machine.programs))
-    yield Check("disk", _soon(lambda: machine.disk(settings.folder)))
+    yield Check("disk", _soon(lambda: machine.disk(settings.home)))
     yield Check("open files", _soon(machine.open_files))
 
 

@@ -40,7 +40,7 @@ def master_key(settings: Settings) -> str:
     """Whether there is one that can be read; none is made here."""
     if settings.master_key is not None:
         return "from FLEXSPINE_MASTER_KEY"
-    path = settings.folder / "master.key"
+    path = settings.home / "master.key"
     try:
         size = len(bytes.fromhex(path.read_text().strip()))
     except FileNotFoundError:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from topology import names
 from topology.catalog import build
-from topology.management import Address, Management, ManagementError, ManagementUnavailableError
+from topology.management import Management, ManagementError, ManagementUnavailableError
 from topology.plan import build as build_plan
 from workers.backbone import MASTER_CHECK
 from workers.cli.doctor_fault import Fault
@@ -148,7 +148,8 @@ async def keys(place: Place) -> str:
             "Set FLEXSPINE_MASTER_KEY to that one, or name another FLEXSPINE_MONGO_DATABASE.",
         ) from error
     account = names.RECONCILER_ACCOUNT
-    async with _management(place, account, place.vault.password(account)) as management:
+    name = place.addresses.naming.at_broker(account)
+    async with _management(place, name, place.vault.password(account)) as management:
         # Refused with ManagementError where the broker's accounts are of another master key.
         await management.overview()
     return "fits broker and database" if row else "fits the broker; the database is new"
@@ -216,8 +217,7 @@ def _timeout_s(row: Mapping[str, Any]) -> float:
 
 
 def _management(place: Place, account: str, password: str) -> Management:
-    addresses = place.addresses
-    return Management(Address.of(addresses.management_url, addresses.amqp_url, account, password))
+    return Management(place.addresses.management_as(account, password))
 
 
 async def _connect(host: str, port: int) -> None:

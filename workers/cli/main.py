@@ -5,7 +5,17 @@ import sys
 
 import typer
 
-from workers.cli import access, asking, doctor, measuring, offline, plans, rebuilding, serving
+from workers.cli import (
+    access,
+    asking,
+    doctor,
+    measuring,
+    offline,
+    plans,
+    rebuilding,
+    seeding,
+    serving,
+)
 from workers.cli.faults import FAILED, FAULTS
 
 EPILOG = (
@@ -40,6 +50,10 @@ def build() -> typer.Typer:
     # A group with one command would otherwise be that command.
     keys.callback()(lambda: None)
     app.add_typer(keys, name="keys")
+    sandbox = typer.Typer(no_args_is_help=True, help="The sandbox (FLEXSPINE_SANDBOX=true).")
+    sandbox.command("seed")(seeding.seed)
+    sandbox.callback()(lambda: None)
+    app.add_typer(sandbox, name="sandbox")
     directory = typer.Typer(no_args_is_help=True, help="Who is found by whom.")
     directory.command("rebuild")(rebuilding.rebuild)
     directory.callback()(lambda: None)

@@ -80,7 +80,8 @@ def seed(
 
 def _settings() -> Settings:
     logs.configure(json=True)
-    return Settings.read()
+    # The bench has a virtual host and databases of its own anyway.
+    return Settings.read().model_copy(update={"sandbox": False})
 
 
 def _sizes(text: str | None) -> list[int]:

@@ -29,7 +29,7 @@ class Place:
     @classmethod
     def of(cls, settings: Settings) -> "Place":
         """Servers of others if the settings name them, else the embedded ones."""
-        keys = AccountKeys(settings.folder)
+        keys = AccountKeys(settings.home)
         return cls(settings, _addresses(settings), Vault(settings.master), keys)
 
     def url(self, user: str) -> str:
@@ -37,7 +37,7 @@ class Place:
         derived = user in {names.OPERATOR, names.FRONT_DESK}
         password = self.vault.password(user) if derived else self.keys.password(user)
         if password is None:
-            keyring = self.settings.folder.absolute() / "keyring.json"
+            keyring = self.settings.home.absolute() / "keyring.json"
             raise LoginFailed(
                 f"expected a key of {user} in {keyring}, got none. "
                 "Register the user with `account_key_hash` of `$key`, or send where it was done."
@@ -48,13 +48,18 @@ class Place:
         """A look at the database, not opened yet."""
         settings = self.settings
         through = Driver(settings.mongo_driver)
-        return Inspection(self.addresses.mongo_url, settings.mongo_database, through)
+        return Inspection(self.addresses.mongo_url, settings.database, through)
 
 
 def _addresses(settings: Settings) -> Addresses:
+    found = _named(settings)
+    return found.sandboxed() if settings.sandbox else found
+
+
+def _named(settings: Settings) -> Addresses:
     if settings.amqp_url and settings.management_url and settings.mongo_url:
         return Addresses(settings.amqp_url, settings.management_url, settings.mongo_url)
-    folder = settings.folder / SERVERS
+    folder = settings.home / SERVERS
     if not (folder / "ports.json").exists():
         raise LoginFailed(
             f"expected embedded servers in {folder.absolute()} or the addresses of others, got "

@@ -18,7 +18,8 @@ from topology.apply import password_hash
 from topology.catalog import build
 from topology.definitions import definitions as definitions_of
 from topology.drift import Drift, Holdings, Registered, compare
-from topology.management import Address, Management
+from topology.management import Management
+from topology.naming import SANDBOX, Naming
 from topology.plan import AccountLimits, Plan
 from topology.plan import build as build_plan
 from topology.repair import Repair, Repaired
@@ -44,7 +45,8 @@ class Audit:
 
     def compared(self, limits: AccountLimits, known: Iterable[str]) -> list[Drift]:
         """The differences; who asks is known."""
-        others = {*known, self.account} - {names.TOPOLOGY_ACCOUNT}
+        others = {*map(self.management.naming.listed, (*known, self.account))}
+        others -= {names.TOPOLOGY_ACCOUNT}
         return compare(build_plan(build()), self.found, others, self.registered, limits)
 
 
@@ -128,8 +130,12 @@ def definitions(
 
     The accounts' passwords follow from the master key, as with `topology apply`.
     """
-    key_hash = _key_hash(Vault(Settings.read().master)) if accounts else None
-    typer.echo(_pretty(definitions_of(build_plan(build()), vhost, key_hash)), nl=False)
+    settings = Settings.read()
+    key_hash = _key_hash(Vault(settings.master)) if accounts else None
+    naming = Naming(settings.sandbox)
+    if naming.is_sandbox and vhost == "/":
+        vhost = SANDBOX
+    typer.echo(_pretty(definitions_of(build_plan(build()), vhost, key_hash, naming)), nl=False)
 
 
 def _key_hash(vault: Vault) -> Callable[[str], str]:
@@ -139,18 +145,18 @@ def _key_hash(vault: Vault) -> Callable[[str], str]:
 def administrator(place: Place) -> tuple[str, str]:
     """Account and password of the address, else those of `flex-topology`."""
     given = urlsplit(place.settings.amqp_url or "")
-    account = unquote(given.username or names.TOPOLOGY_ACCOUNT)
-    password = unquote(given.password) if given.password else place.vault.password(account)
-    return account, password
+    own = place.addresses.naming.at_broker(names.TOPOLOGY_ACCOUNT)
+    account = unquote(given.username or own)
+    if given.password:
+        return account, unquote(given.password)
+    return account, place.vault.password(place.addresses.naming.own(account) or account)
 
 
 @asynccontextmanager
 async def audit(place: Place) -> AsyncIterator[Audit]:
     """Ask broker and register, by a client that stays open meanwhile."""
     account, password = administrator(place)
-    addresses = place.addresses
-    address = Address.of(addresses.management_url, addresses.amqp_url, account, password)
-    async with Management(address) as management:
+    async with Management(place.addresses.management_as(account, password)) as management:
         found = await management.holdings()
         # After the broker, since a user is registered before it gets an account.
         async with place.inspection() as looking:

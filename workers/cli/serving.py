@@ -14,6 +14,7 @@ import uvloop
 
 from topology import names
 from topology.catalog import build
+from topology.naming import Naming
 from workers import app, embedded, logs
 from workers.backbone import apply_topology
 from workers.cli.asking import deliver
@@ -22,11 +23,13 @@ from workers.cli.keyring import AccountKeys
 from workers.cli.lines import Line
 from workers.cli.occupancy import occupied
 from workers.cli.place import SERVERS, Place
+from workers.cli.plans import administrator
+from workers.cli.seeding import EXAMPLES, SEED
 from workers.settings import PREFIX, Settings
 from workers.vault import Vault
 
 FOLDER_VARIABLE: Final = f"{PREFIX}FOLDER"
-EXAMPLES: Final = Path(__file__).resolve().parents[2] / "examples"
+SANDBOX_VARIABLE: Final = f"{PREFIX}SANDBOX"
 
 
 def up(
@@ -37,23 +40,26 @@ def up(
 ) -> None:
     """Start servers in the folder unless the settings name others, make the topology, and work.
 
-    Stays up until Ctrl-C.
+    Stays up until Ctrl-C. A sandbox plays its test identities unless it is given something else.
     """
     settings = Settings.read()
+    play = play or (SEED if settings.sandbox else None)
     logs.configure(json=not sys.stderr.isatty())
     if settings.amqp_url:
         uvloop.run(_work(Place.of(settings), _Play.of(play)))
         return
-    with occupied(settings.folder):
+    with occupied(settings.home):
         _embedded(settings, _Play.of(play))
 
 
 def _embedded(settings: Settings, play: "_Play | None") -> None:
     vault = Vault(settings.master)
     password = vault.password(names.TOPOLOGY_ACCOUNT)
-    running = embedded.start(settings.folder / SERVERS, names.TOPOLOGY_ACCOUNT, password)
+    account = Naming(settings.sandbox).at_broker(names.TOPOLOGY_ACCOUNT)
+    running = embedded.start(settings.home / SERVERS, account, password)
+    addresses = running.urls.sandboxed() if settings.sandbox else running.urls
     try:
-        uvloop.run(_up(Place(settings, running.urls, vault, AccountKeys(settings.folder)), play))
+        uvloop.run(_up(Place(settings, addresses, vault, AccountKeys(settings.home)), play))
     finally:
         typer.echo("stopping the servers…", err=True)
         running.stop()
@@ -67,8 +73,7 @@ def work() -> None:
 
 
 async def _up(place: Place, play: "_Play | None") -> None:
-    password = place.vault.password(names.TOPOLOGY_ACCOUNT)
-    await apply_topology(place.addresses, place.vault, build(), names.TOPOLOGY_ACCOUNT, password)
+    await apply_topology(place.addresses, place.vault, build(), *administrator(place))
     await _work(place, play)
 
 
@@ -90,7 +95,7 @@ async def _work(place: Place, play: "_Play | None") -> None:
 
 
 def _ending(place: Place) -> str:
-    return f"Data in {place.settings.folder.absolute()}. Ctrl-C ends it."
+    return f"Data in {place.settings.home.absolute()}. Ctrl-C ends it."
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +128,10 @@ class _Play:
 
 
 def _elsewhere() -> str:
-    """What another terminal must set to find the folder that this one was told."""
-    folder = os.environ.get(FOLDER_VARIABLE)
-    return f"{FOLDER_VARIABLE}={Path(folder).absolute()} " if folder else ""
+    """What another terminal must set to find what this one was told."""
+    folder, sandbox = map(os.environ.get, (FOLDER_VARIABLE, SANDBOX_VARIABLE))
+    found = f"{SANDBOX_VARIABLE}={sandbox} " if sandbox else ""
+    return f"{found}{FOLDER_VARIABLE}={Path(folder).absolute()} " if folder else found
 
 
 def _near(path: Path) -> Path:

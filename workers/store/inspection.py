@@ -14,6 +14,7 @@ from bson.raw_bson import RawBSONDocument
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
+from contracts.users import ENDED_STATUSES
 from handlers.entry import OUT
 from outbox.record import past_lane
 from workers.store import driver
@@ -113,7 +114,7 @@ class Inspection:
     async def registered(self) -> Mapping[str, Mapping[str, bool]]:
         """The users who take part, with their accounts and whether each is to be let in."""
         with _in_words():
-            asked = {"status": {"$ne": "retired"}}
+            asked = {"status": {"$nin": sorted(ENDED_STATUSES)}}
             users = await self._database["users"].find(asked, {"status": 1}).to_list(None)
             known = {row["_id"]: row["status"] for row in map(_plain, users)}
             rows = await self._database["accounts"].find({}, {"user": 1, "state": 1}).to_list(None)

@@ -39,10 +39,13 @@ class Refused(StoreError):
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """The new bytes of a document whose stored revision is still `revision`."""
+    """The new bytes of a document whose stored revision is still `revision`.
+
+    `None` accepts any, as for rows without one, but the document must exist.
+    """
 
     id: Key
-    revision: int
+    revision: int | None
     document: bytes
 
 

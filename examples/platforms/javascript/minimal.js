@@ -13,17 +13,15 @@ const fs = require("node:fs");
 const readline = require("node:readline");
 const amqp = require("amqplib");
 
-/* First words of the types that this platform hears. One that is left out is counted all the same,
-and looks like a gap; to be told less, send `subscription.set.v1`: what is off is not counted. */
-const KINDS = ["asset", "user", "notice", "event", "message"];
 const REPLAY = "event.replay.v1";
 const ENDED = "event.replay-ended.v1";
 /* The next replay may be asked for five seconds after the end of the last one. */
 const AGAIN_MS = 6000;
 
 const [url, path] = process.argv.slice(2);
-/* The account's name is the user's id. */
-const user = decodeURIComponent(new URL(url).username);
+/* The account's name is the user's id; in a sandbox `sandbox.` stands before it. */
+const account = decodeURIComponent(new URL(url).username);
+const user = account.replace(/^sandbox\./, "");
 
 /* What must survive the end of this program; in yours it is a table of its database. */
 let state = {
@@ -74,13 +72,17 @@ function publish(id) {
   const properties = {
     contentType: "application/cloudevents+json",
     persistent: true,
-    userId: user, // The broker vouches for it: it is the account or nothing.
+    userId: account, // The broker vouches for it: it is the account or nothing.
     replyTo: `${user}.replies`,
   };
-  channel.publish("flex.commands", type, Buffer.from(body), properties, (refused) => {
-    // A full mailbox refuses for the moment: the next connection sends it again.
-    if (refused) end(refused);
-  });
+  try {
+    channel.publish("flex.commands", type, Buffer.from(body), properties, (refused) => {
+      // A full mailbox refuses for the moment: the next connection sends it again.
+      if (refused) end(refused);
+    });
+  } catch (error) {
+    end(error); // A channel that is just being closed throws.
+  }
 }
 
 /* An answer settles its command; `held` is a notice only, and the outcome follows. */
@@ -149,20 +151,19 @@ async function work(connection) {
   connection.on("error", () => {}); // Without this it would end the program.
   const opened = await connection.createConfirmChannel();
   const lost = new Promise((resolve, reject) => {
-    end = (error) => (error ? reject(error) : resolve());
-    for (const one of [connection, opened]) {
-      one.on("error", reject);
-      one.on("close", () => reject(new Error("the connection ended")));
-    }
+    const lose = (error) => {
+      channel = null; // At once: what is sent from now on waits for the next connection.
+      reject(error ?? new Error("the connection ended"));
+    };
+    end = (error) => (error ? lose(error) : resolve());
+    for (const one of [connection, opened]) one.on("error", lose).on("close", lose);
   });
   lost.catch(() => {}); // It may be lost before it is waited for.
   await opened.prefetch(100);
-  // The finer patterns first, then without `<user>.#`, which is there at the beginning: so nothing
-  // is missed in between. Queues and exchanges are there; no account may declare any.
-  for (const kind of KINDS) {
-    await opened.bindQueue(`${user}.events`, "flex.events", `${user}.${kind}.#`);
-  }
-  await opened.unbindQueue(`${user}.events`, "flex.events", `${user}.#`);
+  // Queues and exchanges are there; no account may declare any. So is the binding, and to bind what
+  // is bound changes nothing. With less, what is counted and does not come would look like a gap.
+  // To be told less, send `subscription.set.v1`: what is off is not counted.
+  await opened.bindQueue(`${user}.events`, "flex.events", `${user}.#`);
   channel = opened;
   await opened.consume(`${user}.replies`, acknowledging(opened, hearReply));
   await opened.consume(`${user}.events`, acknowledging(opened, hearEvent));

@@ -21,15 +21,14 @@ from uuid import uuid4
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractIncomingMessage
+from aio_pika.exceptions import AMQPError, ChannelInvalidStateError
 
 Envelope = dict[str, Any]
 
-KINDS = ("asset", "user", "notice", "event", "message")
-"""First words of the types that this platform hears. One that is left out is counted all the same,
-and looks like a gap; to be told less, send `subscription.set.v1`: what is off is not counted."""
 REPLAY, ENDED = "event.replay.v1", "event.replay-ended.v1"
 AGAIN_S = 6  # The next replay may be asked for five seconds after the end of the last one.
-FAULTS = (aio_pika.exceptions.AMQPError, ConnectionError, TimeoutError)
+# The second one is no AMQPError: it comes from a channel that has just been closed.
+FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
 
 
 class State:
@@ -59,10 +58,11 @@ class Platform:
 
     def __init__(self, url: str, path: Path) -> None:
         self.url = f"{url}{'&' if '?' in url else '?'}heartbeat=10"
-        self.user = unquote(urlsplit(url).username or "")  # The account's name is the user's id.
-        self.state = State(path)
+        self.account = unquote(urlsplit(url).username or "")
+        self.user = self.account.removeprefix("sandbox.")  # Else the account's name is its id.
+        self.state, self.input_ended = State(path), False
         self.commands: AbstractExchange | None = None  # None while there is no connection.
-        self.gap, self.done, self.input_ended = asyncio.Event(), asyncio.Event(), False
+        self.gap, self.done = asyncio.Event(), asyncio.Event()
 
     async def run(self) -> None:
         """Connect, and connect again, until everything is done."""
@@ -85,11 +85,10 @@ class Platform:
         commands = await channel.get_exchange("flex.commands", ensure=False)
         events = await channel.get_queue(f"{self.user}.events", ensure=False)
         replies = await channel.get_queue(f"{self.user}.replies", ensure=False)
-        # The finer patterns first, then without `<user>.#`, which is there at the beginning: so
-        # nothing is missed in between. To bind what is bound changes nothing.
-        for kind in KINDS:
-            await events.bind("flex.events", f"{self.user}.{kind}.#")
-        await events.unbind("flex.events", f"{self.user}.#")
+        # Bound from the beginning, and to bind what is bound changes nothing. With less, what is
+        # counted and does not come would look like a gap. To be told less, send
+        # `subscription.set.v1`: what is off is not counted.
+        await events.bind("flex.events", f"{self.user}.#")
         await replies.consume(self.acknowledging(self.hear_reply))
         await events.consume(self.acknowledging(self.hear_event))
         # The same id with the same bytes takes effect once, however often it is sent.
@@ -99,6 +98,7 @@ class Platform:
         self.settle()
         done = asyncio.ensure_future(self.done.wait())
         await asyncio.wait((channel.closed(), done), return_when=asyncio.FIRST_COMPLETED)
+        self.commands = None
         if not self.done.is_set():
             raise ConnectionError("the connection ended")
 
@@ -126,7 +126,7 @@ class Platform:
         if self.commands is None or not kind:
             return
         message = aio_pika.Message(body.encode(), content_type="application/cloudevents+json")
-        message.user_id = self.user  # The broker vouches for it: it is the account or nothing.
+        message.user_id = self.account  # The broker vouches for it: it is the account or nothing.
         message.reply_to = f"{self.user}.replies"
         message.delivery_mode = aio_pika.DeliveryMode.PERSISTENT
         await self.commands.publish(message, routing_key=kind, timeout=10)
@@ -171,10 +171,9 @@ class Platform:
 
     def act(self) -> None:
         """Act on whatever follows without a gap on what was acted on."""
-        state = self.state
-        while following := state.ahead.pop(str(state.last + 1), None):
+        while following := self.state.ahead.pop(str(self.state.last + 1), None):
             tell("event", following)
-            state.last += 1
+            self.state.last += 1
 
     async def close_gaps(self) -> None:
         """As long as there is a gap, ask for what is missing; who asks too soon is refused."""

@@ -1,0 +1,134 @@
+"""What follows an erasure: a page after the other is taken out of what a user has in many rows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
+
+from contracts.erasing import UserEraseAsked, UserErased
+from handlers.bookkeeping import unattributed
+from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
+from handlers.documents import history_id
+from handlers.erasing import ERASURES, REMAINS, tombstone
+from handlers.evidence import EVIDENCE_ROWS
+from handlers.interests import INTERESTS
+from handlers.links import LINKS
+from handlers.spans import PAGE, Span
+from handlers.tying import ended
+from handlers.visibility import RELATIONS, named
+
+PHASES: Final[Mapping[str, tuple[str, str]]] = {
+    "told": ("events", "recipient"),
+    "links": (LINKS, "entity"),
+    "evidence": (EVIDENCE_ROWS, "user"),
+    "interests": (INTERESTS, "user"),
+    "ties": (RELATIONS, "entity"),
+    "tied": (RELATIONS, "party"),
+    # The last one, so that what it is about to say of the changes has nothing beside it.
+    "history": ("history", ""),
+}
+"""Part of the work, in order -> its collection, and the field that names the user."""
+_ORDER: Final[Sequence[str]] = tuple(PHASES)
+_SEPARATOR: Final = "|"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far it is: in which part, and behind which row."""
+
+    phase: str
+    after: str = ""
+
+    @classmethod
+    def of(cls, cursor: str | None) -> "Place":
+        """Read it from a cursor; without one it is the beginning."""
+        phase, _, after = (cursor or _ORDER[0]).partition(_SEPARATOR)
+        return cls(phase, after)
+
+    @property
+    def cursor(self) -> str:
+        return f"{self.phase}{_SEPARATOR}{self.after}"
+
+    def next(self, further: str) -> "Place | None":
+        """The next page, or the next part; None behind the last one."""
+        if further:
+            return Place(self.phase, further)
+        following = _ORDER[_ORDER.index(self.phase) + 1 :]
+        return Place(following[0]) if following else None
+
+
+def sweep_reads(fact: UserEraseAsked, context: Context) -> Reads:
+    """The record of the erasure, the user, and a page of what is to be gone through."""
+    yield ERASURES, fact.id
+    yield "users", fact.id
+    place = Place.of(context.cursor)
+    if place.phase != "history":
+        yield PHASES[place.phase][0], _span(fact, place)
+
+
+def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
+    """Take one page out; then the next one, or the end, which everybody concerned is told.
+
+    One that a later one has taken the place of ends itself.
+    Source: the right to erasure.
+    """
+    keyed_to, was = unattributed(context.now), view.get(ERASURES, fact.id)
+    user = view.get("users", fact.id)
+    if was is None or user is None or (was["run"], was["state"]) != (fact.run, "running"):
+        return Handled(keyed_to)
+    place = Place.of(context.cursor)
+    if place.phase == "history":
+        writes, further = _history(user, place, view)
+    else:
+        writes, further = _rows(fact, place, view, context)
+    following = place.next(further)
+    if following is not None:
+        return Handled(keyed_to, writes, cursor=following.cursor)
+    done = {**was, "revision": was["revision"] + 1, "state": "done", "done_at": context.now}
+    erased = UserErased(
+        id=fact.id,
+        revision=user["revision"],
+        status=user["status"],
+        by=was["by"],
+        parties=named(user) or None,
+        erased_at=was["at"],
+    )
+    return Handled(keyed_to, (*writes, Put(ERASURES, done, was)), events=(erased,))
+
+
+def _span(fact: UserEraseAsked, place: Place) -> Span:
+    return Span(PHASES[place.phase][1], fact.id, place.after)
+
+
+def _rows(
+    fact: UserEraseAsked, place: Place, view: View, context: Context
+) -> tuple[tuple[Put | Drop, ...], str]:
+    """What it was told and what others call it is dropped; what it is to others ends."""
+    collection = PHASES[place.phase][0]
+    rows, further = view.page(collection, _span(fact, place))
+    if collection != RELATIONS:
+        return tuple(Drop(collection, row) for row in rows), further
+    asker = replace(context, sender=Sender(fact.by, frozenset(), "confirmed"))
+    return tuple(_ended(rows, asker)), further
+
+
+def _ended(rows: Sequence[Document], context: Context) -> Iterator[Put]:
+    for row in rows:
+        after, _ = ended(row["ties"], lambda _: True, None, context)
+        if after != row["ties"]:
+            new = {**row, "ties": after, "revision": row["revision"] + 1}
+            yield Put(RELATIONS, new, row)
+
+
+def _history(user: Document, place: Place, view: View) -> tuple[tuple[Put | Drop, ...], str]:
+    """A page of the user's revisions: their rows are found by their ids."""
+    first = int(place.after or 0) + 1
+    upto = min(user["revision"], first + PAGE - 1)
+    keys = [history_id(user["_id"], revision) for revision in range(first, upto + 1)]
+    view.require(("history", key) for key in keys)
+    rows = (view.get("history", key) for key in keys)
+    writes = tuple(
+        Put("history", tombstone(row, user["erased_at"]), row)
+        for row in rows
+        if row is not None and row["values"].keys() - REMAINS
+    )
+    return writes, str(upto) if upto < user["revision"] else ""

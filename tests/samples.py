@@ -1,0 +1,97 @@
+"""Data of every type that the backbone takes, with nothing wrong in it: the role alone decides."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from contracts.messages import split_type
+from tests.builders import OWNER, asset, issued, user
+
+THIRD: Final = issued("USR", 6000)
+"""A user whom nothing else is about."""
+BATTERY: Final = issued("BAT", 4000)
+KEY_HASH: Final = "A" * 48
+
+SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
+    "account.end": {"account": f"{THIRD}/night"},
+    "account.set": {"account": f"{THIRD}/night", "key_hash": KEY_HASH},
+    "agreement.get": {"id": "market-terms"},
+    "agreement.list": {},
+    "agreement.publish": {
+        "id": "market-terms",
+        "title": "Terms of the market",
+        "sha256": "0" * 64,
+        "url": "https://example.com/terms",
+    },
+    "agreement.revoke": {"id": "market-terms"},
+    "agreement.sign": {"id": "market-terms", "sha256": "0" * 64},
+    "asset.get": {"id": BATTERY},
+    "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
+    "asset.register": asset(),
+    "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
+    "asset.translate": {"ids": [BATTERY]},
+    "asset.unrelate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
+    "asset.update": {"id": BATTERY, "name": "Two"},
+    "channel.send": {"to": THIRD, "text": "Good morning."},
+    "change.acknowledge": {"id": OWNER, "revision": 1},
+    "change.pending": {},
+    "directory.rebuild": {},
+    "directory.search": {"text": "example"},
+    "event.replay": {"from_sequence": 1},
+    "interest.answer": {"id": THIRD, "answer": "accepted"},
+    "interest.express": {"to": [THIRD]},
+    "interest.list": {"side": "expressed"},
+    "interest.withdraw": {"to": THIRD},
+    "interface.announce": {
+        "id": "notice.close.v1",
+        "change": "deprecated",
+        "effective": "2030-01-01T00:00:00Z",
+        "text": "Use notice.close.v2.",
+    },
+    "mandate.end": {"delegate": THIRD},
+    "mandate.give": {"delegate": THIRD},
+    "notice.broadcast": {
+        "polygon": {
+            "type": "Polygon",
+            "coordinates": [[[-2.1, 52.0], [-2.0, 52.0], [-2.0, 52.1], [-2.1, 52.1], [-2.1, 52.0]]],
+        },
+        "text": "Works in the street.",
+    },
+    "notice.close": {"id": "any"},
+    "notice.close.v2": {"ids": ["any"]},
+    "notice.list": {},
+    "sharing.grant": {"party": THIRD, "groups": ["contacts"]},
+    "sharing.list": {},
+    "sharing.revoke": {"party": THIRD},
+    "subscription.set": {"broadcasts": True},
+    "user.attest": {
+        "id": OWNER,
+        "expected_revision": 1,
+        "scheme": "identity",
+        "verdict": "match",
+        "source": "A register",
+        "evidence_at": "2026-02-28T12:00:00Z",
+    },
+    "user.confirm": {"id": OWNER},
+    "user.erase": {"id": OWNER, "confirm_id": OWNER},
+    "user.get": {"id": OWNER},
+    "user.grant-role": {"id": OWNER, "roles": ["fsp"]},
+    "user.history": {"id": OWNER},
+    "user.link-id": {"id": OWNER, "scheme": "own", "value": "7"},
+    "user.register": user(),
+    "user.reinstate": {"id": OWNER},
+    "user.reject": {"id": OWNER, "reason": "identity"},
+    "user.requirements": {"role": "fsp"},
+    "user.retire": {"id": OWNER},
+    "user.suspend": {"id": OWNER, "reason": "request"},
+    "user.translate": {"ids": [OWNER]},
+    "user.update": {"id": OWNER, "name": "Two"},
+}
+"""What is right of its kind to send, so that only who sends it can be wrong; of a higher major than
+the first under that, too."""
+
+
+def sample(message_type: str) -> Mapping[str, Any]:
+    """What is right to send under a type or its check."""
+    register, verb, major = split_type(message_type)
+    name = f"{register}.{verb.removesuffix('.check')}"
+    return SAMPLES.get(f"{name}.v{major}") or SAMPLES[name]
