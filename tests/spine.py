@@ -288,6 +288,7 @@ class Spine:
     inspector: Inspector
     database: AsyncDatabase[dict[str, Any]]
     _stack: AsyncExitStack
+    _operators: list[Platform] = field(default_factory=list)
 
     @asynccontextmanager
     async def running(
@@ -350,8 +351,14 @@ class Spine:
         return back
 
     async def operator(self) -> Platform:
-        """The operator, who hears of every domain event too."""
+        """The operator, who hears of every domain event too.
+
+        A former one is closed: two would share its queues, and each would get a part.
+        """
+        for former in self._operators:
+            await former.close()
         party = await self.connect(names.OPERATOR, self.vault.password(names.OPERATOR))
+        self._operators[:] = [party]
         await party.listen(names.domain_queue(names.OPERATOR))
         return party
 
