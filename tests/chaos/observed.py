@@ -146,7 +146,8 @@ class Remembered:
     """A row of the inbox: digests of the command and of its reply."""
 
     command: bytes
-    reply: bytes
+    reply: bytes | None
+    """None of a rejection, which opens to nobody but to who has the command's bytes."""
 
 
 @dataclass(frozen=True, slots=True)

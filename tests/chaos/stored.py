@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from hashlib import sha256
 from typing import Any, Final
 
-from handlers.decision import Secret
+from handlers.decision import Document, Secret
 from tests.chaos.observed import Asset, Change, DeadLetter, Known, Remembered, Stored
 from tests.spine import ENTRIES, Spine
 from topology import names
@@ -70,13 +70,16 @@ async def _inbox(spine: Spine) -> AsyncIterator[tuple[Known, Remembered]]:
             for key, row in loaded.documents["inbox"].items():
                 if not isinstance(key, InboxKey) or not isinstance(row, dict):
                     raise TypeError(f"expected a row of the inbox under {key}, got {row!r}")
-                yield (key.user, key.id), Remembered(bytes(row["digest"]), _digest(row["reply"]))
+                yield (key.user, key.id), Remembered(bytes(row["digest"]), _reply(row))
 
 
 async def _ids(spine: Spine, collection: str) -> list[dict[str, Any]]:
     return await spine.database[collection].find({}, {"_id": 1}).to_list(None)
 
 
-def _digest(reply: Secret) -> bytes:
-    value = reply.value
-    return sha256(value if isinstance(value, bytes) else bytes(value)).digest()
+def _reply(row: Document) -> bytes | None:
+    """The digest of a reply; an accepted one must open, since its user has not been erased."""
+    reply: Secret = row["reply"]
+    if reply.value is None and ".rejected." in row["type"]:
+        return None
+    return sha256(bytes(reply.value)).digest()
