@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.chaos.worker import READY
-from tests.spine import MASTER, ROOT, Spine, eventually, vars_of
+from tests.spine import MASTER, ROOT, Spine, eventually
 from workers.settings import PREFIX
 
 READY_S: Final = 90.0
@@ -29,7 +29,7 @@ class Fleet:
         """Make the slots; `start` fills them."""
         self._folder = spine.settings.folder
         given = spine.settings.model_dump(exclude={"master_key", "folder"}, exclude_none=True)
-        given |= changes | vars_of(spine.addresses) | {"master_key": MASTER.hex()}
+        given |= changes | spine.addresses.urls | {"master_key": MASTER.hex()}
         self._settings: Mapping[str, Any] = given
         self.lease_s = float(given["lease_s"])
         self.size = size

@@ -54,9 +54,10 @@ class Record:
         self._first: dict[Known, Reply] = {}
         self._waiting: dict[Known, asyncio.Future[Reply]] = {}
 
-    def begin(self, sent: Sent) -> None:
+    def begin(self, sent: Sent, body: bytes) -> None:
         """Note a message before it is published for the first time."""
         self.observed.sent.append(sent)
+        self.observed.bodies[sent.digest] = body
         if sent.known not in self._first:
             self.open.add(sent.known)
 
@@ -139,7 +140,7 @@ class Writer:
     async def _send(self, kind: Kind) -> Sent:
         sent, body = self._made(kind)
         message_id = sent.id if kind == "undecodable" else self._id()
-        self.record.begin(sent)
+        self.record.begin(sent, body)
         await self.sender.publish(body, sent.type, message_id)
         sent.confirmed = True
         if kind in {"register", "update", "behalf", "broken", "missing"}:

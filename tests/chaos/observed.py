@@ -146,8 +146,7 @@ class Remembered:
     """A row of the inbox: digests of the command and of its reply."""
 
     command: bytes
-    reply: bytes | None
-    """None of a rejection, which opens to nobody but to who has the command's bytes."""
+    reply: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +182,8 @@ class Observed:
     """Everything that the checker knows."""
 
     sent: list[Sent] = field(default_factory=list)
+    bodies: dict[bytes, bytes] = field(default_factory=dict)
+    """Digest -> what was sent: with its bytes, and with them alone, a rejection opens."""
     replies: list[Reply] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     stored: Stored = field(default_factory=Stored)

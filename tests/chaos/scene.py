@@ -98,7 +98,7 @@ async def _registered(spine: Spine, record: Record) -> tuple[str, str]:
     body = json.dumps(envelope).encode()
     digest = sha256(body).digest()
     sent = Sent(desk.user, str(envelope["id"]), REGISTER_USER, "behalf", digest)
-    record.begin(sent)
+    record.begin(sent, body)
     await desk.publish(body, REGISTER_USER)
     sent.confirmed = True
     answer = await desk.answer(sent.id)

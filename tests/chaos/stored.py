@@ -1,10 +1,12 @@
 """Reading what the database and the broker hold, its secrets opened, for the checker."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
-from handlers.decision import Document, Secret
+from handlers.bookkeeping import own_bytes
+from handlers.decision import Secret
 from tests.chaos.observed import Asset, Change, DeadLetter, Known, Remembered, Stored
 from tests.spine import ENTRIES, Spine
 from topology import names
@@ -13,12 +15,17 @@ from workers.loading import Loaded, Loader
 from workers.store.protocol import InboxKey
 
 CHUNK: Final = 1000
+Bodies = Mapping[bytes, bytes]
+"""The digest of a command -> the command as it was sent."""
 EMPTY: Final = ("outbox", "parked")
 """Collections in which nothing may be left."""
 
 
-async def read(spine: Spine) -> Stored:
-    """Read all of it; the workers have stopped, so that nothing is un-acked."""
+async def read(spine: Spine, bodies: Bodies) -> Stored:
+    """Read all of it; the workers have stopped, so that nothing is un-acked.
+
+    `bodies` are those of the commands: a rejection opens with its command's own bytes.
+    """
     return Stored(
         assets={row["_id"]: _asset(row) for row in await spine.raw("assets")},
         users={row["_id"]: row["revision"] for row in await spine.raw("users")},
@@ -27,7 +34,7 @@ async def read(spine: Spine) -> Stored:
             Change(row["entity"], row["revision"], row["by"], row["command"])
             for row in await spine.raw("history")
         ],
-        inbox={known: row async for known, row in _inbox(spine)},
+        inbox={known: row async for known, row in _inbox(spine, bodies)},
         archive=[
             (entry["user"], entry["id"])
             for batch in await spine.raw("commands")
@@ -58,28 +65,30 @@ def _asset(row: dict[str, Any]) -> Asset:
     )
 
 
-async def _inbox(spine: Spine) -> AsyncIterator[tuple[Known, Remembered]]:
+async def _inbox(spine: Spine, bodies: Bodies) -> AsyncIterator[tuple[Known, Remembered]]:
     """Every row of a command, its reply opened as the workers open it; nobody answers a fact."""
-    rows = [row["_id"] for row in await _ids(spine, "inbox")]
-    keys = [InboxKey(row["user"], row["id"]) for row in rows if row["user"] != names.RELAY_ACCOUNT]
+    rows = await spine.database["inbox"].find({}, {"_id": 1, "digest": 1}).to_list(None)
+    digests = {
+        InboxKey(row["_id"]["user"], row["_id"]["id"]): bytes(row["digest"])
+        for row in rows
+        if row["_id"]["user"] != names.RELAY_ACCOUNT
+    }
+    keys = list(digests)
     async with open_backbone(spine.settings, spine.addresses, ENTRIES) as backbone:
         loader = Loader(backbone.store, spine.vault)
         for start in range(0, len(keys), CHUNK):
-            loaded = Loaded()
-            await loader.read((("inbox", key) for key in keys[start : start + CHUNK]), loaded)
+            loaded, asked = Loaded(), keys[start : start + CHUNK]
+            for digest in map(digests.__getitem__, asked):
+                if (body := bodies.get(digest)) is not None:
+                    made = partial(spine.vault.key_of_bytes, body)
+                    loaded.keyring.offer(own_bytes(digest), made)
+            await loader.read((("inbox", key) for key in asked), loaded)
             for key, row in loaded.documents["inbox"].items():
                 if not isinstance(key, InboxKey) or not isinstance(row, dict):
                     raise TypeError(f"expected a row of the inbox under {key}, got {row!r}")
-                yield (key.user, key.id), Remembered(bytes(row["digest"]), _reply(row))
+                yield (key.user, key.id), Remembered(bytes(row["digest"]), _digest(row["reply"]))
 
 
-async def _ids(spine: Spine, collection: str) -> list[dict[str, Any]]:
-    return await spine.database[collection].find({}, {"_id": 1}).to_list(None)
-
-
-def _reply(row: Document) -> bytes | None:
-    """The digest of a reply; an accepted one must open, since its user has not been erased."""
-    reply: Secret = row["reply"]
-    if reply.value is None and ".rejected." in row["type"]:
-        return None
-    return sha256(bytes(reply.value)).digest()
+def _digest(reply: Secret) -> bytes:
+    value = reply.value
+    return sha256(value if isinstance(value, bytes) else bytes(value)).digest()

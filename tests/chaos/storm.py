@@ -119,7 +119,8 @@ async def storm(plan: Plan, servers: TestServers, folder: Path, say: Say) -> Sum
             say(f"settled after {seconds:.0f} s; the workers end")
             await scene.world.fleet.stop()
             await _quiet(scene)
-            scene.record.observed.stored = await stored.read(spine)
+            observed = scene.record.observed
+            observed.stored = await stored.read(spine, observed.bodies)
         report = checker.check(scene.record.observed)
         return Summary(
             plan=plan,
