@@ -138,10 +138,8 @@ async def serving(testbed: Testbed, database: str) -> AsyncIterator["Child"]:
     settings |= {"master_key": testbed.settings.master.hex(), "folder": "unused"}
     for name in ("amqp_url", "management_url", "mongo_url"):
         settings.pop(name, None)
-    servers = testbed.addresses
     # The bench never measures a sandbox, so that accounts have their plain names.
-    urls = {n: getattr(servers, n) for n in ("amqp_url", "management_url", "mongo_url")}
-    order = {"name": "spine", "settings": settings, "addresses": urls}
+    order = {"name": "spine", "settings": settings, "addresses": testbed.addresses.urls}
     async with _child(order) as child:
         child.began = await child.said("begun")
         yield child

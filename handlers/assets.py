@@ -35,7 +35,7 @@ from handlers.decision import (
     Secret,
     View,
 )
-from handlers.documents import changed_fields, merged, plain
+from handlers.documents import changed_fields, merged, plain, said_by
 from handlers.patching import not_yours, stale
 from handlers.polygons import cell_of
 from handlers.rules import (
@@ -131,7 +131,7 @@ def _kept(document: Document, *, personal: bool) -> Document:
 
 def _opened(document: Document) -> dict[str, Any]:
     """The document as rules and patches see it."""
-    opened = ((n, v.value if isinstance(v, Secret) else v) for n, v in document.items())
+    opened = ((n, said_by(v)) for n, v in document.items())
     # Of an owner who was erased there is nothing any more.
     return {name: value for name, value in opened if value is not None}
 

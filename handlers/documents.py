@@ -5,6 +5,8 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
+from handlers.decision import Secret
+
 
 def history_id(entity: str, revision: int) -> str:
     """The id of a revision's row in history; the rows of an entity sort by revision."""
@@ -23,6 +25,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, date) and not isinstance(value, datetime):
         return value.isoformat()
     return value
+
+
+def said_by(value: Any) -> Any:
+    """What a stored value says, whether it is sealed or not."""
+    return value.value if isinstance(value, Secret) else value
 
 
 def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,12 +21,12 @@ from handlers.decision import (
     Drop,
     Put,
     Reads,
-    Rejected,
     View,
 )
 from handlers.groups import opened
 from handlers.rules import finding, reject
 from handlers.signature import reads
+from handlers.user_rules import user_not_found, user_not_yours
 from handlers.visibility import seen, standing_reads
 
 ERASURES: Final = "erasures"
@@ -55,10 +55,10 @@ def erase_user(command: EraseUser, view: View, context: Context) -> Decision:
     """
     found = seen("users", command.id, view, context)
     if found is None:
-        return _not_found(command.id)
+        return user_not_found(command.id)
     user, standing = found
     if not standing.held & {"self", "operator"}:
-        return _not_yours(command.id)
+        return user_not_yours(command.id)
     if findings := tuple(_unfit(command, user)):
         return reject(*findings)
     was = view.get(ERASURES, command.id)
@@ -153,27 +153,3 @@ def _unfit(command: EraseUser, user: Document) -> Iterator[Any]:
             got=user["status"],
             advice="Retire the user first.",
         )
-
-
-def _not_found(user: str) -> Rejected:
-    return reject(
-        finding(
-            "user.not-found",
-            "id",
-            expected="the id of a user that you may see",
-            got=user,
-            advice="Check the id; ask its platform or an operator for access.",
-        )
-    )
-
-
-def _not_yours(user: str) -> Rejected:
-    return reject(
-        finding(
-            "user.not-yours",
-            "id",
-            expected="your own id",
-            got=user,
-            advice="Let the user itself or an operator send this.",
-        )
-    )

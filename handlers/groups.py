@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from handlers.decision import Document, Secret
+from handlers.documents import said_by
 
 SEALED: Final = frozenset({"contacts", "bank", "insurance"})
 """Groups that are sealed whoever the user is."""
@@ -18,7 +19,7 @@ GIVEN: Final = (
 def opened(user: Document) -> dict[str, Any]:
     """The record as rules and patches see it; of an erased group nothing is there."""
     values = {g: user[g] for g in GIVEN if g in user}
-    plain = {g: v.value if isinstance(v, Secret) else v for g, v in values.items()}
+    plain = {g: said_by(v) for g, v in values.items()}
     return {n: v for n, v in user.items() if n not in values} | {
         g: v for g, v in plain.items() if v is not None
     }

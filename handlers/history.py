@@ -7,12 +7,13 @@ from typing import Any, Final
 from contracts.history import CHANGES_MAX, ReadUserHistory, UserChange, UserHistory
 from contracts.messages import Contract
 from contracts.users import UserView
-from handlers.decision import Context, Document, Reads, Rejected, Secret, View
-from handlers.documents import history_id
+from handlers.decision import Context, Document, Reads, Rejected, View
+from handlers.documents import history_id, said_by
 from handlers.erasing import tombstone
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import finding, reject
 from handlers.signature import reads
+from handlers.user_rules import user_not_found
 from handlers.users import shown_user
 from handlers.visibility import Standing, seen, standing_reads
 
@@ -36,7 +37,7 @@ def read_user_history(query: ReadUserHistory, view: View, context: Context) -> C
     """
     found = seen("users", query.id, view, context)
     if found is None:
-        return _not_found(query.id)
+        return user_not_found(query.id)
     document, standing = found
     question = _question(query)
     if findings := tuple(foreign(query.cursor, question, context)):
@@ -123,24 +124,8 @@ def _changes(rows: Sequence[Document], standing: Standing) -> Iterator[UserChang
 
 def _values(values: Mapping[str, Any], changed: Sequence[str]) -> dict[str, Any]:
     """The values that may be read; one whose key was destroyed is not there any more."""
-    plain = (
-        (name, value.value if isinstance(value, Secret) else value)
-        for name, value in values.items()
-        if name in changed
-    )
+    plain = ((name, said_by(value)) for name, value in values.items() if name in changed)
     return {name: value for name, value in plain if value is not None}
-
-
-def _not_found(user: str) -> Rejected:
-    return reject(
-        finding(
-            "user.not-found",
-            "id",
-            expected="the id of a user that you may see",
-            got=user,
-            advice="Check the id; ask its platform or an operator for access.",
-        )
-    )
 
 
 def _too_long(document: Document) -> Rejected:

@@ -26,6 +26,7 @@ from handlers.decision import (
     Secret,
     View,
 )
+from handlers.documents import said_by
 from handlers.rules import finding, reject
 from handlers.sharing import expiring, expiry, left, unknown_groups, with_interest
 from handlers.signature import reads
@@ -120,8 +121,7 @@ def _is_same(was: Document | None, document: Document) -> bool:
 
 def plain_of(document: Document, name: str) -> Any:
     """A value of an interest, opened where it is sealed."""
-    value = document.get(name)
-    return value.value if isinstance(value, Secret) else value
+    return said_by(document.get(name))
 
 
 def _event(document: Document, user: str) -> InterestExpressed:

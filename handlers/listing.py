@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from contracts.messages import register_of_entity
-from handlers.decision import Document, Drop, Issuer, Put, Secret, View
+from handlers.decision import Document, Drop, Issuer, Put, View
+from handlers.documents import said_by
 from handlers.rights import LISTED
 from handlers.spans import Span
 from handlers.visibility import RELATIONS, TAKING_PART, parties
@@ -62,7 +63,7 @@ def offer_term(area: str | None, service: str | None) -> str:
 def entry_of(user: Document, known: Iterable[str], identity: Issuer) -> dict[str, Any]:
     """A user's entry but for its revision; `known` are the parties that have or had a tie to it."""
     is_person, is_active = user["kind"] == "person", user["status"] in TAKING_PART
-    name, profile = (_plain(user.get(group)) for group in LISTED)
+    name, profile = (said_by(user.get(group)) for group in LISTED)
     areas, services = (list((profile or {}).get(part) or ()) for part in ("areas", "services"))
     # Nobody but operators is shown who takes no part.
     of_whom = dict.fromkeys([*parties(user), *known] if is_person else ())
@@ -106,10 +107,6 @@ def fits(name: str, words: Sequence[str]) -> bool:
         any(one == word or (len(word) >= BEGINNINGS[0] and one.startswith(word)) for one in own)
         for word in words
     )
-
-
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Secret) else value
 
 
 def listing_puts(writes: Sequence[Put | Drop], view: View, identity: Issuer) -> Iterator[Put]:

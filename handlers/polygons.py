@@ -5,7 +5,7 @@ from itertools import pairwise
 from math import cos, floor, radians
 from typing import Any, Final
 
-from handlers.decision import Secret
+from handlers.documents import said_by
 from handlers.osgb import wgs84
 
 Corner = tuple[float, float]
@@ -24,8 +24,7 @@ DEGREE_KM: Final = 111.32
 
 def place_of(asset: Mapping[str, Any]) -> tuple[float, float] | None:
     """Latitude and longitude of an asset: its point, else its grid reference, else nothing."""
-    group = asset.get("location")
-    location = (group.value if isinstance(group, Secret) else group) or {}
+    location = said_by(asset.get("location")) or {}
     if (point := location.get("point")) is not None:
         return float(point["latitude"]), float(point["longitude"])
     if (grid := location.get("grid")) is not None:

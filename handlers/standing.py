@@ -32,7 +32,7 @@ from handlers.decision import (
 from handlers.groups import opened
 from handlers.rules import finding, reject
 from handlers.signature import reads
-from handlers.user_rules import not_active, user_not_found
+from handlers.user_rules import not_active, user_not_found, user_not_yours
 from handlers.visibility import TAKING_PART, mandate_read, named, seen, standing_reads
 
 PASSING: Final = ("status_before", "suspension", "suspension_note")
@@ -236,15 +236,7 @@ def retire_user(command: RetireUser, view: View, context: Context) -> Decision:
         return user_not_found(command.id)
     user, standing = found
     if not standing.held & {"self", "operator"}:
-        return reject(
-            finding(
-                "user.not-yours",
-                "id",
-                expected="your own id",
-                got=command.id,
-                advice="Let the user itself or an operator send this.",
-            )
-        )
+        return user_not_yours(command.id)
     if (answer := _stands(RETIRE, user)) is not None:
         return answer
     writes = _ended_accounts(user["_id"], view)

@@ -62,6 +62,19 @@ def user_not_found(user: str) -> Rejected:
     )
 
 
+def user_not_yours(user: str) -> Rejected:
+    """The answer to who may see a user and may not do to it what it alone or an operator may."""
+    return reject(
+        finding(
+            "user.not-yours",
+            "id",
+            expected="your own id",
+            got=user,
+            advice="Let the user itself or an operator send this.",
+        )
+    )
+
+
 def not_active(user: Document, expected: str = "provisional or confirmed") -> Rejected:
     """The answer where a user takes no part, or takes none at the moment."""
     return reject(

@@ -11,7 +11,8 @@ from typing import Any, Final
 from contracts.messages import Contract, Event
 from contracts.notices import Again
 from contracts.taxonomy import FRONT_DESK, VERIFIER
-from handlers.decision import RESERVED, Context, Document, Secret, Sender, View
+from handlers.decision import RESERVED, Context, Document, Sender, View
+from handlers.documents import said_by
 from handlers.rights import GROUPS, RIGHTS, UNPROVEN, Relation, Right, strongest
 
 RELATIONS: Final = "relations"
@@ -74,8 +75,7 @@ class Standing:
         shown: dict[str, Any] = {}
         masked: list[str] = []
         for group in GROUPS[self.collection]:
-            value = document.get(group)
-            plain = value.value if isinstance(value, Secret) else value
+            plain = said_by(document.get(group))
             # A secret whose key was destroyed is not there any more.
             if plain is None or not self.may("masked", group):
                 continue

@@ -320,7 +320,7 @@ class Spine:
         Returns when it is ready; whether it owns a mailbox then is another question.
         """
         given = self.settings.model_dump(exclude={"master_key", "folder"}, exclude_none=True)
-        given |= changes | vars_of(self.addresses) | {"master_key": MASTER.hex()}
+        given |= changes | self.addresses.urls | {"master_key": MASTER.hex()}
         environment = {name: v for name, v in os.environ.items() if not name.startswith(PREFIX)}
         environment |= {f"{PREFIX}{name.upper()}": str(value) for name, value in given.items()}
         log = self.settings.folder / f"worker-{uuid4().hex[:8]}.log"
@@ -410,11 +410,6 @@ class Spine:
             channel = await connection.channel()
             declared = await channel.declare_queue(queue, passive=True)
             return int(declared.declaration_result.message_count or 0)
-
-
-def vars_of(addresses: Addresses) -> dict[str, str]:
-    """The addresses by the names of their settings."""
-    return {name: getattr(addresses, name) for name in ("amqp_url", "management_url", "mongo_url")}
 
 
 async def _says_ready(log: Path) -> bool:

@@ -26,6 +26,12 @@ class Addresses:
         host = parts.netloc.rpartition("@")[2]
         object.__setattr__(self, "amqp_url", parts._replace(netloc=host).geturl())
 
+    @property
+    def urls(self) -> dict[str, str]:
+        """The addresses by the names of their settings."""
+        named = ("amqp_url", "management_url", "mongo_url")
+        return {name: getattr(self, name) for name in named}
+
     def sandboxed(self) -> "Addresses":
         """The sandbox on the same servers: a virtual host and accounts of its own."""
         vhost = vhost_of(self.amqp_url)

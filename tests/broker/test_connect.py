@@ -13,7 +13,7 @@ import aio_pika
 import pytest
 from aiormq.exceptions import ChannelAccessRefused
 
-from tests.spine import MASTER, Spine, eventually, user, vars_of
+from tests.spine import MASTER, Spine, eventually, user
 from topology import names
 
 pytestmark = pytest.mark.connected
@@ -34,7 +34,7 @@ async def said(*words: str, environment: dict[str, str] | None = None) -> str:
 
 def surroundings(spine: Spine, folder: Path) -> dict[str, str]:
     """The environment of somebody whose settings name this backbone."""
-    given = vars_of(spine.addresses) | {"master_key": MASTER.hex(), "folder": str(folder)}
+    given = spine.addresses.urls | {"master_key": MASTER.hex(), "folder": str(folder)}
     outside = {k: v for k, v in os.environ.items() if not k.startswith("FLEXSPINE_")}
     return outside | {f"FLEXSPINE_{name.upper()}": value for name, value in given.items()}
 

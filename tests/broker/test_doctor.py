@@ -17,7 +17,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.servers import TestServers
-from tests.spine import MASTER, Spine, eventually, open_spine, vars_of
+from tests.spine import MASTER, Spine, eventually, open_spine
 from workers.addresses import Addresses
 from workers.cli import doctor_servers as servers_checks
 from workers.cli.doctor import Result, checks, examine
@@ -38,7 +38,7 @@ ANOTHER = SecretStr("ff" * 32)
 
 def settings(spine: Spine, **changes: Any) -> Settings:
     """The settings of somebody whose environment names this backbone."""
-    given = vars_of(spine.addresses) | {"master_key": SecretStr(MASTER.hex())} | changes
+    given = spine.addresses.urls | {"master_key": SecretStr(MASTER.hex())} | changes
     return spine.settings.model_copy(update=given)
 
 
@@ -213,7 +213,7 @@ def run(given: dict[str, str], *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def environment(spine: Spine) -> dict[str, str]:
-    given = vars_of(spine.addresses) | {
+    given = spine.addresses.urls | {
         "master_key": MASTER.hex(),
         "folder": str(spine.settings.folder),
         "mongo_database": spine.settings.mongo_database,

@@ -30,7 +30,6 @@ from tests.spine import (
     open_sandbox,
     open_spine,
     user,
-    vars_of,
 )
 from topology import names
 from topology.catalog import build
@@ -390,7 +389,7 @@ async def test_a_virtual_host_of_the_other_kind_is_refused(two: Two, servers: Te
 @asynccontextmanager
 async def beside(two: Two, folder: Path) -> AsyncIterator[dict[str, str]]:
     """The environment of the command line: that of the live backbone, and the one setting."""
-    given = vars_of(two.live.addresses) | {
+    given = two.live.addresses.urls | {
         "master_key": MASTER.hex(),
         "folder": str(folder),
         "mongo_database": two.live.settings.mongo_database,
