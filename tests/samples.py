@@ -63,6 +63,9 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "sharing.list": {},
     "sharing.revoke": {"party": THIRD},
     "subscription.set": {"broadcasts": True},
+    "taxonomy.define": {"id": "EVB", "words": "electric bus"},
+    "taxonomy.get": {"id": "BAT"},
+    "taxonomy.list": {},
     "user.attest": {
         "id": OWNER,
         "expected_revision": 1,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
+from contracts.asset_types import TypeDefined
 from contracts.broadcasts import BroadcastAsked
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
@@ -17,6 +18,7 @@ from handlers import (
     accounts,
     agreements,
     answering,
+    asset_types,
     assets,
     attesting,
     broadcasting,
@@ -57,6 +59,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     accounts,
     standing,
     mandates,
+    asset_types,
     assets,
     relating,
     notices,
@@ -159,6 +162,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     BroadcastAsked: (reach, reach_reads),
     UserUpdated: (spread, spread_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
+    TypeDefined: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""

@@ -79,6 +79,10 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "sharing.revoke.v1": "++++++++--",
     "subscription.set.check.v1": "+++++++++-",
     "subscription.set.v1": "+++++++++-",
+    "taxonomy.define.check.v1": "--------+-",
+    "taxonomy.define.v1": "--------+-",
+    "taxonomy.get.v1": "++++++++++",
+    "taxonomy.list.v1": "++++++++++",
     "user.attest.check.v1": "-------+--",
     "user.attest.v1": "-------+--",
     "user.confirm.check.v1": "--------+-",
@@ -144,6 +148,9 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "sharing.list.v1": "+",
     "sharing.revoke.v1": "+",
     "subscription.set.v1": "+",
+    "taxonomy.define.v1": "-",
+    "taxonomy.get.v1": "+",
+    "taxonomy.list.v1": "+",
     "user.attest.v1": "-",
     "user.confirm.v1": "-",
     "user.erase.v1": "+",
@@ -199,6 +206,9 @@ GROUP_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
         "location": "wwwwrrrnrn",
         "capability": "wwwwwwrrrn",
         "technologies": "wwwwrrrrrn",
+        "details": "wwwwwwrrrn",
+        "meters": "wwwwrwwnrn",
+        "signposts": "wwwwwwrrrn",
         "relations": "wwwwnnnnnn",
     },
 }
@@ -228,6 +238,9 @@ STORED: Final[Mapping[str, Mapping[str, Any]]] = {
         "location": {"town": "Exampleton"},
         "capability": {"power_kw": 5},
         "technologies": [{"source": "sun"}],
+        "details": {"coupling": "ac"},
+        "meters": [{"meter": "M-1", "measures": "import", "scope": "asset"}],
+        "signposts": [{"what": "Readings", "contact": "Desk 1"}],
     },
 }
 """Collection -> group -> what is stored of it."""
@@ -264,6 +277,9 @@ CHANGED: Final[Mapping[str, Any]] = {
     "location": {"county": "Two"},
     "capability": {"power_kw": 6},
     "technologies": [{"source": "wind"}],
+    "details": {"coupling": "dc"},
+    "meters": [{"meter": "M-2", "measures": "import", "scope": "asset"}],
+    "signposts": [{"what": "Readings", "contact": "Desk 2"}],
 }
 """Group of an asset -> an update of it."""
 AGAIN: Final[Mapping[str, Any]] = {
@@ -275,6 +291,9 @@ AGAIN: Final[Mapping[str, Any]] = {
     "location": {"county": "Three"},
     "capability": {"power_kw": 7},
     "technologies": [{"source": "coal"}],
+    "details": {"chemistry": "LFP"},
+    "meters": [{"meter": "M-3", "measures": "import", "scope": "asset"}],
+    "signposts": [{"what": "Readings", "contact": "Desk 3"}],
 }
 """The same, another one."""
 

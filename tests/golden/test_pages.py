@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no types
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter
 
 from contracts.messages import split_type

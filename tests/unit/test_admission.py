@@ -196,7 +196,7 @@ def test_unknown_field_is_named_wherever_it_is() -> None:
 def test_all_findings_are_given_at_once_and_unknown_fields_come_last() -> None:
     data = asset(
         colour="red",
-        asset_type="XXX",
+        asset_type="xxx",
         lifecycle="retired",
         connection={"mpan_import": "1312345678908", "mpan_export": "13"},
         capability={"power_kw": -1},

@@ -11,6 +11,7 @@ Index = Sequence[str]
 INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "users": (),
     "assets": (("cell", "_id"),),
+    "asset_types": (),
     "accounts": (("user", "_id"), ("state", "_id")),
     "agreements": (("state", "_id"),),
     "agreement_versions": (),
