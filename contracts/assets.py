@@ -5,7 +5,6 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
-from contracts.details import Details
 from contracts.messages import Command, Contract, Event, Query, Role
 from contracts.metering import MeasurementPoints, Signposts
 from contracts.patches import Revision, without_placeholders
@@ -14,6 +13,7 @@ from contracts.values import (
     AssetId,
     AssetType,
     Date,
+    Details,
     Grid,
     GspGroup,
     Kilovolt,
@@ -212,8 +212,8 @@ class AssetView(AssetState):
     capability: Capability | None = None
     technologies: tuple[Technology, ...] = ()
     details: Details | None = None
-    meters: MeasurementPoints = ()
-    signposts: Signposts = ()
+    meters: MeasurementPoints | None = None
+    signposts: Signposts | None = None
 
 
 class GetAsset(

@@ -90,7 +90,7 @@ FORGIVEN = [
 ]
 REFUSED = [
     ("asset.register.v1", asset(colour="red")),
-    ("asset.register.v1", asset(asset_type="XXX")),
+    ("asset.register.v1", asset(asset_type="xxx")),
     ("asset.register.v1", asset(connection={"mpan_import": 2000000000015})),
     ("asset.register.v1", asset(capability={"power_kw": "5"})),
     ("asset.register.v1", asset(location={"point": {"latitude": 91, "longitude": 0}})),

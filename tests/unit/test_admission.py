@@ -249,7 +249,7 @@ def test_value_that_no_store_can_hold_is_named(path: str, value: Any) -> None:
 
 
 def test_number_too_large_is_named_beside_everything_else_that_is_wrong() -> None:
-    data = asset(capability={"power_kw": 2**70}, asset_type="XXX", colour="red")
+    data = asset(capability={"power_kw": 2**70}, asset_type="xxx", colour="red")
     assert found(delivery(envelope(data=data))) == [
         ("value.unstorable", "data.capability.power_kw"),
         ("asset-type.unknown", "data.asset_type"),

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, Field, JsonValue
 
-from contracts.values import Rule
+from contracts.values.rule import Rule
 
 DETAILS_BYTES_MAX: Final = 8192
 DEPTH_MAX: Final = 6
