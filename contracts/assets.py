@@ -6,12 +6,14 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, StrictBool, model_validator
 
 from contracts.messages import Command, Contract, Event, Query, Role
+from contracts.metering import MeasurementPoints, Signposts
 from contracts.patches import Revision, without_placeholders
 from contracts.values import (
     AnyUserId,
     AssetId,
     AssetType,
     Date,
+    Details,
     Grid,
     GspGroup,
     Kilovolt,
@@ -129,7 +131,8 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
     Rejected with `asset.duplicate` if another asset holds the same make and serial; the answer
     names the existing id only to its registrant, its owner and operators.
     Errors: `asset.duplicate`, `asset.unidentifiable`, `asset.owner-unknown`,
-    `connection.gsp-group`, `location.outside`, `lifecycle.dates`, every rule of a value.
+    `connection.gsp-group`, `location.outside`, `lifecycle.dates`, `asset-type.unknown`,
+    `details.undefined`, `details.invalid`, every rule of a value.
     Source: A1, A2 of the requirement.
     """
 
@@ -145,6 +148,12 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
     location: Location | None = None
     capability: Capability | None = None
     technologies: Technologies = ()
+    details: Details | None = None
+    """What only assets of this type have."""
+    meters: MeasurementPoints = ()
+    """Where it is measured, and what each of these measures."""
+    signposts: Signposts = ()
+    """Where heavier data of it is held."""
     owner: UserId | None = None
     """The registered user who owns it."""
 
@@ -152,7 +161,8 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
 class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=AssetState):
     """Change an asset's data: what is absent stays, null clears, a placeholder counts as absent.
 
-    Groups are merged field by field (RFC 7396); `technologies` is replaced whole.
+    Groups are merged field by field (RFC 7396); `technologies`, `meters` and `signposts` are
+    replaced whole, and so are lists within `details`.
     With `expected_revision` an update that has not seen the latest revision is rejected; without it
     the last in arrival order wins. An update that changes nothing is accepted and makes no event.
     Errors: `asset.not-found` (also where the sender may not see it), `asset.stale`, and the rules
@@ -170,6 +180,9 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     location: Location | None = None
     capability: Capability | None = None
     technologies: Technologies | None = None
+    details: Details | None = None
+    meters: MeasurementPoints | None = None
+    signposts: Signposts | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -198,6 +211,9 @@ class AssetView(AssetState):
     location: Location | None = None
     capability: Capability | None = None
     technologies: tuple[Technology, ...] = ()
+    details: Details | None = None
+    meters: MeasurementPoints | None = None
+    signposts: Signposts | None = None
 
 
 class GetAsset(

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.values import gsp_group, is_placeholder_key
+from handlers.asset_types import misfits, type_of, unknown_type
 from handlers.decision import Context, Document, View
 from handlers.geography import in_gb, in_gb_waters
 from handlers.rules import Rule, finding, holder_of
@@ -120,6 +121,21 @@ def _dates_fit_lifecycle(document: Document, view: View, context: Context) -> It
         )
 
 
+def _types_are_known(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    """Types are never taken out, so that this may be read stale."""
+    if type_of(document["asset_type"], view) is None:
+        yield unknown_type(document["asset_type"], "asset_type")
+    for n, technology in enumerate(document.get("technologies", ())):
+        code = technology.get("asset_type")
+        if code is not None and type_of(code, view) is None:
+            yield unknown_type(code, f"technologies.{n}.asset_type")
+
+
+def _details_fit(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    if "details" in document:
+        yield from misfits(document["asset_type"], document["details"], view)
+
+
 def _owner_is_known(document: Document, view: View, context: Context) -> Iterator[Finding]:
     owner = document.get("owner")
     if owner is not None and view.get("users", owner) is None:
@@ -160,5 +176,11 @@ ASSET_RULES: Final[tuple[Rule[Document], ...]] = (
 )
 CLAIM_RULES: Final[tuple[Rule[Document], ...]] = (_device_is_free,)
 """Asked only where nothing else speaks against the command: see register_user."""
-REGISTRATION_RULES: Final = (*ASSET_RULES, _owner_is_known)
+TYPED_RULES: Final[Mapping[str, Rule[Document]]] = {
+    "technologies": _types_are_known,
+    "details": _details_fit,
+}
+"""Group -> what its type has to say: asked where the group is given, since a schema may be younger
+than what was kept by it."""
+REGISTRATION_RULES: Final = (*ASSET_RULES, *TYPED_RULES.values(), _owner_is_known)
 """An owner that was known once stays known: an update need not ask again."""

@@ -18,10 +18,12 @@ from handlers.asset_rules import (
     ASSET_RULES,
     CLAIM_RULES,
     REGISTRATION_RULES,
+    TYPED_RULES,
     area_of,
     device_claim,
     device_key,
 )
+from handlers.asset_types import type_read
 from handlers.decision import (
     Accepted,
     Answer,
@@ -53,7 +55,7 @@ from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
 from handlers.watching import noted, watch_read
 
-PERSONAL: Final = frozenset({"name", "connection", "location"})
+PERSONAL: Final = frozenset({"name", "connection", "location", "meters", "signposts"})
 """Groups that are personal data where a person owns the asset."""
 
 
@@ -65,6 +67,7 @@ def _device_reads(identity: Identity | None, context: Context) -> Reads:
 
 def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     yield "assets", next(candidate_ids(command.asset_type, context))
+    yield type_read(command.asset_type)
     if command.owner is not None:
         yield "users", command.owner
     yield from _device_reads(command.identity, context)
@@ -76,7 +79,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
 
     That the owner exists may be read stale: a user's id never vanishes.
     Rejects: asset.unidentifiable, asset.owner-unknown, asset.duplicate, connection.gsp-group,
-        location.outside, lifecycle.dates
+        location.outside, lifecycle.dates, asset-type.unknown, details.undefined, details.invalid
     Source: A1, A2, A4a.
     """
     asset = issue_id(command.asset_type, "assets", view, context)
@@ -183,7 +186,8 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         return reject(*findings)
     was = _opened(stored)
     document = merged(was, patch)
-    if (rejected := _unfit(ASSET_RULES, document, view, context)) is not None:
+    typed = (rule for group, rule in TYPED_RULES.items() if patch.get(group) is not None)
+    if (rejected := _unfit((*ASSET_RULES, *typed), document, view, context)) is not None:
         return rejected
     keyed_to = was.get("owner") or was["registrant"]
     changed = tuple(changed_fields(was, document))

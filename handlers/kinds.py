@@ -16,6 +16,7 @@ from contracts.agreements import (
 from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
+from contracts.consents import AssetConsented, AssetConsentWithdrawn
 from contracts.erasing import UserErased
 from contracts.grants import UserRolesGranted
 from contracts.interests import InterestAnswered, InterestExpressed, InterestWithdrawn
@@ -73,6 +74,8 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserRegistered: Kind(is_first=True),
     AssetRelated: Kind(mandatory=True, names="party"),
     AssetUnrelated: Kind(mandatory=True, names="party"),
+    AssetConsented: Kind(mandatory=True, names="party"),
+    AssetConsentWithdrawn: Kind(mandatory=True, names="party"),
     MandateGiven: Kind(mandatory=True, names="delegate"),
     MandateEnded: Kind(mandatory=True, names="delegate"),
     AssetDuplicateAttempted: ATTEMPT,

@@ -114,6 +114,18 @@ ASSET_GROUPS: Final[Mapping[str, Cells]] = {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
         "aggregator": "read", "fsp": "read", "so": "read", "mo": "read", "verifier": "read",
     },
+    "details": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "write", "so": "read", "mo": "read", "verifier": "read",
+    },
+    "meters": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "read", "fsp": "write", "so": "write", "verifier": "read",
+    },
+    "signposts": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "write", "so": "read", "mo": "read", "verifier": "read",
+    },
     "relations": {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
     },

@@ -11,6 +11,7 @@ from typing import Any, Final
 from contracts.messages import Contract, Event
 from contracts.notices import Again
 from contracts.taxonomy import FRONT_DESK, VERIFIER
+from handlers.consents import is_unwanted
 from handlers.decision import RESERVED, Context, Document, Sender, View
 from handlers.documents import said_by
 from handlers.rights import GROUPS, RIGHTS, UNPROVEN, Relation, Right, strongest
@@ -140,6 +141,8 @@ def standing_to(
     mandate = view.get(*mandate_read(document, viewer.user))
     by_tie, granted = tied(own_ties, at, viewer.status)
     held = {*_by_document(viewer, document or {}), *by_tie}
+    if is_unwanted(own_ties):
+        held.discard("registrant")
     if "delegate" in ties(mandate, at):
         held.add("delegate")
     return Standing(key[0], frozenset(held), granted)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
+from contracts.asset_types import TypeDefined
 from contracts.broadcasts import BroadcastAsked
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
@@ -17,11 +18,14 @@ from handlers import (
     accounts,
     agreements,
     answering,
+    asset_lists,
+    asset_types,
     assets,
     attesting,
     broadcasting,
     changing,
     channels,
+    consenting,
     directory,
     erasing,
     granting,
@@ -32,6 +36,7 @@ from handlers import (
     mandates,
     notices,
     relating,
+    representing,
     requirements,
     sharing,
     signing,
@@ -57,8 +62,12 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     accounts,
     standing,
     mandates,
+    asset_types,
     assets,
+    asset_lists,
     relating,
+    consenting,
+    representing,
     notices,
     channels,
     broadcasting,
@@ -159,6 +168,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     BroadcastAsked: (reach, reach_reads),
     UserUpdated: (spread, spread_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
+    TypeDefined: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""

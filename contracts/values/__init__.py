@@ -8,6 +8,7 @@ from contracts.values.company import (
     SortCode,
     VatNumber,
 )
+from contracts.values.details import Details
 from contracts.values.identity import (
     AccountName,
     AnyUserId,
@@ -58,6 +59,7 @@ __all__ = [
     "CommandId",
     "CompanyNumber",
     "Date",
+    "Details",
     "Easting",
     "Eic",
     "Email",

@@ -10,7 +10,8 @@ Index = Sequence[str]
 # its deletions come when they come, so retention is a timed job.
 INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "users": (),
-    "assets": (("cell", "_id"),),
+    "assets": (("cell", "_id"), ("registrant", "_id"), ("owner", "_id")),
+    "asset_types": (),
     "accounts": (("user", "_id"), ("state", "_id")),
     "agreements": (("state", "_id"),),
     "agreement_versions": (),
