@@ -272,6 +272,18 @@ def test_where_all_have_acknowledged_nothing_is_told(decider: Decider) -> None:
     assert waiting(decider) == []
 
 
+def test_of_an_erased_user_nothing_waits_any_more(decider: Decider) -> None:
+    """Its changes went with the erasure; a timer that stays is announced for ever."""
+    change(decider, "claims")
+    was = decider.documents["users", OWNER]
+    decider.documents["users", OWNER] = {**was, "status": "retired"}
+    ask(decider, "user.erase.v1", "operator", id=OWNER, confirm_id=OWNER)
+    assert len(waiting(decider)) == 1
+    decider.now = NOW + WAIT
+    assert reminded(decider) == []
+    assert waiting(decider) == []
+
+
 def test_more_than_a_page_of_parties_is_told_listed_and_counted(decider: Decider) -> None:
     tie = {"as": "reader", "from": NOW, "until": None, "group": "bank", "via": "grant"}
     parties = [issued("USR", 300_000 + 50 * n) for n in range(PAGE + 5)]
