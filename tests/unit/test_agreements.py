@@ -208,6 +208,33 @@ def test_signers_are_told_of_a_new_version_and_what_asks_of_them_stays_open(
     assert opened == ([] if stays else [(r, kind, NAME, "open") for r in (PLATFORM, OWNER)])
 
 
+@pytest.mark.parametrize(
+    ("kind", "by"),
+    [
+        ("agreement.signed.v1", PLATFORM),
+        ("agreement.revoked.v1", PLATFORM),
+        ("agreement.withdrawn.v1", MARKET),
+    ],
+)
+def test_what_asks_for_a_signature_is_closed_when_nothing_is_to_be_signed(
+    decider: Decider, kind: str, by: str
+) -> None:
+    publish(decider)
+    sign(decider)
+    sign(decider, sender=OWNER)
+    told(decider, publish(decider, 2))
+    if kind == "agreement.signed.v1":
+        outcome = sign(decider, 2)
+    else:
+        what = "agreement" if by == MARKET else "signature"
+        outcome = ask(decider, "agreement.revoke.v1", by, id=NAME, what=what)
+    told(decider, outcome)
+    resolved = {n["recipient"]: n["resolved_by"] for n in decider.of("notices")}
+    assert resolved == {PLATFORM: kind, OWNER: kind if by == MARKET else None}
+    states = {n["recipient"]: n["state"] for n in decider.of("notices")}
+    assert states == {r: "closed" if by else "open" for r, by in resolved.items()}
+
+
 def test_what_was_told_of_an_agreement_is_told_again_while_it_is_signed(decider: Decider) -> None:
     publish(decider)
     sign(decider)
