@@ -114,6 +114,20 @@ def test_an_operator_confirms_whatever_there_is(decider: Decider) -> None:
     assert (reply(again)[1]["revision"], events(again)) == (2, [])
 
 
+def test_an_operator_confirms_what_it_has_looked_at(decider: Decider) -> None:
+    """Meanwhile the user has called itself otherwise: the operator looks again."""
+    update = {"id": PLATFORM, "name": "Somebody Else Ltd"}
+    decider.decide(command("user.update.v1", update, sender=PLATFORM, id=str(uuid4())))
+    outcome = send(decider, "confirm", expected_revision=1)
+    (finding,) = reply(outcome)[1]["findings"]
+    assert (finding["rule"], finding["field"]) == ("user.stale", "data.expected_revision")
+    assert "2 (changed since yours: name)" in finding["expected"]
+    assert status(decider) == "provisional"
+    assert reply(send(decider, "confirm", expected_revision=2))[1]["status"] == "confirmed"
+    # Done is done, whatever it is that was looked at.
+    assert reply(send(decider, "confirm", expected_revision=1))[1]["revision"] == 3
+
+
 def test_a_rejection_has_its_reason_and_its_note_stays_sealed(decider: Decider) -> None:
     given = command(
         "user.register.v1",
