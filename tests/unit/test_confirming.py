@@ -300,6 +300,11 @@ def test_the_same_again_makes_no_event_and_another_takes_its_place(decider: Deci
     attest(decider)
     (row,) = decider.of("evidence")
     assert (row["revision"], row["verdict"], status(decider)) == (2, "match", "confirmed")
+    # The confirmation has made it another revision; what was looked at is the same.
+    once_more = attest(decider, expected_revision=1)
+    assert (reply(once_more)[1]["status"], events(once_more)) == ("confirmed", [])
+    change(decider, name="Somebody Else Ltd", revision=3)
+    assert codes(attest(decider, expected_revision=1)) == [("user.stale", "data.expected_revision")]
 
 
 @pytest.mark.parametrize("order", [("match", "mismatch"), ("mismatch", "match")])
