@@ -8,13 +8,14 @@ from typing import Any, Final
 import pytest
 
 from contracts.taxonomy import FRONT_DESK, OPERATOR
+from handlers.agreement_rules import WAYS_OUT
 from handlers.case import Outcome
 from handlers.conditions import CONDITIONS, NEEDED_MAX
 from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
 from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
-from tests.decider import Decider, events, reply, rules, said
+from tests.decider import ENTRIES, Decider, events, reply, rules, said
 
 MARKET: Final = issued("USR", 5000)
 SYSTEM: Final = issued("USR", 5100)
@@ -358,6 +359,16 @@ def test_a_market_s_agreement_is_needed_by_those_who_address_it(decider: Decider
 def test_some_types_cannot_need_an_agreement(decider: Decider, sender: str, wanted: str) -> None:
     outcome = publish(decider, sender=sender, needed_for=[GATED, wanted])
     assert refused(outcome) == [("agreement.not-gateable", "data.needed_for.1")]
+
+
+@pytest.mark.parametrize("operation", sorted(WAYS_OUT))
+def test_nobody_signs_to_leave(decider: Decider, operation: str) -> None:
+    """Each is an operation that others than operators send; else it would be refused anyway."""
+    name = f"{operation}.v1"
+    assert ENTRIES[name].handler.contract.senders - {OPERATOR, FRONT_DESK}
+    (finding,) = reply(publish(decider, sender=OPERATOR, needed_for=[name]))[1]["findings"]
+    assert (finding["rule"], finding["field"]) == ("agreement.not-gateable", "data.needed_for.0")
+    assert "leaves" in finding["expected"]
 
 
 def test_an_operator_goes_no_further_with_a_market_s_agreement(decider: Decider) -> None:
