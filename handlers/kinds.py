@@ -63,6 +63,8 @@ class Kind:
     """Whether the user whom it is about is there no more, and is told nothing."""
     names: str | None = None
     """Attribute that names one user more: told whatever it is to the entity, before and after."""
+    ends: type[Event] | None = None
+    """Of which type the notices about the same entity ask nothing more of whoever is told."""
 
 
 ATTEMPT: Final = Kind(mandatory=True, once_in=timedelta(hours=1), asks=True, hidden=("by",))
@@ -106,7 +108,7 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     ChangeUnacknowledged: Kind(mandatory=True, is_first=True),
     AgreementPublished: Kind(),
     AgreementSuperseded: Kind(mandatory=True, asks=True),
-    AgreementWithdrawn: Kind(mandatory=True),
+    AgreementWithdrawn: Kind(mandatory=True, ends=AgreementSuperseded),
     # Of a signature its publisher is told, and no other signer.
     AgreementSigned: Kind(is_first=True, names="publisher"),
     AgreementRevoked: Kind(is_first=True, names="publisher"),
@@ -146,6 +148,9 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
     ChangeAcknowledged: (Resolution(UserUpdated, "by", "id"),),
     # What one may not read any more is not to be taken over.
     SharingRevoked: (Resolution(UserUpdated, "party", "id", unless="left"),),
+    # Who takes its signature back has nothing to sign anew.
+    AgreementSigned: (Resolution(AgreementSuperseded, "by", "id"),),
+    AgreementRevoked: (Resolution(AgreementSuperseded, "by", "id"),),
 }
 """Type of event -> the open notices that it closes."""
 

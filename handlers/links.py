@@ -85,10 +85,13 @@ def reference_read(context: Context) -> Reads:
 
 
 def reference_taken(view: View, context: Context) -> Iterator[Finding]:
-    """A platform's own reference stands for one user: a second one would be its double."""
+    """A platform's own reference stands for one user: a second one would be its double.
+
+    One of a user who was rejected is free, as its claims are: who comes back registers anew.
+    """
     for _, key in reference_read(context):
         was = view.get(LINKS, key)
-        if was is not None:
+        if was is not None and not _is_rejected(was["entity"], view):
             yield Finding(
                 rule="link.taken",
                 field="onbehalfof",
@@ -98,11 +101,17 @@ def reference_taken(view: View, context: Context) -> Iterator[Finding]:
             )
 
 
-def reference_link(user: str, context: Context) -> Iterator[Put]:
+def _is_rejected(user: str, view: View) -> bool:
+    document = view.get("users", user)
+    return document is not None and document["status"] == "rejected"
+
+
+def reference_link(user: str, view: View, context: Context) -> Iterator[Put]:
     """The platform's own reference of whom it registers, as a link of the scheme `own`."""
     reference = _reference(context)
     for _, key in reference_read(context):
-        yield Put(LINKS, _document(key, user, (OWN, str(reference)), context))
+        was = view.get(LINKS, key)
+        yield Put(LINKS, _document(key, user, (OWN, str(reference)), context, was), was)
 
 
 def _reference(context: Context) -> str | None:

@@ -59,13 +59,16 @@ def tell(fact: Event, view: View, context: Context) -> Handled:
     audience = _audience(fact, _parties(edges, view, context), context)
     view.require(key for recipient in audience for key in _reads_of(recipient))
     asked = {r: _todo(r, standing, fact, kind) for r, standing in audience.items()}
-    view.require((NOTICES, notice) for notice in asked.values() if notice is not None)
+    done_with = [todo(r, kind.ends.message_type, fact.entity) for r in audience if kind.ends]
+    view.require((NOTICES, n) for n in (*asked.values(), *done_with) if n is not None)
     chosen = {r: choice(kind, fact, view.get("subscriptions", r), s) for r, s in audience.items()}
     pots = {r: _pot(r, fact, kind, way) for r, way in chosen.items()}
     view.require(("pots", pot) for pot in pots.values() if pot is not None)
     post = Post(view, context)
     if context.cursor is None:
         _resolve(post, fact)
+    for notice in done_with:
+        post.close(notice, fact.message_type)
     for recipient, standing in audience.items():
         visible = _visible(recipient, standing, fact, kind)
         if visible is not None and chosen[recipient] != "off":

@@ -76,7 +76,7 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     writes += [w for w in claim_writes(None, document, view, context) if isinstance(w, Put)]
     if context.on_behalf_of is not None and context.sender.user not in RESERVED:
         writes.append(Put(RELATIONS, _mandate(user, context)))
-    writes += reference_link(user, context)
+    writes += reference_link(user, view, context)
     if command.account_key_hash is not None:
         writes += [Put("accounts", a) for a in first_accounts(user, command.account_key_hash)]
     return Accepted(

@@ -26,6 +26,7 @@ What is not allowed here is forbidden: the default is no.
 1. **May this role send this type at all?**
    A user has roles; the first table says which types each role may send.
    The answer to others is `sender.role`.
+   A user whose roles all wait for an operator's grant may send what every role of the market may.
    The dry run of a command (`….check.v1`) may be sent by whoever may send the command.
 2. **What is this user to this one asset or user?**
    That is its *relation*, and the tables after the first say what each relation may do with each group of fields.

@@ -114,6 +114,20 @@ def test_an_operator_confirms_whatever_there_is(decider: Decider) -> None:
     assert (reply(again)[1]["revision"], events(again)) == (2, [])
 
 
+def test_an_operator_confirms_what_it_has_looked_at(decider: Decider) -> None:
+    """Meanwhile the user has called itself otherwise: the operator looks again."""
+    update = {"id": PLATFORM, "name": "Somebody Else Ltd"}
+    decider.decide(command("user.update.v1", update, sender=PLATFORM, id=str(uuid4())))
+    outcome = send(decider, "confirm", expected_revision=1)
+    (finding,) = reply(outcome)[1]["findings"]
+    assert (finding["rule"], finding["field"]) == ("user.stale", "data.expected_revision")
+    assert "2 (changed since yours: name)" in finding["expected"]
+    assert status(decider) == "provisional"
+    assert reply(send(decider, "confirm", expected_revision=2))[1]["status"] == "confirmed"
+    # Done is done, whatever it is that was looked at.
+    assert reply(send(decider, "confirm", expected_revision=1))[1]["revision"] == 3
+
+
 def test_a_rejection_has_its_reason_and_its_note_stays_sealed(decider: Decider) -> None:
     given = command(
         "user.register.v1",
@@ -286,6 +300,11 @@ def test_the_same_again_makes_no_event_and_another_takes_its_place(decider: Deci
     attest(decider)
     (row,) = decider.of("evidence")
     assert (row["revision"], row["verdict"], status(decider)) == (2, "match", "confirmed")
+    # The confirmation has made it another revision; what was looked at is the same.
+    once_more = attest(decider, expected_revision=1)
+    assert (reply(once_more)[1]["status"], events(once_more)) == ("confirmed", [])
+    change(decider, name="Somebody Else Ltd", revision=3)
+    assert codes(attest(decider, expected_revision=1)) == [("user.stale", "data.expected_revision")]
 
 
 @pytest.mark.parametrize("order", [("match", "mismatch"), ("mismatch", "match")])

@@ -101,6 +101,18 @@ def test_what_was_so_and_what_was_known(
     assert bool(was) is (name is not None)
 
 
+def test_before_its_registration_there_was_no_record(decider: Decider) -> None:
+    """A sender's clock, or its wish, may date a change before it; that is no record yet."""
+    early = row(5, 20, 0, name="Five Ltd")
+    decider.documents["history", early["_id"]] = early
+    document = decider.documents["users", SUBJECT]
+    decider.documents["users", SUBJECT] = {**document, "revision": 5, "name": "Five Ltd"}
+    found = ask(decider, as_of=at(0.5))
+    assert "was" not in found
+    assert found["changes"][-1]["valid_from"] < found["changes"][0]["valid_from"]
+    assert ask(decider, as_of=at(2))["was"]["name"] == "Five Ltd"
+
+
 def test_a_group_that_was_taken_out_was_there_before(decider: Decider) -> None:
     was = ask(decider, as_of=at(14))["was"]
     assert (was["bank"], was["revision"], was["status"]) == (BANK, 3, "provisional")

@@ -260,6 +260,20 @@ def test_a_reference_stands_for_one_user(decider: Decider) -> None:
     assert another["id"] != first["id"]
 
 
+def test_the_reference_of_a_rejected_user_passes_on(decider: Decider) -> None:
+    """Nothing leads out of rejected: the platform registers its customer anew, as it calls it."""
+    _, first = linked(decider, register(claims={"mpid": "EELC"}))
+    wish = {"id": first["id"], "reason": "incomplete"}
+    reject = command("user.reject.v1", wish, sender="operator", id="reject")
+    outcomes = decider.decide(reject, register(claims={"mpid": "EELC"}))
+    assert [outcome.kind for outcome in outcomes] == ["accepted", "accepted"]
+    second = reply(outcomes[1])[1]["id"]
+    found = translate(decider, "user", external=own("customer 7"), ids=[first["id"], second])
+    assert found["external"][0]["id"] == second
+    assert [one["external"] for one in found["ids"]] == [[], own("customer 7")]
+    assert refused(decider, register()) == [("link.taken", "onbehalfof")]
+
+
 def test_two_registrations_of_one_reference_in_one_batch_make_one_user(decider: Decider) -> None:
     outcomes = decider.decide(register(), register())
     assert [outcome.kind for outcome in outcomes] == ["accepted", "rejected"]
