@@ -189,7 +189,7 @@ def rebuild_directory(command: RebuildDirectory, view: View, context: Context) -
     writes: list[Put] = []
     guards: list[Guard] = []
     for user in users:
-        if puts := list(entry_puts(user, (), view, context.identity)):
+        if puts := list(entry_puts(user, (), view, context.identity, context.now)):
             writes += puts
             guards.append(Guard("users", user))
     return Accepted(
