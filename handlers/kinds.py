@@ -62,9 +62,18 @@ class Kind:
     """Whether the user whom it is about is there no more, and is told nothing."""
     names: str | None = None
     """Attribute that names one user more: told whatever it is to the entity, before and after."""
+    not_of: frozenset[Relation] = frozenset()
+    """Relations by which alone nobody is told."""
 
 
-ATTEMPT: Final = Kind(mandatory=True, once_in=timedelta(hours=1), asks=True, hidden=("by",))
+ATTEMPT: Final = Kind(
+    mandatory=True,
+    once_in=timedelta(hours=1),
+    asks=True,
+    hidden=("by",),
+    # Who reads some groups of a user has no part in who it is.
+    not_of=frozenset({"reader"}),
+)
 """The incumbent is told at once, of those that follow in sum, and of none who it was."""
 
 KINDS: Final[Mapping[type[Event], Kind]] = {
