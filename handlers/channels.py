@@ -5,6 +5,7 @@ from typing import Final
 
 from contracts.channels import ADDRESSED, FIRST, ChannelReceived, ChannelState, SendOnChannel
 from contracts.envelope import Finding
+from contracts.users import ENDED_STATUSES
 from handlers.decision import RESERVED, Accepted, Context, Decision, Put, Reads, View
 from handlers.entry import sender_of
 from handlers.post import Post
@@ -66,7 +67,9 @@ def _closed(command: SendOnChannel, view: View, context: Context) -> Iterator[Fi
     pair = (channel(sender.user, command.to), channel(command.to, sender.user))
     is_open = any(view.get(CHANNELS, name) is not None for name in pair)
     may_begin = bool(sender.roles & FIRST) and bool(recipient.roles & ADDRESSED)
-    if command.to == sender.user or not (is_open or may_begin):
+    # Who has left has no queue any more, and what is said to it would never be erased.
+    is_there = recipient.status not in ENDED_STATUSES
+    if command.to == sender.user or not is_there or not (is_open or may_begin):
         yield finding(
             "channel.closed",
             "to",
