@@ -28,7 +28,7 @@ from handlers.decision import (
 )
 from handlers.documents import said_by
 from handlers.rules import finding, reject
-from handlers.sharing import expiring, expiry, left, unknown_groups, with_interest
+from handlers.sharing import awaited, expiring, expiry, left, unknown_groups, with_interest
 from handlers.signature import reads
 from handlers.timing import TIMERS
 from handlers.tying import TIES_MAX, ties_of
@@ -73,6 +73,7 @@ def express_interest(command: ExpressInterest, view: View, context: Context) -> 
     if findings:
         return reject(*findings)
     writes, events, states = list[Put](), list[InterestExpressed](), list[InterestState]()
+    until = command.until if command.groups else None
     for to in addressed:
         was = view.get(INTERESTS, edge(user, to))
         document = _expressed(command, to, was, context)
@@ -90,6 +91,7 @@ def express_interest(command: ExpressInterest, view: View, context: Context) -> 
         reply=Interests(id=user, interests=tuple(states)),
         writes=tuple(writes),
         events=tuple(events),
+        guards=tuple(guard for to in addressed for guard in awaited(user, to, until, view)),
     )
 
 
