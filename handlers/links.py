@@ -1,6 +1,5 @@
 """External ids: what each user calls users and assets, one mechanism for both registers."""
 
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -106,13 +105,11 @@ def reference_link(user: str, context: Context) -> Iterator[Put]:
 
 
 def _reference(context: Context) -> str | None:
-    """The reference in the normal form of an external id.
+    """The reference, which the envelope has brought into the form of an external id.
 
     Everybody may use the front desk, so that what is said there is nobody's list.
     """
-    if context.on_behalf_of is None or FRONT_DESK in context.sender.roles:
-        return None
-    return unicodedata.normalize("NFC", context.on_behalf_of).strip() or None
+    return None if FRONT_DESK in context.sender.roles else context.on_behalf_of
 
 
 def _link_reads(command: Link, context: Context) -> Reads:

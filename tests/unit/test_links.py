@@ -248,6 +248,23 @@ def test_the_reference_of_a_registration_is_a_link(decider: Decider) -> None:
     assert refused(decider, link("user", OTHER, "Ada Example")) == [("link.taken", "data.value")]
 
 
+@pytest.mark.parametrize(
+    ("reference", "code"),
+    [("a\u0000b", "text.control"), ("\u202e7", "text.control"), (" ", "text.empty")],
+)
+def test_a_reference_is_what_a_translation_can_give_back(
+    decider: Decider, reference: str, code: str
+) -> None:
+    assert refused(decider, register(reference=reference)) == [(code, "onbehalfof")]
+
+
+def test_a_reference_is_found_however_it_is_spaced(decider: Decider) -> None:
+    _, data = linked(decider, register(reference="customer  7"))
+    for value in ("customer  7", "customer 7", " customer\t7"):
+        assert translate(decider, "user", external=own(value))["external"][0]["id"] == data["id"]
+    assert refused(decider, register(reference="customer 7")) == [("link.taken", "onbehalfof")]
+
+
 def test_a_reference_stands_for_one_user(decider: Decider) -> None:
     _, first = linked(decider, register(claims={"mpid": "EELC"}))
     again = register()
