@@ -183,7 +183,7 @@ def rebuild_directory(command: RebuildDirectory, view: View, context: Context) -
     view.require(
         [
             *((DIRECTORY, user["_id"]) for user in users),
-            *(("relations", ties_span(user)) for user in users if user["kind"] == "person"),
+            *(("relations", ties_span(user["_id"])) for user in users if user["kind"] == "person"),
         ]
     )
     writes: list[Put] = []

@@ -129,8 +129,22 @@ def listing_puts(
             entity = put.document["entity"]
             if register_of_entity(entity) == "users":
                 tied.setdefault(entity, []).append(put.document)
-    for user in dict.fromkeys((*users, *tied)):
+    view.require(("users", user) for user in tied if user not in users)
+    persons = [user for user in tied if user not in users and _is_person(view.get("users", user))]
+    # All in one round: a decision may end what a user is to hundreds.
+    view.require(key for user in persons for key in _entry_reads(user))
+    for user in (*users, *persons):
         yield from _listing(users.get(user), tied.get(user, []), view, identity, now)
+
+
+def _is_person(user: Document | None) -> bool:
+    """Who is listed for everybody is found without being tied to anybody."""
+    return user is not None and bool(user["kind"] == "person")
+
+
+def _entry_reads(user: str) -> Iterator[tuple[str, Any]]:
+    yield DIRECTORY, user
+    yield RELATIONS, ties_span(user)
 
 
 def _listing(
@@ -145,10 +159,8 @@ def _listing(
         if before == after:
             return
     document = put.document if put is not None else view.get("users", tied[0]["entity"])
-    # Who is listed for everybody is found without being tied to anybody.
-    if document is None or (put is None and document["kind"] != "person"):
-        return
-    yield from entry_puts(document, tied, view, identity, now)
+    if document is not None:
+        yield from entry_puts(document, tied, view, identity, now)
 
 
 def entry_puts(
@@ -162,7 +174,7 @@ def entry_puts(
     was = view.get(DIRECTORY, user["_id"])
     rows: dict[str, Document] = {}
     if user["kind"] == "person":
-        stored, _ = view.page(RELATIONS, ties_span(user))
+        stored, _ = view.page(RELATIONS, ties_span(user["_id"]))
         rows = {row["party"]: row for row in (*stored, *tied)}
     entry = entry_of(user, [p for p, row in rows.items() if may_find(row, now)], identity)
     revision = was["revision"] if was is not None else 0
@@ -181,9 +193,9 @@ def may_find(row: Document | None, now: datetime) -> bool:
     )
 
 
-def ties_span(user: Document) -> Span:
+def ties_span(user: str) -> Span:
     """The relations of a user, of which its entry needs the parties."""
-    return Span("entity", user["_id"])
+    return Span("entity", user)
 
 
 def parts_of(entry: Mapping[str, Any]) -> dict[str, Any]:

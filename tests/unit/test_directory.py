@@ -75,7 +75,7 @@ def send(decider: Decider, kind: str, data: Mapping[str, Any], sender: str, **mo
 def person(decider: Decider, registrant: str = PLATFORM, name: str = "Zoë Quillfeather") -> str:
     """A person, registered by a platform for it."""
     data = {"kind": "person", "name": name, "roles": ["owner"]}
-    answer = send(decider, "user.register.v1", data, registrant, onbehalfof="customer 7")
+    answer = send(decider, "user.register.v1", data, registrant, onbehalfof=f"customer {name}")
     return str(answer["id"])
 
 
@@ -249,6 +249,20 @@ def test_whose_mandate_is_over_learns_no_new_name_by_trying(
     assert guesses == [{"entries": []}] * 2
 
 
+def test_what_one_was_to_many_persons_ends_in_one_page(decider: Decider) -> None:
+    """Their entries are read together: an erasure would else ask for ever more."""
+    many = [person(decider, STRANGER, name=f"Ada {number}") for number in range(12)]
+    for kind, data in (("retire", {}), ("erase", {"confirm_id": STRANGER})):
+        message = command(f"user.{kind}.v1", {"id": STRANGER} | data, sender="operator",
+                          id=str(uuid4()))  # fmt: skip
+        decider.consequences(decider.decide(message))
+    (done,) = decider.of("erasures")
+    assert done["state"] == "done"
+    # Who has registered somebody stays its registrant, whatever becomes of the mandate.
+    assert {STRANGER} <= set((decider.documents["directory", many[0]] or {})["parties"])
+    assert decider.of("dead_letters") == []
+
+
 def test_a_reader_of_other_groups_learns_no_name_by_trying(decider: Decider) -> None:
     one = person(decider)
     send(decider, "sharing.grant.v1", {"party": STRANGER, "groups": ["address"]}, one)
@@ -343,7 +357,7 @@ def view(decider: Decider, *persons: str) -> Any:
         if collection in loaded:
             loaded[collection][key] = document
     for one in persons:
-        loaded["relations"][ties_span({"_id": one})] = []
+        loaded["relations"][ties_span(one)] = []
     return View(loaded)
 
 
