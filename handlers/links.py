@@ -30,6 +30,7 @@ from handlers.decision import (
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
+from handlers.user_rules import user_not_found
 from handlers.visibility import seen, standing_reads
 
 LINKS: Final = "links"
@@ -38,7 +39,6 @@ OWN: Final = "own"
 """The scheme of what a user calls others in its own list."""
 LINKS_MAX: Final = 10
 """How many external ids one asserter may give one user or asset."""
-NOT_FOUND: Final = {"users": "user.not-found", "assets": "asset.not-found"}
 LINKED: Final[Mapping[str, type[UserIdLinked | AssetIdLinked]]] = {
     "users": UserIdLinked,
     "assets": AssetIdLinked,
@@ -238,9 +238,11 @@ def _key(entity: str, view: View, context: Context) -> str:
 
 
 def _not_found(entity: str, register: str) -> Rejected:
+    if register == "users":
+        return user_not_found(entity)
     return reject(
         finding(
-            NOT_FOUND[register],
+            "asset.not-found",
             "id",
             expected="an id that you may see",
             got=entity,
