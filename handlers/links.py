@@ -144,7 +144,9 @@ def _link(command: Link, view: View, context: Context) -> Decision:
     key = link_id(register, user, command.scheme, command.value, context)
     was = view.get(LINKS, key)
     if command.unlink:
-        return _unlinked(command, was, view, context)
+        # What links to who was erased goes by itself: a command that names it would be kept.
+        is_erased = "erased_at" in (view.get(register, command.id) or {})
+        return _unlinked(command, None if is_erased else was, view, context)
     found = seen(register, command.id, view, context)
     if found is None or "erased_at" in found[0]:
         return _not_found(command.id, register)

@@ -8,7 +8,7 @@ import pytest
 from contracts.links import TRANSLATED_MAX
 from handlers.decision import Secret
 from handlers.links import LINKS_MAX
-from tests.builders import OWNER, PLATFORM, STRANGER, command, issued, user, user_document
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import Decider, events, reply, rules, said
 
 OTHER = issued("USR", 5000)
@@ -287,3 +287,11 @@ def test_the_front_desk_has_no_list_of_its_own(decider: Decider) -> None:
     kind, refused = linked(decider, register("front-desk"))
     assert (kind, refused["code"]) == ("user.register.rejected.v1", "envelope.unsupported")
     assert decider.of("links") == []
+
+
+def test_of_who_was_erased_no_command_with_an_external_id_is_kept(decider: Decider) -> None:
+    """It would outlast the erasure in the archive, which has another key for it by then."""
+    linked(decider, link("user", OWNER, "Ada Example"))
+    unlink = link("user", OWNER, "Ada Example", unlink=True)
+    decider.documents["users", OWNER] |= {"erased_at": NOW}  # type: ignore[operator]
+    assert refused(decider, unlink) == [("link.none", "data.value")]
