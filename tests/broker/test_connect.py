@@ -58,7 +58,7 @@ async def test_a_platform_registers_itself_and_is_let_in(working: Spine) -> None
     assert urlsplit(own).username == reply["data"]["id"]
     async with await aio_pika.connect(own) as connection:
         queue = names.replies_queue(reply["data"]["id"])
-        assert await (await connection.channel()).get_queue(queue, ensure=False)
+        assert (await (await connection.channel()).declare_queue(queue, passive=True)).name == queue
 
 
 async def test_key_prints_what_a_client_needs(working: Spine, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from itertools import pairwise
 from typing import Any, Final
 
 import pytest
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
 
 from tests.boxes import readable
 from tests.spine import Platform, Received, Spine, eventually, user
@@ -54,22 +56,22 @@ def told(party: Platform, kind: str) -> list[Received]:
 
 async def opened(spine: Spine) -> bytes:
     """All that the database and the master key give back."""
+    options = CodecOptions(document_class=RawBSONDocument)
     rows: dict[str, list[Any]] = {}
     for name in await spine.database.list_collection_names():
         if name not in {"lanes", "present"}:
-            raw = spine.database[name].find_raw_batches()
-            rows[name] = [decode(bytes(d)) async for batch in raw for d in _documents(batch)]
-    plain = repr(rows).encode()
-    return plain + b"\n".join(readable(spine.vault, rows).values())
+            collection = spine.database.get_collection(name).with_options(options)
+            rows[name] = [decode(bytes(document.raw)) async for document in collection.find()]
+    return repr(rows).encode() + b"\n".join(readable(spine.vault, rows).values())
 
 
-def _documents(batch: bytes) -> list[bytes]:
-    found, at = [], 0
-    while at < len(batch):
-        size = int.from_bytes(batch[at : at + 4], "little")
-        found.append(batch[at : at + size])
-        at += size
-    return found
+async def heard(reader: Platform, last: int) -> None:
+    """Wait until a reader was told of the change that led to this revision."""
+
+    def is_told() -> bool:
+        return any(r.data["revision"] == last for r in told(reader, "user.updated.v1"))
+
+    await reader.until(is_told)
 
 
 async def test_registrations_end_once_and_erasures_end(lone: Spine) -> None:
@@ -126,12 +128,7 @@ async def test_each_reader_hears_of_each_change_once_and_in_order(lone: Spine) -
         await eventually(lambda: settled(lone))
         last = max(r.data["revision"] for r in one_answer(sender, ids))
         for reader in readers:
-            await reader.until(
-                lambda reader=reader: (
-                    told(reader, "user.updated.v1")[-1:]
-                    and told(reader, "user.updated.v1")[-1].data["revision"] == last
-                )
-            )
+            await heard(reader, last)
         pending = await sender.ask("change.pending.v1", {})
 
     for reader in readers:
