@@ -135,8 +135,8 @@ async def test_each_reader_hears_of_each_change_once_and_in_order(lone: Spine) -
         revisions = [r.data["revision"] for r in told(reader, "user.updated.v1")]
         assert revisions == list(range(last - UPDATES + 1, last + 1))
         every = {r.envelope["id"]: int(r.envelope.get("sequence", 0)) for r in reader.received}
-        heard = sorted(number for number in every.values() if number)
-        assert all(after == number + 1 for number, after in pairwise(heard))
+        numbers = sorted(number for number in every.values() if number)
+        assert all(after == number + 1 for number, after in pairwise(numbers))
     assert {one["party"] for one in pending.data["pending"]} == {r.user for r in readers}
     assert {one["revision"] for one in pending.data["pending"]} == {last}
 
