@@ -260,7 +260,7 @@ def remind(fact: NoticeDue, view: View, context: Context) -> Handled:
     if timer is None:
         return Handled(keyed_to)
     if changes is None:
-        # Of who was erased: a timer that stayed would be announced for ever.
+        # Its user was erased: without this the timer would be announced for ever.
         post.drop(TIMERS, fact.timer)
         return Handled(keyed_to, post.writes)
     rows, further = view.page(RELATIONS, Span("entity", fact.id, context.cursor or ""))

@@ -89,11 +89,13 @@ def _rows(query: ReadUserHistory, wanted: Sequence[int], view: View) -> list[Doc
 def _was(
     query: ReadUserHistory, document: Document, rows: Sequence[Document], standing: Standing
 ) -> UserView | None:
-    """The record as of a moment: what holds by then, each change laid over those before it."""
+    """The record as of a moment: what holds by then, each change laid over those before it.
+
+    Before its registration there is none, though a later change may be dated before that.
+    """
     if not _asks_for_a_past(query):
         return shown_user(document, standing)
     held = [row for row in rows if query.as_of is None or row["valid_from"] <= query.as_of]
-    # A change may say that it held before the registration does: then there was no record yet.
     if not held or held[0]["revision"] != 1:
         return None
     state: dict[str, Any] = {"_id": query.id}

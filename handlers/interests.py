@@ -20,6 +20,7 @@ from handlers.decision import (
     Context,
     Decision,
     Document,
+    Guard,
     Put,
     Reads,
     Rejected,
@@ -73,7 +74,6 @@ def express_interest(command: ExpressInterest, view: View, context: Context) -> 
     if findings:
         return reject(*findings)
     writes, events, states = list[Put](), list[InterestExpressed](), list[InterestState]()
-    until = command.until if command.groups else None
     for to in addressed:
         was = view.get(INTERESTS, edge(user, to))
         document = _expressed(command, to, was, context)
@@ -91,7 +91,7 @@ def express_interest(command: ExpressInterest, view: View, context: Context) -> 
         reply=Interests(id=user, interests=tuple(states)),
         writes=tuple(writes),
         events=tuple(events),
-        guards=tuple(guard for to in addressed for guard in awaited(user, to, until, view)),
+        guards=tuple(g for event in events for g in _awaited(event, view)),
     )
 
 
@@ -146,6 +146,10 @@ def _shared(command: ExpressInterest, to: str, view: View, context: Context) -> 
     if after != kept:
         yield Put(RELATIONS, recorded(user, to, after, was), was)
         yield from expiring(user, to, command.until if command.groups else None, view)
+
+
+def _awaited(event: InterestExpressed, view: View) -> tuple[Guard, ...]:
+    return awaited(event.id, event.to, event.until if event.groups else None, view)
 
 
 def _opened(user: str, to: str, view: View, context: Context) -> Iterator[Put]:

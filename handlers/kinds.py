@@ -56,14 +56,14 @@ class Kind:
     """Attribute and value with which alone it asks."""
     about: str | None = None
     """Attribute that says what the action is about; without it, the event's own entity."""
+    not_of: frozenset[Relation] = frozenset()
+    """Relations by which alone nobody is told."""
     hidden: tuple[str, ...] = ()
     """Attributes that no recipient learns."""
     is_last: bool = False
     """Whether the user whom it is about is there no more, and is told nothing."""
     names: str | None = None
     """Attribute that names one user more: told whatever it is to the entity, before and after."""
-    not_of: frozenset[Relation] = frozenset()
-    """Relations by which alone nobody is told."""
 
 
 READERS: Final[frozenset[Relation]] = frozenset({"reader"})

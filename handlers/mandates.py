@@ -51,7 +51,6 @@ def give_mandate(command: GiveMandate, view: View, context: Context) -> Decision
     was = view.get(RELATIONS, edge(user, delegate))
     kept = ties_of(was)
     new = tie(DELEGATE, (command.from_time, command.until), context)
-    # Between the two there may be ties of sharing too, which say nothing of who acts for whom.
     given = [one for one in kept if _is_mandate(one) and not _is_provisional(one)]
     if is_known(new, given):
         return Accepted(user, _state(user, delegate, was, context.now), user)

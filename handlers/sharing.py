@@ -91,7 +91,7 @@ def grant_sharing(command: GrantSharing, view: View, context: Context) -> Decisi
         reply=state_of(user, party, document, context.now),
         writes=(Put(RELATIONS, document, was), *expiring(user, party, command.until, view)),
         events=(event,),
-        guards=tuple(awaited(user, party, command.until, view)),
+        guards=awaited(user, party, command.until, view),
     )
 
 
@@ -136,7 +136,7 @@ def revoke_sharing(command: RevokeSharing, view: View, context: Context) -> Deci
         reply=state_of(user, party, document, context.now),
         writes=(Put(RELATIONS, document, was), *expiring(user, party, later, view)),
         events=(event,),
-        guards=tuple(awaited(user, party, later, view)),
+        guards=awaited(user, party, later, view),
     )
 
 
@@ -209,14 +209,13 @@ def expiring(user: str, party: str, until: datetime | None, view: View) -> Itera
         yield Put(TIMERS, row)
 
 
-def awaited(user: str, party: str, until: datetime | None, view: View) -> Iterator[Guard]:
-    """The timer of an end that is set already: it must not have run while this is decided.
+def awaited(user: str, party: str, until: datetime | None, view: View) -> tuple[Guard, ...]:
+    """The timer of an end that is there already: it must not go off before this is kept.
 
-    Else what is shared until then would end without a word.
+    The lane of the notices would find nothing that ends by this decision, and drop it.
     """
     timer = view.get(TIMERS, expiry(user, party, until)) if until is not None else None
-    if timer is not None:
-        yield Guard(TIMERS, timer)
+    return (Guard(TIMERS, timer),) if timer is not None else ()
 
 
 def with_interest(
