@@ -30,7 +30,6 @@ from handlers.decision import (
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
-from handlers.user_rules import user_not_found
 from handlers.visibility import seen, standing_reads
 
 LINKS: Final = "links"
@@ -126,7 +125,7 @@ def link_user_id(command: LinkUserId, view: View, context: Context) -> Decision:
     Rejects: user.not-found, link.taken, link.too-many, link.none
     Source: U2b.
     """
-    return _link(command, view, context)
+    return _link(command, view, context, unseen="user.not-found")
 
 
 @reads(_link_reads)
@@ -136,10 +135,10 @@ def link_asset_id(command: LinkAssetId, view: View, context: Context) -> Decisio
     Rejects: asset.not-found, link.taken, link.too-many, link.none
     Source: U2b.
     """
-    return _link(command, view, context)
+    return _link(command, view, context, unseen="asset.not-found")
 
 
-def _link(command: Link, view: View, context: Context) -> Decision:
+def _link(command: Link, view: View, context: Context, *, unseen: str) -> Decision:
     register, user = register_of_entity(command.id), context.sender.user
     key = link_id(register, user, command.scheme, command.value, context)
     was = view.get(LINKS, key)
@@ -149,7 +148,7 @@ def _link(command: Link, view: View, context: Context) -> Decision:
         return _unlinked(command, None if is_erased else was, view, context)
     found = seen(register, command.id, view, context)
     if found is None or "erased_at" in found[0]:
-        return _not_found(command.id, register)
+        return _not_found(command.id, unseen)
     if was is not None and was["entity"] == command.id:
         return _accepted(command, view, context, revision=was["revision"], state="linked")
     if was is not None and not command.replace:
@@ -239,16 +238,14 @@ def _key(entity: str, view: View, context: Context) -> str:
     return key
 
 
-def _not_found(entity: str, register: str) -> Rejected:
-    if register == "users":
-        return user_not_found(entity)
+def _not_found(entity: str, rule: str) -> Rejected:
     return reject(
         finding(
-            "asset.not-found",
+            rule,
             "id",
             expected="an id that you may see",
             got=entity,
-            advice="Check the id; ask its registrant or its owner for access.",
+            advice="Check the id; ask its platform, its owner or an operator for access.",
         )
     )
 
