@@ -264,7 +264,8 @@ class Sender:
 
     @property
     def is_operator(self) -> bool:
-        return OPERATOR in self.roles
+        """Whether it runs the backbone: who is granted the role and not confirmed does not yet."""
+        return OPERATOR in self.roles and self.status == "confirmed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Kind:
     """Attribute and value with which alone it asks."""
     about: str | None = None
     """Attribute that says what the action is about; without it, the event's own entity."""
+    not_of: frozenset[Relation] = frozenset()
+    """Relations by which alone nobody is told."""
     hidden: tuple[str, ...] = ()
     """Attributes that no recipient learns."""
     is_last: bool = False
@@ -67,7 +69,15 @@ class Kind:
     """Of which type the notices about the same entity ask nothing more of whoever is told."""
 
 
-ATTEMPT: Final = Kind(mandatory=True, once_in=timedelta(hours=1), asks=True, hidden=("by",))
+READERS: Final[frozenset[Relation]] = frozenset({"reader"})
+"""Who reads some groups of a user has no part in who it is, or in why it is out."""
+ATTEMPT: Final = Kind(
+    mandatory=True,
+    once_in=timedelta(hours=1),
+    asks=True,
+    hidden=("by",),
+    not_of=READERS,
+)
 """The incumbent is told at once, of those that follow in sum, and of none who it was."""
 
 KINDS: Final[Mapping[type[Event], Kind]] = {
@@ -82,13 +92,13 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     MandateEnded: Kind(mandatory=True, names="delegate"),
     AssetDuplicateAttempted: ATTEMPT,
     UserDuplicateAttempted: ATTEMPT,
-    UserSuspended: Kind(mandatory=True),
-    UserReinstated: Kind(mandatory=True),
+    UserSuspended: Kind(mandatory=True, not_of=READERS),
+    UserReinstated: Kind(mandatory=True, not_of=READERS),
     UserRetired: Kind(mandatory=True),
     UserUpdated: Kind(mandatory=True, asks=True, asks_of="reader"),
     UserAttested: Kind(mandatory=True),
     UserConfirmed: Kind(mandatory=True),
-    UserRejected: Kind(mandatory=True),
+    UserRejected: Kind(mandatory=True, not_of=READERS),
     UserRolesGranted: Kind(mandatory=True),
     UserErased: Kind(mandatory=True, is_last=True),
     # An account is its user's own business: no relation is looked for.

@@ -7,6 +7,7 @@ from typing import Final
 from contracts.erasing import UserEraseAsked, UserErased
 from contracts.updates import UserUpdated
 from handlers.bookkeeping import unattributed
+from handlers.changing import CHANGES
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
 from handlers.documents import history_id
 from handlers.erasing import ERASURES, REMAINS, tombstone
@@ -22,6 +23,8 @@ from handlers.watching import watched
 SUBSCRIPTIONS: Final = "subscriptions"
 PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "told": ("events", "recipient"),
+    # Again: what was said of a change before it may have been remembered behind the erasure.
+    "changes": (CHANGES, "_id"),
     "links": (LINKS, "entity"),
     "evidence": (EVIDENCE_ROWS, "user"),
     "interests": (INTERESTS, "user"),

@@ -199,7 +199,7 @@ def _audience(fact: Event, parties: Iterable[Party], context: Context) -> Mappin
     named = _named(fact)
     found = {row["party"]: tied(row, at, status) for row, status in parties}
     granted = {party: groups for party, (_, groups) in found.items()}
-    recorded = {party: held for party, (held, _) in found.items()}
+    recorded = {party: held - KINDS[type(fact)].not_of for party, (held, _) in found.items()}
     # Whom the fact names is told with the first page, together with what else it is.
     first = {} if context.cursor else {user: frozenset(held) for user, held in named.items()}
     told = {

@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.envelope import Finding
 from contracts.messages import SELF_ASSERTED, Contract, Role
-from contracts.taxonomy import FRONT_DESK, OPERATOR, USER_PREFIX
+from contracts.taxonomy import FRONT_DESK, USER_PREFIX
 from contracts.users import (
     GetUser,
     RegisterUser,
@@ -146,7 +146,7 @@ def _mandate(user: str, context: Context) -> Document:
 
 
 def _names_whom_it_acts_for(context: Context) -> Iterator[Finding]:
-    for_itself = bool(context.sender.roles & {FRONT_DESK, OPERATOR})
+    for_itself = context.sender.is_operator or FRONT_DESK in context.sender.roles
     if not for_itself and context.on_behalf_of is None:
         yield Finding(
             rule="user.on-behalf-missing",

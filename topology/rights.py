@@ -91,7 +91,7 @@ MEANINGS: Final[Mapping[Relation, str]] = {
     "self": "The user itself, to its own record.",
     "registrant": "Who sent the registration. The front desk counts as nobody's.",
     "delegate": "Who has a mandate of the user; of an asset, a mandate of its owner.",
-    "operator": "Who runs the backbone.",
+    "operator": "Who runs the backbone; a user with that role, once it is confirmed.",
     "owner": "The user whom the asset names as its owner.",
     "aggregator": "Recorded: an aggregator that works with the asset.",
     "fsp": "Recorded: a flexibility service provider for the asset.",

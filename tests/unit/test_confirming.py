@@ -198,6 +198,44 @@ def test_only_confirmed_operators_decide(decider: Decider, kind: str, more: Any)
     assert reply(send(decider, kind, STRANGER, **more))[0] == f"user.{kind}.accepted.v1"
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "answer"),
+    [
+        ("user.get.v1", {"id": PLATFORM}, "user.not-found"),
+        ("user.history.v1", {"id": PLATFORM}, "user.not-found"),
+        ("user.translate.v1", {"ids": [PLATFORM], "asserter": OTHER}, "link.not-yours"),
+        ("user.update.v1", {"id": PLATFORM, "name": "Mine Ltd"}, "user.not-found"),
+        ("user.retire.v1", {"id": PLATFORM}, "user.not-found"),
+        ("user.erase.v1", {"id": PLATFORM, "confirm_id": PLATFORM}, "user.not-found"),
+        ("user.link-id.v1", {"id": PLATFORM, "scheme": "own", "value": "1"}, "user.not-found"),
+        ("account.set.v1", {"account": PLATFORM, "key_hash": "A" * 48}, "account.not-yours"),
+        ("account.end.v1", {"account": PLATFORM}, "account.not-yours"),
+        ("user.register.v1", user(), "user.on-behalf-missing"),
+    ],
+)
+def test_who_is_granted_operator_is_none_before_its_confirmation(
+    decider: Decider, kind: str, data: Any, answer: str
+) -> None:
+    change(decider, STRANGER, roles=["operator"])
+    given = command(kind, data, sender=STRANGER, id=str(uuid4()))
+    if kind in {"user.get.v1", "user.history.v1", "user.translate.v1"}:
+        refused = said(decider.ask(given))[1]
+    else:
+        (outcome,) = decider.decide(given)
+        refused = reply(outcome)[1]
+    assert refused["code"] == answer
+
+
+def test_who_is_granted_operator_grants_no_role_by_registering(decider: Decider) -> None:
+    change(decider, STRANGER, roles=["operator"])
+    data = user(roles=["fsp", "operator"])
+    (outcome,) = decider.decide(
+        command("user.register.v1", data, sender=STRANGER, id=str(uuid4()), onbehalfof="one")
+    )
+    given = reply(outcome)[1]
+    assert (given["roles"], given["roles_requested"]) == (["fsp"], ["operator"])
+
+
 # Roles.
 
 

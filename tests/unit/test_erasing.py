@@ -1,5 +1,6 @@
 """Erasure: what goes with the commit, what is gone through afterwards, and what remains."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -64,6 +65,24 @@ def swept(decider: Decider, outcome: Any) -> list[Any]:
         done += outcomes
         waiting = [decider._again(o) for o in outcomes if o.kind == "continued"]
     return done
+
+
+def test_nobody_is_reminded_of_who_was_erased(decider: Decider) -> None:
+    """What was changed before may be remembered behind the erasure, and its timer comes later."""
+    who = register(decider)
+    changed = send(decider, "user.update.v1", {"id": who, "address": {"town": "Ely"}})
+    late = send(decider, "user.update.v1", {"id": who, "address": {"town": "March"}})
+    decider.consequences([changed])
+    send(decider, "user.retire.v1", {"id": who})
+    asked = erase(decider, who)
+    decider.consequences([late])
+    assert [row["user"] for row in decider.of("timers")] == [who]
+    assert swept(decider, asked)[-1].kind == "handled"
+    assert decider.of("changes") == []
+    decider.now += timedelta(days=15)
+    (due,) = decider.due()
+    assert [letter.recipient for letter in due.letters] == []
+    assert decider.of("timers") == []
 
 
 def plain_words(decider: Decider, who: str) -> set[str]:

@@ -231,3 +231,15 @@ def test_of_an_erased_user_there_are_names_of_groups_and_no_values(decider: Deci
     assert found["changes"][0]["values"]["kind"] == "organisation"
     assert all("erased_at" in change for change in found["changes"])
     assert found["was"]["status"] == "provisional"
+
+
+def test_before_its_registration_there_was_no_record_whatever_a_change_says(
+    decider: Decider,
+) -> None:
+    early = row(5, 20, -5, address={"town": "Earlier"})
+    decider.documents["history", early["_id"]] = early
+    decider.documents["users", SUBJECT] |= {"revision": 5}  # type: ignore[operator]
+    before, after = ask(decider, as_of=at(-3)), ask(decider, as_of=at(2))
+    assert "was" not in before
+    assert after["was"]["address"] == {"town": "Earlier"}
+    assert [one["revision"] for one in before["changes"]][-1] == 5

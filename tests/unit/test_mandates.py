@@ -148,6 +148,18 @@ def test_the_same_again_makes_no_event(decider: Decider) -> None:
         assert events(outcome) == []
 
 
+def test_what_is_shared_with_a_user_is_no_mandate(decider: Decider) -> None:
+    ask(decider, "sharing.grant.v1", OWNER, party=STRANGER, groups=["address"])
+    assert refused(ask(decider, END, STRANGER, user=OWNER)) == [("mandate.none", "data.user")]
+    given = ask(decider, GIVE, OWNER, delegate=STRANGER)
+    assert [kind for kind, _ in events(given)] == ["mandate.given.v1"]
+    assert len(reply(given)[1]["mandates"]) == 1
+    held = decider.documents["relations", edge(OWNER, STRANGER)]["ties"]
+    assert sorted(tie["as"] for tie in held) == ["delegate", "reader"]
+    ended = ask(decider, END, OWNER, delegate=STRANGER)
+    assert reply(ended)[1]["mandates"] == []
+
+
 @pytest.mark.parametrize("delegate", [issued("USR", 77), OWNER])
 def test_a_delegate_is_another_registered_user(decider: Decider, delegate: str) -> None:
     outcome = ask(decider, GIVE, OWNER, delegate=delegate)

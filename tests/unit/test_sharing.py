@@ -85,6 +85,27 @@ def test_the_prefix_belongs_to_the_users() -> None:
     assert {register_of(p) for p in ("sharing", "interest", "change")} == {"users"}
 
 
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [(GRANT, {"party": STRANGER, "groups": ["bank"]}), (REVOKE, {"party": STRANGER})],
+)
+def test_what_ends_at_a_time_that_is_waited_for_counts_on_its_timer(
+    decider: Decider, kind: str, more: dict[str, Any]
+) -> None:
+    """It could run out while this is decided, and nobody would be told that this has ended."""
+    until = (NOW + HOUR).isoformat()
+    first = ask(decider, GRANT, party=STRANGER, groups=["address"], until=until)
+    ask(decider, GRANT, party=STRANGER, groups=["contacts"])
+    (timer,) = decider.of("timers")
+    second = ask(decider, kind, until=until, **more)
+    assert first.guards == ()
+    assert [(one.collection, one.was["_id"]) for one in second.guards] == [("timers", timer["_id"])]
+    decider.now += HOUR
+    (ended,) = decider.due()
+    told = [said(one)[1]["groups"] for one in ended.letters if one.kind == "personal"]
+    assert told == [["address", "bank" if kind == GRANT else "contacts"]] * 2
+
+
 def test_a_reader_reads_in_full_what_was_granted_and_nothing_else(decider: Decider) -> None:
     hidden = read(decider)
     outcome = ask(decider, GRANT, party=STRANGER, groups=["bank", "contacts"])
