@@ -39,7 +39,6 @@ OWN: Final = "own"
 """The scheme of what a user calls others in its own list."""
 LINKS_MAX: Final = 10
 """How many external ids one asserter may give one user or asset."""
-NOT_FOUND: Final = {"users": "user.not-found", "assets": "asset.not-found"}
 LINKED: Final[Mapping[str, type[UserIdLinked | AssetIdLinked]]] = {
     "users": UserIdLinked,
     "assets": AssetIdLinked,
@@ -129,7 +128,7 @@ def link_user_id(command: LinkUserId, view: View, context: Context) -> Decision:
     Rejects: user.not-found, link.taken, link.too-many, link.none
     Source: U2b.
     """
-    return _link(command, view, context)
+    return _link(command, view, context, unseen="user.not-found")
 
 
 @reads(_link_reads)
@@ -139,10 +138,10 @@ def link_asset_id(command: LinkAssetId, view: View, context: Context) -> Decisio
     Rejects: asset.not-found, link.taken, link.too-many, link.none
     Source: U2b.
     """
-    return _link(command, view, context)
+    return _link(command, view, context, unseen="asset.not-found")
 
 
-def _link(command: Link, view: View, context: Context) -> Decision:
+def _link(command: Link, view: View, context: Context, *, unseen: str) -> Decision:
     register, user = register_of_entity(command.id), context.sender.user
     key = link_id(register, user, command.scheme, command.value, context)
     was = view.get(LINKS, key)
@@ -150,7 +149,7 @@ def _link(command: Link, view: View, context: Context) -> Decision:
         return _unlinked(command, was, view, context)
     found = seen(register, command.id, view, context)
     if found is None or "erased_at" in found[0]:
-        return _not_found(command.id, register)
+        return _not_found(command.id, unseen)
     if was is not None and was["entity"] == command.id:
         return _accepted(command, view, context, revision=was["revision"], state="linked")
     if was is not None and not command.replace:
@@ -240,10 +239,10 @@ def _key(entity: str, view: View, context: Context) -> str:
     return key
 
 
-def _not_found(entity: str, register: str) -> Rejected:
+def _not_found(entity: str, rule: str) -> Rejected:
     return reject(
         finding(
-            NOT_FOUND[register],
+            rule,
             "id",
             expected="an id that you may see",
             got=entity,
