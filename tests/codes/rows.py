@@ -4,12 +4,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import ModuleType
 
 from contracts.messages import Request, operation_of
 from handlers.signature import Handler
 from tests.codes.fields import Field, fields, paths
 from tests.codes.reach import CODE, codes_of
-from topology.catalog import Entry, build
+from topology.catalog import REGISTER_MODULES, Entry, build
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +55,9 @@ def named(docstring: str | None, head: str) -> tuple[str, ...]:
 
 
 @cache
-def rows() -> Mapping[str, Row]:
-    """By type, every command and query that the backbone takes."""
-    entries = build()
+def rows(modules: tuple[ModuleType, ...] = (*REGISTER_MODULES,)) -> Mapping[str, Row]:
+    """By type, every command and query that the registers take."""
+    entries = build(modules)
     return {e.name: _row(e, entries) for e in entries.values() if e.kind != "check"}
 
 

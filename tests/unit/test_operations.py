@@ -11,29 +11,36 @@ import pytest
 import handlers
 from contracts.messages import ROLES, check_type, reply_type
 from contracts.taxonomy import FRONT_DESK
+from contracts.values import Point
+from contracts.values.text import OneLine
+from handlers.accounts import set_account
 from handlers.admission import admit
 from handlers.asking import answer
 from handlers.collection import unrouted
 from handlers.entry import over_quota
 from handlers.fold import fold
+from tests import registers
 from tests.builders import issued
-from tests.codes.fields import KEY, Field
+from tests.codes.fields import KEY, Field, fields
 from tests.codes.reach import codes_of, spelled, spelled_otherwise
 from tests.codes.rows import rows
 from tests.decider import ENTRIES, rules
-from tests.unit import operations
-from tests.unit.operations.table import ABSENT, Because, Operation, Otherwise, Said, confirmed
+from tests.unit.operations.every import every
+from tests.unit.operations.table import (
+    ABSENT,
+    OPERATOR,
+    OPERATORS,
+    Because,
+    Otherwise,
+    Said,
+    confirmed,
+)
 from tests.unit.operations.trial import REMEMBERED, Trial, codes, told, written
 from tests.unit.operations.wrong import WRONG, with_wrong
+from topology.catalog import REGISTER_MODULES
 
 FOLDER: Final = "tests/unit/operations"
-OPERATIONS: Final[Mapping[str, Operation]] = {
-    one.type: one
-    for module in pkgutil.iter_modules(operations.__path__)
-    for one in vars(importlib.import_module(f"{operations.__name__}.{module.name}")).get(
-        "OPERATIONS", ()
-    )
-}
+OPERATIONS: Final = every()
 TRIED: Final = sorted(OPERATIONS.keys() & rows().keys())
 EACH: Final = pytest.mark.parametrize("name", TRIED)
 SENDER: Final = issued("USR", 7000)
@@ -50,8 +57,8 @@ def each_rejection() -> Iterator[Any]:
 
 def each_value() -> Iterator[Any]:
     for name in TRIED:
-        for code, fields in rows()[name].of_values.items():
-            yield pytest.param(name, code, fields, id=f"{name}-{code}")
+        for code, places in rows()[name].of_values.items():
+            yield pytest.param(name, code, places, id=f"{name}-{code}")
 
 
 def test_every_operation_is_tried() -> None:
@@ -90,6 +97,17 @@ def test_no_code_is_made_where_nobody_finds_it() -> None:
     assert everywhere - of_operations - of_all == set()
 
 
+def test_a_new_operation_is_found_with_the_codes_that_it_leads_to() -> None:
+    """Whatever its docstring says: through helpers, tables of rules, methods and partials."""
+    more = rows((*REGISTER_MODULES, registers))
+    assert more.keys() - OPERATIONS.keys() == {n for n in ENTRIES if n in more and "trial." in n}
+    assert more["trial.weigh.v1"].found == more["trial.weigh.v2"].found == {"trial.weightless"}
+    assert codes_of(set_account) >= {"account.not-yours", "account.too-many"}
+    assert codes_of(OneLine(5).parse) == {"text.control", "text.empty", "text.length", "value.text"}
+    latitude, longitude = (field.codes for field in fields(Point))
+    assert latitude ^ longitude == {"latitude.range", "longitude.range"}
+
+
 @EACH
 def test_accepted(name: str) -> None:
     trial = Trial(OPERATIONS[name])
@@ -125,12 +143,12 @@ def test_rejected(name: str, code: str) -> None:
     assert codes(refused(Trial(operation, operation.rejected[code]))) == [code]
 
 
-@pytest.mark.parametrize(("name", "code", "fields"), [*each_value()])
-def test_rejected_for_a_value(name: str, code: str, fields: tuple[Field, ...]) -> None:
+@pytest.mark.parametrize(("name", "code", "places"), [*each_value()])
+def test_rejected_for_a_value(name: str, code: str, places: tuple[Field, ...]) -> None:
     """In each field that takes such a value; what is missing beside it is said as well."""
     assert code in WRONG, f"add a value to WRONG in {FOLDER}/wrong.py that breaks {code}"
     trial = Trial(OPERATIONS[name])
-    for field in fields:
+    for field in places:
         data = with_wrong(trial.data, field, code)
         findings = rules(refused(Trial(OPERATIONS[name], Otherwise(data))))
         path = field.path.partition(f".{KEY}")[0]
@@ -197,6 +215,13 @@ def test_who_may_not_see_it_is_answered_as_if_there_were_nothing(name: str) -> N
     missing = Trial(operation, operation.hidden)
     assert missing.forget(), "let `hidden` be about something that there is"
     assert refused(missing) == hidden
+    assert missing.decider.rounds == trial.decider.rounds, "it takes another time"
+
+
+@EACH
+def test_what_operators_alone_see_they_alone_may_send(name: str) -> None:
+    is_said = OPERATIONS[name].hidden is OPERATORS
+    assert not is_said or ENTRIES[name].contract.senders == {OPERATOR}
 
 
 @EACH

@@ -6,7 +6,6 @@ from tests.builders import PLATFORM, STRANGER
 from tests.unit.operations.table import (
     NOBODY,
     OPERATOR,
-    PARTY,
     Because,
     Operation,
     Otherwise,
@@ -16,6 +15,7 @@ from tests.unit.operations.table import (
 
 KEY: Final = "A" * 48
 NIGHT: Final = f"{PLATFORM}/night"
+OTHERS: Final = Because("Of another's it is `account.not-yours`, whether there is one or not.")
 NOT_FOR_OTHERS: Final = Otherwise(sender=STRANGER)
 
 
@@ -38,7 +38,7 @@ OPERATIONS: Final = (
             "account.too-many": Otherwise(first=[made(number) for number in range(10)]),
         },
         unknown="user.not-found",
-        hidden=PARTY,
+        hidden=OTHERS,
         may_not="account.not-yours",
         events=("account.changed.v1",),
     ),
@@ -51,7 +51,7 @@ OPERATIONS: Final = (
         },
         first=[Said("account.set.v1", {"account": NIGHT, "key_hash": KEY})],
         unknown="account.not-found",
-        hidden=PARTY,
+        hidden=OTHERS,
         may_not="account.not-yours",
         events=("account.ended.v1",),
         again=Because("An account that has ended is gone: `account.not-found`."),

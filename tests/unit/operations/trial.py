@@ -19,12 +19,23 @@ REMEMBERED: Final = frozenset({"inbox"})
 
 
 @dataclass
+class Counting(Decider):
+    """A decider that counts what is read, round by round: so long an answer takes."""
+
+    rounds: list[int] = field(default_factory=list)
+
+    def _load(self, keys: frozenset[tuple[str, Any]], loaded: dict[str, dict[Any, Any]]) -> None:
+        self.rounds.append(len(keys))
+        super()._load(keys, loaded)
+
+
+@dataclass
 class Trial:
     """An operation on its documents, as it is right or otherwise."""
 
     operation: Operation
     otherwise: Otherwise = SAME
-    decider: Decider = field(default_factory=lambda: Decider({}))
+    decider: Counting = field(default_factory=lambda: Counting({}))
     sent: int = 0
 
     def __post_init__(self) -> None:
