@@ -165,8 +165,9 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     replaced whole, and so are lists within `details`.
     With `expected_revision` an update that has not seen the latest revision is rejected; without it
     the last in arrival order wins. An update that changes nothing is accepted and makes no event.
-    Errors: `asset.not-found` (also where the sender may not see it), `asset.stale`, and the rules
-    of the registration.
+    Errors: `asset.not-found` (also where the sender may not see it), `asset.not-yours`,
+    `asset.stale`, `asset.unidentifiable`, `asset.duplicate`, `connection.gsp-group`,
+    `location.outside`, `lifecycle.dates`, every rule of a value.
     Source: A4, A7 of the requirement.
     """
 

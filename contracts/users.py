@@ -65,7 +65,7 @@ class RegisterUser(
     What a role has to tell before evidence confirms it: `user.requirements.v1`; the dry run says
     what would be missing.
     Errors: `user.duplicate`, `user.on-behalf-missing`, `user.role-reserved`, `user.unreachable`,
-    every rule of a value.
+    `link.taken`, every rule of a value.
     Source: U1, U2 of the requirement.
     """
 

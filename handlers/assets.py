@@ -170,8 +170,9 @@ def _update_reads(command: UpdateAsset, context: Context) -> Reads:
 def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
     """Merge the given fields; tell which changed; nothing changed makes no event.
 
-    Rejects: asset.not-found, asset.not-yours, asset.stale, and what register_asset rejects but
-        for the owner, who is not changed by an update
+    The owner is not changed by it, so that whether there is such a user is not asked again.
+    Rejects: asset.not-found, asset.not-yours, asset.stale, asset.unidentifiable, asset.duplicate,
+        connection.gsp-group, location.outside, lifecycle.dates
     Source: A4, A7, assumption 11.
     """
     found = seen("assets", command.id, view, context)
