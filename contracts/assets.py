@@ -167,7 +167,8 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     the last in arrival order wins. An update that changes nothing is accepted and makes no event.
     Errors: `asset.not-found` (also where the sender may not see it), `asset.not-yours`,
     `asset.stale`, `asset.unidentifiable`, `asset.duplicate`, `connection.gsp-group`,
-    `location.outside`, `lifecycle.dates`, every rule of a value.
+    `location.outside`, `lifecycle.dates`, `asset-type.unknown`, `details.undefined`,
+    `details.invalid`, every rule of a value.
     Source: A4, A7 of the requirement.
     """
 

@@ -69,7 +69,8 @@ class WithdrawConsent(
     Sent by the owner, its delegate, or an operator at the owner's wish.
     It stops at once what the party is to the asset for that service; without `service`, all that
     it is by consent.
-    Errors: `asset.not-found`, `consent.no-owner`, `consent.not-yours`, `consent.none`.
+    Errors: `asset.not-found`, `consent.no-owner`, `consent.not-yours`, `consent.none`,
+    `consent.too-many`.
     Source: assumption 8 of BUC.2.
     """
 

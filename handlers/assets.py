@@ -172,7 +172,8 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
 
     The owner is not changed by it, so that whether there is such a user is not asked again.
     Rejects: asset.not-found, asset.not-yours, asset.stale, asset.unidentifiable, asset.duplicate,
-        connection.gsp-group, location.outside, lifecycle.dates
+        connection.gsp-group, location.outside, lifecycle.dates, asset-type.unknown,
+        details.undefined, details.invalid
     Source: A4, A7, assumption 11.
     """
     found = seen("assets", command.id, view, context)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
-from contracts.messages import Request, operation_of
+from contracts.messages import Request, known, operation_of
 from handlers.signature import Handler
 from tests.codes.fields import Field, fields, paths
 from tests.codes.reach import CODE, codes_of
@@ -38,7 +38,7 @@ class Row:
     def found(self) -> frozenset[str]:
         """Codes that the handler's source leads to."""
         contract = self.decided_by.contract
-        no_codes = paths(contract) | {operation_of(contract.message_type)}
+        no_codes = paths(contract) | {operation_of(name) for name in known(Request)}
         return codes_of(self.decided_by.function) - no_codes
 
     @property

@@ -45,17 +45,6 @@ def content(letter: Letter) -> dict[str, Any]:
     return said
 
 
-@pytest.mark.parametrize("status", ["retired", "rejected"])
-def test_who_has_left_is_addressed_no_more(decider: Decider, status: str) -> None:
-    say(decider, PLATFORM, MARKET)
-    decider.documents["users", MARKET] |= {"status": status}  # type: ignore[operator]
-    left, nobody = (say(decider, PLATFORM, to) for to in (MARKET, issued("USR", 77)))
-    found = [reply(one)[1]["findings"][0] | {"got": ""} for one in (left, nobody)]
-    assert found[0] == found[1]
-    assert found[0]["rule"] == "channel.closed"
-    assert not told(left)
-
-
 def test_an_fsp_addresses_an_mo_who_answers(decider: Decider) -> None:
     first, answer, more = (
         say(decider, PLATFORM, MARKET),

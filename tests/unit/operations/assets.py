@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from handlers.decision import Document
+from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, issued
 from tests.unit.operations.table import (
     ABSENT,
@@ -48,10 +49,20 @@ FAULTS: Final = {
     ),
     "location.outside": Otherwise({"location": {"point": {"latitude": 50.95, "longitude": 1.85}}}),
     "lifecycle.dates": Otherwise({"expected_on": "2030-01-01"}),
+    "asset-type.unknown": Otherwise({"technologies": [{"source": "sun", "asset_type": "QQQ"}]}),
+    "details.invalid": Otherwise({"details": {"usable_kwh": -1}}),
 }
 """What is wrong with an asset whether it is registered or changed."""
 UNKNOWN: Final = Otherwise({"id": NOTHING})
 AS_FSP: Final = tied(BATTERY, STRANGER, "fsp")
+UNWANTED: Final = (
+    "relations",
+    {
+        **recorded(BATTERY, STRANGER, []),
+        "consents": [{"service": None, "state": "withdrawn", "at": NOW, "by": OWNER}],
+    },
+)
+"""The owner has taken back what the stranger might do."""
 TO_STRANGER: Final = {"id": BATTERY, "party": STRANGER, "relation": "fsp"}
 
 REGISTER: Final = Operation(
@@ -60,6 +71,7 @@ REGISTER: Final = Operation(
     {
         "asset.unidentifiable": Otherwise({"identity": ABSENT}),
         "asset.owner-unknown": Otherwise({"owner": NOBODY}),
+        "details.undefined": Otherwise({"asset_type": "OTH", "details": {"any": 1}}),
         "asset.duplicate": Otherwise(
             first=[Said("asset.register.v1", asset(), STRANGER)], unchecked=UNTOLD
         ),
@@ -79,6 +91,7 @@ UPDATE: Final = Operation(
         "asset.not-yours": Otherwise(given=[AS_FSP], sender=STRANGER),
         "asset.stale": Otherwise({"expected_revision": 9}),
         "asset.unidentifiable": Otherwise({"identity": None}),
+        "details.undefined": Otherwise({"details": {"any": 1}}, given=[battery(asset_type="OTH")]),
         "asset.duplicate": Otherwise(
             {"identity": OTHER_DEVICE},
             first=[Said("asset.register.v1", asset(identity=OTHER_DEVICE), STRANGER)],
@@ -108,6 +121,7 @@ RELATE: Final = Operation(
         "asset.not-found": UNKNOWN,
         "relation.not-yours": Otherwise({"party": PLATFORM}, given=[AS_FSP], sender=STRANGER),
         "relation.party-unknown": Otherwise({"party": NOBODY}),
+        "consent.withdrawn": Otherwise(given=[UNWANTED]),
         "tie.period": Otherwise({"until": "2026-01-01T00:00:00Z"}),
         "tie.too-many": Otherwise(given=[crowded(BATTERY, STRANGER, "fsp")]),
     },

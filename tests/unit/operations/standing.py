@@ -33,11 +33,12 @@ BY_REGISTRANT: Final = Otherwise(given=platform("confirmed", registrant=STRANGER
 
 def step(verb: str, start: str, wrong: str, code: str, **data: Any) -> Operation:
     """What an operator alone decides: from one status, and not from another."""
+    stale = {"user.stale": Otherwise({"expected_revision": 9})} if verb == "confirm" else {}
     done = {"suspend": "suspended", "confirm": "confirmed", "reject": "rejected"}
     return Operation(
         f"user.{verb}.v1",
         ITSELF | data,
-        {"user.not-found": UNKNOWN, code: Otherwise(given=platform(wrong))},
+        {"user.not-found": UNKNOWN, code: Otherwise(given=platform(wrong)), **stale},
         sender=OPERATOR,
         given=platform(start),
         unknown="user.not-found",

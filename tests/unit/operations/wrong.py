@@ -11,7 +11,7 @@ WRONG: Final[Mapping[str, Any]] = {
     "asset-id.check-digit": "BAT-0000-0000-0001-W",
     "asset-id.format": "BAT",
     "asset-id.type": "USR-0000-0000-0001-G",
-    "asset-type.unknown": "XYZ",
+    "asset-type.unknown": "xyz",
     "company-number.format": "12345678901",
     "company-number.prefix": "ZZ123456",
     "date.format": "31/12/2026",
