@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
+from contracts.capacity import Members
 from contracts.messages import Command, Contract, Event, Query, Role
 from contracts.patches import Revision, without_placeholders
 from contracts.values import (
@@ -198,6 +199,8 @@ class AssetView(AssetState):
     location: Location | None = None
     capability: Capability | None = None
     technologies: tuple[Technology, ...] = ()
+    members: Members | None = None
+    """Of a portfolio: what its members can do together."""
 
 
 class GetAsset(

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from contracts.erasing import UserEraseAsked, UserErased
+from handlers.belonging import PLACEMENTS
 from handlers.bookkeeping import unattributed
+from handlers.counting import forget_meters
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
 from handlers.documents import history_id
 from handlers.erasing import ERASURES, REMAINS, tombstone
@@ -21,6 +23,7 @@ PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "links": (LINKS, "entity"),
     "evidence": (EVIDENCE_ROWS, "user"),
     "interests": (INTERESTS, "user"),
+    "meters": (PLACEMENTS, "person"),
     "ties": (RELATIONS, "entity"),
     "tied": (RELATIONS, "party"),
     # The last one, so that what it is about to say of the changes has nothing beside it.
@@ -105,6 +108,8 @@ def _rows(
     """What it was told and what others call it is dropped; what it is to others ends."""
     collection = PHASES[place.phase][0]
     rows, further = view.page(collection, _span(fact, place))
+    if collection == PLACEMENTS:
+        return forget_meters(rows, view, context), further
     if collection != RELATIONS:
         return tuple(Drop(collection, row) for row in rows), further
     asker = replace(context, sender=Sender(fact.by, frozenset(), "confirmed"))

@@ -37,6 +37,7 @@ from contracts.values.placeholder import (
     not_given,
 )
 from contracts.values.quantity import (
+    Amount,
     Kilovolt,
     KilovoltAmpere,
     Kilowatt,
@@ -51,6 +52,7 @@ from contracts.values.text import Email, Line, Name, Phone
 __all__ = [
     "AccountName",
     "AccountNumber",
+    "Amount",
     "AnyUserId",
     "AssetId",
     "AssetType",
