@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_DOWN, Decimal, Inexact
 from decimal import Context as Arithmetic
 from typing import Any, Final
 
@@ -26,10 +26,11 @@ SUMMED: Final = (
     "ramp_kw_per_min",
 )  # fmt: skip
 """Fields of the capability that add up; times do not."""
-PLACES: Final = Decimal("1E-12")
-"""How finely amounts are summed: of what an asset says beyond that, nothing is counted."""
-EXACT: Final = Arithmetic(prec=34, rounding=ROUND_DOWN)
-"""All digits of a Decimal128."""
+EXACT: Final = Arithmetic(prec=60, rounding=ROUND_DOWN, traps=[Inexact])
+"""More digits than any sum has: what is before the point and what is behind it are kept apart,
+and each fits a Decimal128, whose 34 digits one number for both could outgrow."""
+ONE: Final = Decimal(1)
+NONE: Final = Decimal(0)
 ALIKE_MAX: Final = 100
 """How many assets behind one meter are kept by name; of more, the number."""
 
@@ -62,11 +63,7 @@ def amounts(asset: Document) -> dict[str, Decimal]:
     """What an asset says that it can do, as far as it adds up."""
     said = asset.get("capability") or {}
     given = ((name, said.get(name)) for name in SUMMED)
-    return {
-        name: EXACT.quantize(Decimal(value), PLACES).normalize(EXACT)
-        for name, value in given
-        if value is not None
-    }
+    return {name: Decimal(value) for name, value in given if value is not None}
 
 
 def touched_by(asset: str, old: Share, new: Share) -> Iterator[tuple[str, str]]:
@@ -166,12 +163,18 @@ def _totals(
     """Totals with one asset's amounts exchanged; what nobody says any more has no total."""
     found = dict(totals)
     for name in before.keys() | after.keys():
-        total = found.get(name, {"total": Decimal(0), "of": 0})
-        of = total["of"] + (name in after) - (name in before)
-        lessened = EXACT.subtract(total["total"], before.get(name, Decimal(0)))
-        amount = EXACT.add(lessened, after.get(name, Decimal(0)))
+        was = found.get(name, {"whole": NONE, "part": NONE, "of": 0})
+        of = was["of"] + (name in after) - (name in before)
+        less, more = before.get(name, NONE), after.get(name, NONE)
         if of:
-            found[name] = {"total": amount.normalize(EXACT), "of": of}
+            whole = EXACT.add(EXACT.subtract(was["whole"], less // ONE), more // ONE)
+            part = EXACT.add(EXACT.subtract(was["part"], less % ONE), more % ONE)
+            found[name] = {"whole": whole, "part": part, "of": of}
         else:
             found.pop(name, None)
     return found
+
+
+def total_of(stored: Mapping[str, Any]) -> Decimal:
+    """What is before the point of a sum together with what is behind it."""
+    return EXACT.add(stored["whole"], stored["part"])

@@ -28,7 +28,7 @@ from handlers.belonging import (
 )
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.doubles import NAMED_MAX
-from handlers.ledger import SUMMED, Share
+from handlers.ledger import SUMMED, Share, total_of
 from handlers.nesting import NESTS, below, is_portfolio
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.portfolio_rules import no_portfolio, not_yours, portfolio_not_found
@@ -56,7 +56,10 @@ def sums_of(asset: str, standing: Standing, view: View) -> dict[str, Members]:
     view.require((name, one) for one in every for name in (TALLIES, PORTFOLIOS))
     waiting = sum(pending(view.get(TALLIES, one), view.get(PORTFOLIOS, one)) for one in every)
     stored = view.get(PORTFOLIOS, asset) or {}
-    totals = {name: Total(**one) for name, one in stored.get("totals", {}).items()}
+    totals = {
+        name: Total(total=total_of(one), of=one["of"])
+        for name, one in stored.get("totals", {}).items()
+    }
     return {
         "members": Members(
             count=stored.get("count", 0),

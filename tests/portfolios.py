@@ -103,7 +103,8 @@ class Scene:
             self.step()
 
     def step(self, place: int = 0) -> None:
-        """Deal with one of the facts that wait."""
+        """Deal with one of the facts that wait; what is not done goes first."""
+        place = 0 if self.waiting[0].ticket is not None else place
         fact = self.waiting[place]
         del self.waiting[place]
         self._take(self.decider.decide(fact))
