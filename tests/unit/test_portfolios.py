@@ -6,11 +6,15 @@ from typing import Any, Final
 
 import pytest
 
+from contracts.messages import Event
 from contracts.portfolios import PortfolioLeaving
-from handlers.decision import Secret
+from handlers.decision import Context, Secret, Sender, View
 from handlers.nesting import DEPTH_MAX
 from handlers.portfolio_rules import PORTFOLIOS_MAX
+from handlers.spreading import retire as retire_asset
+from handlers.spreading import retire_reads as retire_asset_reads
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, user_document
+from tests.decider import VAULT
 from tests.portfolios import MPAN, Scene, fact, portfolio_id, refusals
 
 KW: Final = {"power_kw": Decimal("7.4"), "energy_kwh": Decimal(10)}
@@ -323,3 +327,24 @@ def test_nothing_of_a_persons_meter_is_left_after_its_erasure(scene: Scene) -> N
     assert (found["alike"], found["count"], found["power_kw"]["total"]) == (0, 2, 14.8)
     assert not scene.decider.of("flags")
     assert all(not p["counted"]["keys"] and not p["person"] for p in scene.decider.of("placements"))
+
+
+class RetiredNow(Event):
+    """Stands for whatever event says that an asset is retired."""
+
+    id: str
+    by: str
+
+
+def test_a_retirement_has_the_asset_leave_where_it_is_in_a_portfolio(scene: Scene) -> None:
+    top, leaf, other = scene.portfolio(1), scene.asset(1), scene.asset(2)
+    scene.add(top, leaf)
+    context = Context(NOW, Sender(PLATFORM, frozenset(), "confirmed"), "fact", VAULT)
+    found = []
+    for asset in (leaf, other):
+        fact = RetiredNow(id=asset, by=PLATFORM)
+        key = ("placements", asset)
+        assert list(retire_asset_reads(fact, context)) == [key]
+        view = View({"placements": {asset: scene.decider.documents.get(key)}})
+        found.append(retire_asset(fact, view, context).events)
+    assert found == [(PortfolioLeaving(id=leaf, by=PLATFORM),), ()]
