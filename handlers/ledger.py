@@ -85,7 +85,7 @@ class Ledger:
         """Count an asset as it is now, where it is now; say whether that makes a difference."""
         placement = self.post.stored(PLACEMENTS, asset)
         old = Share.of(placement)
-        if new == old or placement is None:
+        if placement is None or (new == old and placement.get("person") == person):
             return False
         for portfolio in sorted(old.within.keys() | new.within.keys()):
             self._recount(portfolio, asset, old, new)

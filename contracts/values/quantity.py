@@ -133,12 +133,20 @@ Pound = TypeAliasType(
 )
 """Pounds sterling."""
 
+
+def _sum(value: object) -> Decimal:
+    number = _decimal(value)
+    if number < 0:
+        raise QUANTITY_NEGATIVE.broken()
+    return number
+
+
 Amount = TypeAliasType(
     "Amount",
     Annotated[
         Decimal,
         Parsed(
-            _decimal,
+            _sum,
             {
                 "type": "number",
                 "description": "A sum, exact in the register; 15 digits survive a JSON number.",
