@@ -1,5 +1,7 @@
 """A portfolio at the broker: its sums are told to be complete, and are."""
 
+from typing import Any
+
 import pytest
 
 from tests.spine import Platform, Received, Spine, asset
@@ -14,7 +16,7 @@ def told(party: Platform, kind: str) -> list[Received]:
 async def test_a_platform_knows_when_the_sums_are_complete(working: Spine) -> None:
     owner = await working.platform(roles=["owner"])
     fsp = await working.platform(roles=["fsp"])
-    power = {"capability": {"power_kw": 2.5}}
+    power: dict[str, Any] = {"capability": {"power_kw": 2.5}}
     batteries = [
         (await fsp.ask("asset.register.v1", asset(owner=owner.user, **power))).data["id"]
         for _ in range(3)
