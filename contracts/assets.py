@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
+from contracts.capacity import Members
 from contracts.messages import Command, Contract, Event, Query, Role
 from contracts.metering import MeasurementPoints, Signposts
 from contracts.patches import Revision, without_placeholders
@@ -216,6 +217,8 @@ class AssetView(AssetState):
     details: Details | None = None
     meters: MeasurementPoints | None = None
     signposts: Signposts | None = None
+    members: Members | None = None
+    """Of a portfolio: what its members can do together."""
 
 
 class GetAsset(

@@ -38,6 +38,7 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import changed_fields, merged, plain, said_by
+from handlers.parts import sums_of, sums_reads
 from handlers.patching import not_yours, stale
 from handlers.polygons import cell_of
 from handlers.rules import (
@@ -249,6 +250,7 @@ def asset_not_found(asset: str) -> Rejected:
 def _get_reads(query: GetAsset, context: Context) -> Reads:
     yield from standing_reads("assets", query.id, context.sender.user)
     yield watch_read(query.id)
+    yield from sums_reads(query.id)
 
 
 @reads(_get_reads)
@@ -266,5 +268,6 @@ def get_asset(query: GetAsset, view: View, context: Context) -> Answer | Rejecte
         **dict(_state(document)),
         asset_type=document["asset_type"],
         **standing.shown(document),
+        **sums_of(query.id, standing, view),
     )
     return Answer(shown, noted(query.id, view, context))

@@ -121,6 +121,8 @@ class Handled:
     pause: timedelta = timedelta(0)
     events: tuple[Event, ...] = ()
     """What that is to others in turn."""
+    guards: tuple[Guard, ...] = ()
+    """What it was found by and does not write."""
 
     @property
     def is_nothing(self) -> bool:

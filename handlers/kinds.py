@@ -23,6 +23,12 @@ from contracts.interests import InterestAnswered, InterestExpressed, InterestWit
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice
+from contracts.portfolios import (
+    PortfolioChanged,
+    PortfolioJoined,
+    PortfolioLeft,
+    PortfolioProgressed,
+)
 from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
 from contracts.updates import UserUpdated
@@ -122,6 +128,11 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     # Of a signature its publisher is told, and no other signer.
     AgreementSigned: Kind(is_first=True, names="publisher"),
     AgreementRevoked: Kind(is_first=True, names="publisher"),
+    PortfolioChanged: Kind(),
+    PortfolioProgressed: Kind(),
+    # Of the asset its owner alone is told: whose portfolios it is in is nobody else's business.
+    PortfolioJoined: Kind(mandatory=True, is_first=True),
+    PortfolioLeft: Kind(mandatory=True, is_first=True),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {

@@ -129,11 +129,23 @@ ASSET_GROUPS: Final[Mapping[str, Cells]] = {
     "relations": {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
     },
+    "members": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "read", "so": "read", "mo": "read", "verifier": "read",
+    },
+    "portfolios": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "write",
+    },
 }  # fmt: skip
 """Field group of an asset x relation.
 
 `relations` is who is what to the asset: a party may end its own, and knows of no other.
+`members` is what is in a portfolio and what that can do together; `portfolios` of an asset is
+whether it may be put into one. In which ones it is nobody is shown, since they are others'.
 """
+TAKES_OUT: Final[frozenset[Relation]] = frozenset({"owner", "delegate"})
+"""Relations to an asset by which one may take it out of a portfolio that is another's."""
 
 GROUPS: Final[Mapping[str, Mapping[str, Cells]]] = {"users": USER_GROUPS, "assets": ASSET_GROUPS}
 """Collection -> its table."""

@@ -6,8 +6,10 @@ from typing import Final
 
 from contracts.erasing import UserEraseAsked, UserErased
 from contracts.updates import UserUpdated
+from handlers.belonging import PLACEMENTS
 from handlers.bookkeeping import unattributed
 from handlers.changing import CHANGES
+from handlers.counting import forget_meters
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
 from handlers.documents import history_id
 from handlers.erasing import ERASURES, REMAINS, tombstone
@@ -28,6 +30,7 @@ PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "links": (LINKS, "entity"),
     "evidence": (EVIDENCE_ROWS, "user"),
     "interests": (INTERESTS, "user"),
+    "meters": (PLACEMENTS, "person"),
     "ties": (RELATIONS, "entity"),
     "tied": (RELATIONS, "party"),
     "choices": (SUBSCRIPTIONS, ""),
@@ -123,6 +126,8 @@ def _rows(
     """
     collection = PHASES[place.phase][0]
     rows, further = view.page(collection, _span(fact, place))
+    if collection == PLACEMENTS:
+        return forget_meters(rows, view, context), further
     if collection != RELATIONS:
         return tuple(Drop(collection, row) for row in rows), further
     asker = replace(context, sender=Sender(fact.by, frozenset(), "confirmed"))

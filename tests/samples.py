@@ -9,6 +9,7 @@ from tests.builders import OWNER, asset, issued, user
 THIRD: Final = issued("USR", 6000)
 """A user whom nothing else is about."""
 BATTERY: Final = issued("BAT", 4000)
+PORTFOLIO: Final = issued("PFL", 4500)
 KEY_HASH: Final = "A" * 48
 
 SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -63,6 +64,10 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "notice.close": {"id": "any"},
     "notice.close.v2": {"ids": ["any"]},
     "notice.list": {},
+    "portfolio.add": {"id": PORTFOLIO, "members": [BATTERY]},
+    "portfolio.duplicates": {"id": PORTFOLIO},
+    "portfolio.members": {"id": PORTFOLIO},
+    "portfolio.remove": {"id": PORTFOLIO, "members": [BATTERY]},
     "sharing.grant": {"party": THIRD, "groups": ["contacts"]},
     "sharing.list": {},
     "sharing.revoke": {"party": THIRD},

@@ -8,11 +8,13 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 from contracts.asset_types import TypeDefined
+from contracts.assets import AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
+from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
 from contracts.updates import UserUpdated
 from handlers import (
     accounts,
@@ -35,6 +37,8 @@ from handlers import (
     links,
     mandates,
     notices,
+    parts,
+    portfolios,
     relating,
     representing,
     requirements,
@@ -46,12 +50,14 @@ from handlers import (
     users,
 )
 from handlers.changing import spread, spread_reads
+from handlers.counting import count, count_reads, recount, recount_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
+from handlers.spreading import leave, leave_reads, spread_out, spread_out_reads
 from handlers.sweeping import sweep, sweep_reads
 from handlers.telling import tell, tell_reads
 from handlers.watching import note, note_reads
@@ -87,6 +93,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     erasing,
     history,
     directory,
+    portfolios,
+    parts,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -170,6 +178,10 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     InterfaceAnnounced: (tell_everybody, everybody_reads),
     TypeDefined: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
+    AssetUpdated: (recount, recount_reads),
+    PortfolioCounting: (count, count_reads),
+    PortfolioNested: (spread_out, spread_out_reads),
+    PortfolioLeaving: (leave, leave_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -14,7 +14,7 @@ from contracts.updates import UpdateUser
 from handlers.decision import Document
 from handlers.groups import opened
 from handlers.provisional import PROVISIONAL
-from handlers.rights import GROUPS, RIGHTS, USER_GROUPS
+from handlers.rights import GROUPS, RECORDED, RIGHTS, USER_GROUPS
 from handlers.visibility import edge, recorded
 from tests import registers
 from tests.builders import NOW, OWNER, command, issued, user_document
@@ -36,7 +36,7 @@ from tests.golden.cells import (
     role_cells,
 )
 from tests.golden.coverage import Tables, cells, group_cell, role_cell
-from tests.samples import sample
+from tests.samples import PORTFOLIO, sample
 from topology.catalog import REGISTER_MODULES, build
 
 VIEWER: Final = issued("USR", 7000)
@@ -143,6 +143,9 @@ def can(right: str, wanted: str) -> bool:
 def test_group(collection: str, group: str, relation: str, right: str) -> None:
     if group == "relations":
         (mandates if collection == "users" else parties)(relation, right)
+        return
+    if group in {"members", "portfolios"}:
+        (inside if group == "members" else placed)(relation, right)
         return
     given, key = user_with(relation) if collection == "users" else asset_with(relation, group)
     is_shown(given, (collection, key), group, relation, right)
@@ -267,6 +270,54 @@ def parties(relation: str, right: str) -> None:
         assert said_against(data) == (hidden if relation == "others" else denied)
 
 
+def own_asset(given: Decider, number: int, kind: str) -> str:
+    """Another asset, which the viewer has registered."""
+    key, like = issued(kind, number), given.documents["assets", BATTERY] or {}
+    own = {"_id": key, "registrant": VIEWER, "owner": VIEWER, "asset_type": kind}
+    given.documents["assets", key] = {**like, **own}
+    return key
+
+
+def inside(relation: str, right: str) -> None:
+    """What is in a portfolio: shown and told to whom may read it, changed by whom may write it."""
+    given, _ = asset_with(relation, "name")
+    mine, more = own_asset(given, 4100, "SOL"), own_asset(given, 4200, "SOL")
+    portfolio = {**(given.documents["assets", BATTERY] or {}), "_id": PORTFOLIO}
+    given.documents["assets", PORTFOLIO] = {**portfolio, "asset_type": "PFL"}
+    if relation in RECORDED:
+        tie(given, PORTFOLIO, VIEWER, relation)
+    _, shown, _ = ask(given, "asset.get.v1", {"id": PORTFOLIO})
+    assert ("members" in shown) is can(right, "read")
+    wish = {"id": PORTFOLIO, "members": [mine]}
+    _, _, letters = ask(given, "portfolio.add.v1", wish, sender="operator")
+    kinds = [one.type for one in letters if one.recipient == VIEWER]
+    is_told = can(right, "read") and relation not in UNTIED["assets"]
+    assert ("portfolio.changed.v1" in kinds) is is_told
+    listed, _, _ = ask(given, "portfolio.members.v1", {"id": PORTFOLIO})
+    assert (listed == "portfolio.members.accepted.v1") is can(right, "read")
+    _, data, _ = ask(given, "portfolio.add.v1", {"id": PORTFOLIO, "members": [more]})
+    hidden, denied = [("asset.not-found", "data.id")], [("portfolio.not-yours", "data.id")]
+    if right == "write":
+        assert said_against(data) == []
+    else:
+        assert said_against(data) == (hidden if relation == "others" else denied)
+
+
+def placed(relation: str, right: str) -> None:
+    """Which portfolios an asset is in: nobody is shown; who may write puts it into its own."""
+    given, _ = asset_with(relation, "name")
+    wish = {"id": own_asset(given, 4500, "PFL"), "members": [BATTERY]}
+    _, data, _ = ask(given, "portfolio.add.v1", wish)
+    where = "data.members.0"
+    hidden, denied = [("asset.not-found", where)], [("portfolio.member-not-yours", where)]
+    if right == "write":
+        assert said_against(data) == []
+    else:
+        assert said_against(data) == (hidden if relation == "others" else denied)
+    _, shown, _ = ask(given, "asset.get.v1", {"id": BATTERY})
+    assert "portfolios" not in shown
+
+
 def mandates(relation: str, right: str) -> None:
     """Who acts for a user: told to whom may read it, ended by whom may write it."""
     given, subject = user_with(relation)
@@ -349,6 +400,10 @@ def behaviour(collection: str, group: str, relation: str, right: str) -> object:
         if collection == "users" and relation == "verifier":
             is_told = False
         return is_told, collection == "assets" and right == "write"
+    if group == "members":
+        return can(right, "read"), right == "write"
+    if group == "portfolios":
+        return right == "write"
     return "read" if right == "write" and group not in CHANGES[collection] else right
 
 
