@@ -13,7 +13,12 @@ from contracts.agreements import (
     AgreementSuperseded,
     AgreementWithdrawn,
 )
-from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
+from contracts.assets import (
+    AssetConflicted,
+    AssetDuplicateAttempted,
+    AssetRegistered,
+    AssetUpdated,
+)
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
 from contracts.erasing import UserErased
@@ -107,6 +112,7 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     # Of a signature its publisher is told, and no other signer.
     AgreementSigned: Kind(is_first=True, names="publisher"),
     AgreementRevoked: Kind(is_first=True, names="publisher"),
+    AssetConflicted: Kind(mandatory=True),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {

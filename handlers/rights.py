@@ -117,11 +117,19 @@ ASSET_GROUPS: Final[Mapping[str, Cells]] = {
     "relations": {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
     },
+    "service": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "write", "so": "read", "mo": "read", "verifier": "read",
+    },
 }  # fmt: skip
 """Field group of an asset x relation.
 
 `relations` is who is what to the asset: a party may end its own, and knows of no other.
 """
+
+SCOPED: Final = frozenset({"service"})
+"""Groups that are kept by service: a relation for one service alone reads and writes that one, a
+relation without a service all of them."""
 
 GROUPS: Final[Mapping[str, Mapping[str, Cells]]] = {"users": USER_GROUPS, "assets": ASSET_GROUPS}
 """Collection -> its table."""

@@ -1,6 +1,6 @@
 """Who is told what of a fact: audience, choice, filter, and each recipient's own count."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts.messages import Event, register_of_entity
@@ -26,6 +26,7 @@ from handlers.visibility import (
     Visible,
     event_for,
     event_naming,
+    limited,
     shared,
     tied,
 )
@@ -190,13 +191,14 @@ def _parties(edges: Sequence[Document], view: View, context: Context) -> Sequenc
     return [(row, statuses.get(row["party"], "")) for row in edges]
 
 
-def _audience(fact: Event, parties: Iterable[Party], context: Context) -> Mapping[str, Standing]:
+def _audience(fact: Event, parties: Sequence[Party], context: Context) -> Mapping[str, Standing]:
     """The recipients of this page with what they were to the entity when it happened."""
     at = context.at or context.now
     named = _named(fact)
     found = {row["party"]: tied(row, at, status) for row, status in parties}
     granted = {party: groups for party, (_, groups) in found.items()}
     recorded = {party: held for party, (held, _) in found.items()}
+    only = {row["party"]: limited(row, at) for row, _ in parties}
     # Whom the fact names is told with the first page, together with what else it is.
     first = {} if context.cursor else {user: frozenset(held) for user, held in named.items()}
     told = {
@@ -210,7 +212,12 @@ def _audience(fact: Event, parties: Iterable[Party], context: Context) -> Mappin
     actors = {fact.entity if itself else actor, *RESERVED}
     also = _also(fact)
     return {
-        user: Standing(_collection(fact), held, granted.get(user, frozenset()))
+        user: Standing(
+            _collection(fact),
+            held,
+            granted.get(user, frozenset()),
+            only.get(user, frozenset()),
+        )
         for user, held in told.items()
         if (held or user == also) and user not in actors
     }

@@ -13,7 +13,7 @@ from contracts.notices import Again
 from contracts.taxonomy import FRONT_DESK, VERIFIER
 from handlers.decision import RESERVED, Context, Document, Sender, View
 from handlers.documents import said_by
-from handlers.rights import GROUPS, RIGHTS, UNPROVEN, Relation, Right, strongest
+from handlers.rights import GROUPS, RIGHTS, SCOPED, UNPROVEN, Relation, Right, strongest
 
 RELATIONS: Final = "relations"
 """Collection of the recorded relations: one document for an entity and a party."""
@@ -25,6 +25,8 @@ UNOWNED: Final = "nobody"
 which an answer takes whether it exists, so that as much is read for it."""
 VALUES_OF: Final[Mapping[str, str]] = {"area": "connection"}
 """Attributes of a fact that tell a value of a group: for those alone who may read the group."""
+VALUES: Final = ("before", "after")
+"""Attributes of an event that hold groups of values, which are shown as those of the document."""
 TAKING_PART: Final = frozenset({"provisional", "confirmed"})
 """Statuses of users who take part in the market."""
 _SEAL: Final = object()
@@ -55,20 +57,32 @@ class Standing:
     held: frozenset[Relation]
     granted: frozenset[str] = frozenset()
     """Groups that it may read as `reader`; without one it is none."""
+    only: frozenset[tuple[Relation, str]] = frozenset()
+    """Relations that hold for some services alone, each with one of these."""
 
     @property
     def may_see(self) -> bool:
         """Whether the user may know that the document exists; default is no."""
         return bool(self.held)
 
-    def right(self, group: str) -> Right:
-        """The most that the user may do with a group; of what no table names, nothing."""
+    def right(self, path: str) -> Right:
+        """The most that the user may do with a group; of what no table names, nothing.
+
+        Of a group that is kept by service, `service.DFS` is what is said for that one.
+        """
+        group, _, rest = path.partition(".")
         held = self.held if group in self.granted else self.held - {READER}
+        if rest and group in SCOPED:
+            held -= self._for_others(rest.partition(".")[0])
         return strongest(GROUPS.get(self.collection, {}).get(group, {}), held)
 
-    def may(self, right: Right, group: str) -> bool:
+    def _for_others(self, service: str) -> frozenset[Relation]:
+        """Relations that hold for other services alone."""
+        return frozenset(r for r, _ in self.only if (r, service) not in self.only)
+
+    def may(self, right: Right, path: str) -> bool:
         """Whether the user may do at least this with a group."""
-        return RIGHTS.index(self.right(group)) >= RIGHTS.index(right)
+        return RIGHTS.index(self.right(path)) >= RIGHTS.index(right)
 
     def shown(self, document: Document) -> dict[str, Any]:
         """The document's groups as the user may see them, with the names of the masked ones."""
@@ -79,6 +93,10 @@ class Standing:
             # A secret whose key was destroyed is not there any more.
             if plain is None or not self.may("masked", group):
                 continue
+            if group in SCOPED:
+                plain = {n: v for n, v in plain.items() if self.may("read", f"{group}.{n}")}
+                if not plain:
+                    continue
             if self.may("read", group):
                 shown[group] = plain
             else:
@@ -88,7 +106,7 @@ class Standing:
 
     def names(self, changed: Iterable[str]) -> tuple[str, ...]:
         """Of the names of changed fields, those of groups that the user may read."""
-        return tuple(name for name in changed if self.may("read", name.partition(".")[0]))
+        return tuple(name for name in changed if self.may("read", name))
 
 
 def edge(entity: str, party: str) -> str:
@@ -142,7 +160,7 @@ def standing_to(
     held = {*_by_document(viewer, document or {}), *by_tie}
     if "delegate" in ties(mandate, at):
         held.add("delegate")
-    return Standing(key[0], frozenset(held), granted)
+    return Standing(key[0], frozenset(held), granted, limited(own_ties, at))
 
 
 def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
@@ -178,6 +196,13 @@ def shared(row: Document | None, at: datetime) -> frozenset[str]:
     """The groups that are shared with a party at a moment, whether it may read them yet or not."""
     found = (row or {}).get("ties", ())
     return frozenset(tie["group"] for tie in found if tie["as"] == READER and holds(tie, at))
+
+
+def limited(row: Document | None, at: datetime) -> frozenset[tuple[Relation, str]]:
+    """Of the recorded relations those that hold for some services alone, with each of these."""
+    found = [tie for tie in (row or {}).get("ties", ()) if holds(tie, at)]
+    everywhere = {tie["as"] for tie in found if tie.get("service") is None}
+    return frozenset((tie["as"], tie["service"]) for tie in found if tie["as"] not in everywhere)
 
 
 def tied(
@@ -249,6 +274,18 @@ def event_for(
     return Visible(recipient, fact.model_copy(update=changes), _SEAL)
 
 
+def event_with_values(
+    recipient: str, standing: Standing, fact: Event, values: Mapping[str, Document]
+) -> Visible | None:
+    """A fact with values of before and after, as far as its recipient may read their groups."""
+    told = event_for(recipient, standing, fact, ())
+    if told is None:
+        return None
+    shown = {name: standing.shown(groups) for name, groups in values.items()}
+    filled = type(told.data).model_validate(told.data.model_dump() | shown)
+    return Visible(recipient, filled, _SEAL)
+
+
 def event_naming(recipient: str, fact: Event, hidden: Iterable[str]) -> Visible:
     """A fact that names its recipient, who is told of it whatever it is to the entity by then."""
     return Visible(recipient, fact.model_copy(update=dict.fromkeys(("parties", *hidden))), _SEAL)
@@ -271,6 +308,8 @@ def again(
         return None
     denied = {n for n, of in VALUES_OF.items() if standing and not standing.may("read", of)}
     kept = {name: value for name, value in data.items() if name not in denied}
+    if standing is not None:
+        kept |= {n: standing.shown(kept[n]) for n in VALUES if kept.get(n) is not None}
     if standing is not None and kept.get("changed") is not None:
         kept["changed"] = list(standing.names(kept["changed"]))
         if not kept["changed"]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
+from contracts.assets import AssetConflicted
 from contracts.broadcasts import BroadcastAsked
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
@@ -16,6 +17,7 @@ from contracts.updates import UserUpdated
 from handlers import (
     accounts,
     agreements,
+    amending,
     answering,
     assets,
     attesting,
@@ -41,6 +43,7 @@ from handlers import (
     users,
 )
 from handlers.changing import spread, spread_reads
+from handlers.conflicting import tell_conflict, tell_conflict_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
@@ -58,6 +61,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     standing,
     mandates,
     assets,
+    amending,
     relating,
     notices,
     channels,
@@ -160,6 +164,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     UserUpdated: (spread, spread_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
+    AssetConflicted: (tell_conflict, tell_conflict_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -200,6 +200,7 @@ GROUP_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
         "capability": "wwwwwwrrrn",
         "technologies": "wwwwrrrrrn",
         "relations": "wwwwnnnnnn",
+        "service": "wwwwwwrrrn",
     },
 }
 """Collection -> group -> for each relation what it may do with it."""
@@ -228,6 +229,7 @@ STORED: Final[Mapping[str, Mapping[str, Any]]] = {
         "location": {"town": "Exampleton"},
         "capability": {"power_kw": 5},
         "technologies": [{"source": "sun"}],
+        "service": {"DC": {"power_up_kw": 5}},
     },
 }
 """Collection -> group -> what is stored of it."""
@@ -264,6 +266,7 @@ CHANGED: Final[Mapping[str, Any]] = {
     "location": {"county": "Two"},
     "capability": {"power_kw": 6},
     "technologies": [{"source": "wind"}],
+    "service": {"DC": {"power_up_kw": 6}},
 }
 """Group of an asset -> an update of it."""
 AGAIN: Final[Mapping[str, Any]] = {
@@ -275,6 +278,7 @@ AGAIN: Final[Mapping[str, Any]] = {
     "location": {"county": "Three"},
     "capability": {"power_kw": 7},
     "technologies": [{"source": "coal"}],
+    "service": {"DC": {"power_up_kw": 7}},
 }
 """The same, another one."""
 
