@@ -1,6 +1,7 @@
 """The asset register's language: registration, update, reading, and what they are answered with."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
@@ -50,8 +51,10 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
     say which it is.
     Rejected with `asset.duplicate` if another asset holds the same make and serial; the answer
     names the existing id only to its registrant, its owner and operators.
+    A planned asset that is not commissioned in time lapses: see `asset.lapsed.v1`.
     Errors: `asset.duplicate`, `asset.unidentifiable`, `asset.owner-unknown`,
-    `connection.gsp-group`, `location.outside`, `lifecycle.dates`, every rule of a value.
+    `asset.not-replaceable`, `connection.gsp-group`, `location.outside`, `lifecycle.dates`, every
+    rule of a value.
     Source: A1, A2 of the requirement.
     """
 
@@ -69,6 +72,9 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
     technologies: Technologies = ()
     owner: UserId | None = None
     """The registered user who owns it."""
+    replaces: AssetId | None = None
+    """A retired asset of the same owner in whose place this one is registered, such as under
+    another type."""
 
 
 class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=AssetState):
@@ -115,6 +121,13 @@ class AssetView(AssetState, AssetGroups):
     """An asset as the asker may see it."""
 
     asset_type: AssetType
+    overdue_since: datetime | None = None
+    """Of a planned asset that was not commissioned in time: since when it is overdue."""
+    replaces: AssetId | None = None
+    replaced_by: AssetId | None = None
+    retired_at: datetime | None = None
+    retirement: str | None = None
+    """Why it was retired."""
     given: dict[str, Given] | None = None
     """By group, such as `location` or `service.DFS`, when and by whom it was last given."""
 

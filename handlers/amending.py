@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from contracts.assets import AssetDuplicateAttempted, AssetUpdated, UpdateAsset
 from contracts.envelope import Finding
+from contracts.lifecycle import AssetRedated
 from contracts.messages import Event
 from handlers.asset_groups import is_personal, kept, key_of, opened, state_of
 from handlers.asset_rules import (
@@ -29,6 +30,7 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import changed_fields, merged
+from handlers.lapsing import moved_timer, overdue_since
 from handlers.patching import not_yours, stale
 from handlers.provenance import conflicts, differing, given_after
 from handlers.rules import Rule, attempted, check, claim, finding, holder_of, reject
@@ -105,9 +107,26 @@ def amended(
         writes=(
             Put("assets", kept(document, personal=is_personal(stored)), stored),
             *claim_writes(was, document, view, context),
+            *moved_timer(was, document, view),
         ),
-        events=tuple(conflicts(was, fields, revision, context)) if is_unseen else (),
+        events=(
+            *_redated(was, document, context),
+            *(conflicts(was, fields, revision, context) if is_unseen else ()),
+        ),
     )
+
+
+def _redated(was: Document, document: Document, context: Context) -> Iterator[AssetRedated]:
+    """Whether an asset that was overdue is waited for again."""
+    is_planned = document["lifecycle"] == "planned"
+    is_late = [overdue_since(one, context.now) is not None for one in (was, document)]
+    if is_planned and is_late == [True, False]:
+        yield AssetRedated(
+            id=document["_id"],
+            revision=document["revision"],
+            by=context.sender.user,
+            parties=named(was) or None,
+        )
 
 
 def _with_service(document: Document) -> Document:

@@ -1,10 +1,10 @@
 """The asset register: what becomes an asset, and who may read it."""
 
-from typing import Any
+from typing import Any, Final
 
 from contracts.assets import AssetRegistered, AssetView, GetAsset, RegisterAsset
 from handlers.amending import unfit
-from handlers.asset_groups import kept, state_of
+from handlers.asset_groups import kept, key_of, state_of
 from handlers.asset_rules import (
     REGISTRATION_RULES,
     area_of,
@@ -14,11 +14,16 @@ from handlers.asset_rules import (
 )
 from handlers.decision import Accepted, Answer, Context, Decision, Put, Reads, Rejected, View
 from handlers.documents import plain
+from handlers.lapsing import lapse_timer, overdue_since
 from handlers.provenance import shown_sources
-from handlers.rules import candidate_ids, claim, issue_id
+from handlers.retiring import not_replaceable, replaced_reads, replacement
+from handlers.rules import candidate_ids, claim, issue_id, reject
 from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
 from handlers.watching import noted, watch_read
+
+LIFE: Final = ("replaces", "replaced_by", "retired_at", "retirement")
+"""What whoever may see the asset sees of its life, beside the groups."""
 
 
 def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
@@ -26,6 +31,7 @@ def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     if command.owner is not None:
         yield "users", command.owner
     yield from device_reads(command.identity, context)
+    yield from replaced_reads(command.replaces, context)
 
 
 @reads(_registration_reads)
@@ -34,21 +40,30 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
 
     That the owner exists may be read stale: a user's id never vanishes.
     Rejects: asset.unidentifiable, asset.owner-unknown, asset.duplicate, connection.gsp-group,
-        location.outside, lifecycle.dates
+        location.outside, lifecycle.dates, asset.not-replaceable
     Source: A1, A2, A4a.
     """
     asset = issue_id(command.asset_type, "assets", view, context)
     document = _document(asset, command, context)
+    keeper = key_of(document)
+    if findings := tuple(not_replaceable(command.replaces, keeper, view, context)):
+        return reject(*findings)
     if (rejected := unfit(REGISTRATION_RULES, document, view, context)) is not None:
         return rejected
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
     state = state_of(document)
+    replaced = tuple(replacement(command.replaces, asset, view, context))
     return Accepted(
         subject=asset,
-        keyed_to=command.owner or context.sender.user,
+        keyed_to=keeper,
         reply=state,
-        writes=(Put("assets", kept(document, personal=_is_persons(command, view))), *claims),
+        writes=(
+            Put("assets", kept(document, personal=_is_persons(command, view))),
+            *claims,
+            *lapse_timer(document),
+            *(put for put, _ in replaced),
+        ),
         events=(
             AssetRegistered(
                 **dict(state),
@@ -56,6 +71,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
                 parties=named(document) or None,
                 area=area_of(document),
             ),
+            *(event for _, event in replaced),
         ),
     )
 
@@ -100,6 +116,8 @@ def get_asset(query: GetAsset, view: View, context: Context) -> Answer | Rejecte
     shown = AssetView(
         **dict(state_of(document)),
         asset_type=document["asset_type"],
+        overdue_since=overdue_since(document, context.now),
+        **{name: document[name] for name in LIFE if name in document},
         **groups,
         given={part: one for part, one in sources.items() if part.partition(".")[0] in groups},
     )

@@ -24,6 +24,13 @@ from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
 from contracts.erasing import UserErased
 from contracts.grants import UserRolesGranted
 from contracts.interests import InterestAnswered, InterestExpressed, InterestWithdrawn
+from contracts.lifecycle import (
+    AssetCommissioned,
+    AssetLapsed,
+    AssetRedated,
+    AssetReplaced,
+    AssetRetired,
+)
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice
@@ -55,8 +62,8 @@ class Kind:
     """Whether nobody can have been related to its entity before: then no relation is looked for."""
     asks: bool = False
     """Whether it stays open until what resolves it happens, or its recipient closes it."""
-    asks_of: Relation | None = None
-    """Who alone is asked by it."""
+    asks_of: tuple[Relation, ...] = ()
+    """Who alone is asked by it; empty: whoever is told."""
     asks_when: tuple[str, str] | None = None
     """Attribute and value with which alone it asks."""
     about: str | None = None
@@ -85,7 +92,7 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserSuspended: Kind(mandatory=True),
     UserReinstated: Kind(mandatory=True),
     UserRetired: Kind(mandatory=True),
-    UserUpdated: Kind(mandatory=True, asks=True, asks_of="reader"),
+    UserUpdated: Kind(mandatory=True, asks=True, asks_of=("reader",)),
     UserAttested: Kind(mandatory=True),
     UserConfirmed: Kind(mandatory=True),
     UserRejected: Kind(mandatory=True),
@@ -113,6 +120,11 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AgreementSigned: Kind(is_first=True, names="publisher"),
     AgreementRevoked: Kind(is_first=True, names="publisher"),
     AssetConflicted: Kind(mandatory=True),
+    AssetCommissioned: Kind(),
+    AssetLapsed: Kind(mandatory=True, asks=True, asks_of=("registrant", "owner")),
+    AssetRedated: Kind(mandatory=True),
+    AssetRetired: Kind(mandatory=True),
+    AssetReplaced: Kind(mandatory=True),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {
@@ -127,7 +139,7 @@ class Resolution:
 
     of: type[Event]
     recipient: str
-    """Attribute of the resolving event that names whose notice it is."""
+    """Attribute of the resolving event that names whose notice it is; `parties`: each of them."""
     about: str
     """Attribute that names what the notice is about."""
     unless: str | None = None
@@ -149,6 +161,9 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
     ChangeAcknowledged: (Resolution(UserUpdated, "by", "id"),),
     # What one may not read any more is not to be taken over.
     SharingRevoked: (Resolution(UserUpdated, "party", "id", unless="left"),),
+    AssetCommissioned: (Resolution(AssetLapsed, "parties", "id"),),
+    AssetRedated: (Resolution(AssetLapsed, "parties", "id"),),
+    AssetRetired: (Resolution(AssetLapsed, "parties", "id"),),
 }
 """Type of event -> the open notices that it closes."""
 
@@ -156,10 +171,17 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
 def resolved(fact: Event) -> tuple[str, ...]:
     """Ids of the notices that a fact resolves."""
     return tuple(
-        todo(getattr(fact, one.recipient), one.of.message_type, getattr(fact, one.about))
+        todo(recipient, one.of.message_type, getattr(fact, one.about))
         for one in RESOLVES.get(type(fact), ())
         if one.unless is None or not getattr(fact, one.unless)
+        for recipient in _whose(fact, one)
     )
+
+
+def _whose(fact: Event, one: Resolution) -> tuple[str, ...]:
+    """Whose notices it closes: of the user whom an attribute names, or of all parties."""
+    named = getattr(fact, one.recipient)
+    return (named,) if isinstance(named, str) else tuple(sorted(set((named or {}).values())))
 
 
 def concerns_nobody_else(fact: Event) -> bool:

@@ -32,6 +32,9 @@ UNPROVEN: Final[frozenset[Relation]] = frozenset({"reader"})
 RECORDED: Final = ("aggregator", "fsp", "so", "mo", "verifier")
 """Relations to an asset that are recorded by `asset.relate.v1`; `delegate` is by mandate."""
 
+RULING: Final[frozenset[Relation]] = frozenset({"registrant", "owner", "delegate", "operator"})
+"""Who decides what becomes of an asset: whether it is retired, and what takes its place."""
+
 Cells = Mapping[Relation, Right]
 
 USER_GROUPS: Final[Mapping[str, Cells]] = {

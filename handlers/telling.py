@@ -53,9 +53,16 @@ def tell(fact: Event, view: View, context: Context) -> Handled:
 
     Source: U5, A5a.
     """
-    kind, keyed_to = KINDS.get(type(fact)), unattributed(context.now)
+    post = Post(view, context)
+    further = announce(fact, post)
+    return Handled(unattributed(context.now), post.writes, tuple(post.told), further)
+
+
+def announce(fact: Event, post: Post) -> str | None:
+    """Tell the parties on this page; say behind whom the next one begins, if there is one."""
+    kind, view, context = KINDS.get(type(fact)), post.view, post.context
     if kind is None:
-        return Handled(keyed_to)
+        return None
     edges, further = ([], "") if kind.is_first else view.page(RELATIONS, _span(fact, context))
     audience = _audience(fact, _parties(edges, view, context), context)
     view.require(key for recipient in audience for key in _reads_of(recipient))
@@ -64,7 +71,6 @@ def tell(fact: Event, view: View, context: Context) -> Handled:
     chosen = {r: choice(kind, fact, view.get("subscriptions", r), s) for r, s in audience.items()}
     pots = {r: _pot(r, fact, kind, way) for r, way in chosen.items()}
     view.require(("pots", pot) for pot in pots.values() if pot is not None)
-    post = Post(view, context)
     if context.cursor is None:
         _resolve(post, fact)
     for recipient, standing in audience.items():
@@ -73,7 +79,7 @@ def tell(fact: Event, view: View, context: Context) -> Handled:
             sequence = _deliver(post, fact, kind, visible, pots[recipient])
             if sequence is not None and asked[recipient] is not None:
                 _open(post, recipient, fact, kind, sequence)
-    return Handled(keyed_to, post.writes, tuple(post.told), further or None)
+    return further or None
 
 
 def _visible(recipient: str, standing: Standing, fact: Event, kind: Kind) -> Visible | None:
@@ -89,7 +95,7 @@ def _about(fact: Event, kind: Kind) -> str:
 
 def _todo(recipient: str, standing: Standing, fact: Event, kind: Kind) -> str | None:
     """The notice that asks the recipient for action; None where it is asked for none."""
-    if not kind.asks or (kind.asks_of is not None and kind.asks_of not in standing.held):
+    if not kind.asks or (kind.asks_of and standing.held.isdisjoint(kind.asks_of)):
         return None
     if kind.asks_when is not None and getattr(fact, kind.asks_when[0]) != kind.asks_when[1]:
         return None

@@ -11,6 +11,7 @@ from contracts.assets import AssetConflicted
 from contracts.broadcasts import BroadcastAsked
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
+from contracts.lifecycle import AssetRetired
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.updates import UserUpdated
@@ -24,6 +25,7 @@ from handlers import (
     broadcasting,
     changing,
     channels,
+    commissioning,
     directory,
     erasing,
     granting,
@@ -35,6 +37,7 @@ from handlers import (
     notices,
     relating,
     requirements,
+    retiring,
     sharing,
     signing,
     standing,
@@ -49,6 +52,7 @@ from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
+from handlers.retiring import end_ties, end_ties_reads
 from handlers.signature import Handler, handlers_in
 from handlers.sweeping import sweep, sweep_reads
 from handlers.telling import tell, tell_reads
@@ -62,6 +66,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     mandates,
     assets,
     amending,
+    commissioning,
+    retiring,
     relating,
     notices,
     channels,
@@ -164,6 +170,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     UserUpdated: (spread, spread_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
+    AssetRetired: (end_ties, end_ties_reads),
     AssetConflicted: (tell_conflict, tell_conflict_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
