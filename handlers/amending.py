@@ -100,12 +100,13 @@ def amended(
         return None
     revision, fields = stored["revision"] + 1, differing(was, document)
     document |= {"revision": revision, "updated_at": context.now}
+    personal = document.get("is_personal", is_personal(stored))
     document["given"] = given_after(was, fields, revision, context)
     return Amended(
         document=document,
         changed=changed,
         writes=(
-            Put("assets", kept(document, personal=is_personal(stored)), stored),
+            Put("assets", kept(document, personal=personal), stored),
             *claim_writes(was, document, view, context),
             *moved_timer(was, document, view),
         ),

@@ -33,6 +33,7 @@ from contracts.lifecycle import (
 )
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
+from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import Choice
 from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
@@ -125,6 +126,8 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRedated: Kind(mandatory=True),
     AssetRetired: Kind(mandatory=True),
     AssetReplaced: Kind(mandatory=True),
+    AssetMoved: Kind(mandatory=True),
+    AssetTransferred: Kind(mandatory=True, names="former"),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {
@@ -164,6 +167,10 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
     AssetCommissioned: (Resolution(AssetLapsed, "parties", "id"),),
     AssetRedated: (Resolution(AssetLapsed, "parties", "id"),),
     AssetRetired: (Resolution(AssetLapsed, "parties", "id"),),
+    AssetTransferred: (
+        Resolution(AssetLapsed, "parties", "id"),
+        Resolution(AssetLapsed, "former", "id"),
+    ),
 }
 """Type of event -> the open notices that it closes."""
 
@@ -180,8 +187,8 @@ def resolved(fact: Event) -> tuple[str, ...]:
 
 def _whose(fact: Event, one: Resolution) -> tuple[str, ...]:
     """Whose notices it closes: of the user whom an attribute names, or of all parties."""
-    named = getattr(fact, one.recipient)
-    return (named,) if isinstance(named, str) else tuple(sorted(set((named or {}).values())))
+    named = getattr(fact, one.recipient) or {}
+    return (named,) if isinstance(named, str) else tuple(sorted(set(named.values())))
 
 
 def concerns_nobody_else(fact: Event) -> bool:

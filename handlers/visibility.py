@@ -167,7 +167,8 @@ def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
     if document.get("_id") == viewer.user:
         yield "self"
     # Everybody may use the front desk: what was registered there is not its next visitor's.
-    if document.get("registrant") == viewer.user and FRONT_DESK not in viewer.roles:
+    is_first = document.get("registrant") == viewer.user and "transferred_at" not in document
+    if is_first and FRONT_DESK not in viewer.roles:
         yield "registrant"
     if document.get("owner") == viewer.user:
         yield "owner"
@@ -225,7 +226,9 @@ def holds(tie: Mapping[str, Any], at: datetime) -> bool:
 
 def named(document: Document) -> dict[Relation, str]:
     """The users whom a document itself names, by what they are to it; events carry them along."""
-    by_name: tuple[Relation, ...] = ("registrant", "owner")
+    # Who had registered an asset is nothing to its next owner.
+    is_first = "transferred_at" not in document
+    by_name: tuple[Relation, ...] = ("registrant", "owner") if is_first else ("owner",)
     found = ((name, document.get(name)) for name in by_name)
     return {name: user for name, user in found if user is not None and user not in RESERVED}
 
