@@ -8,7 +8,8 @@ from contracts.agreements import AgreementName, Sha256
 from contracts.asset_lists import Cursor
 from contracts.assets import PLATFORMS
 from contracts.messages import Command, Contract, Event, Query
-from contracts.relations import RelationName, ServiceCode
+from contracts.relations import RelationName
+from contracts.services import ServiceCode
 from contracts.values import AnyUserId, AssetId, Line, Timestamp, UserId
 
 ConsentPlace = Literal["asserted", "verified", "withdrawn"]

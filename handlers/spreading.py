@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Self
 
+from contracts.lifecycle import AssetRetired
 from contracts.messages import Event
 from contracts.portfolios import (
     PortfolioChanged,
@@ -15,8 +16,8 @@ from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Handled, Put, Reads, Sender, View
 from handlers.nesting import NESTS, Nesting, below, is_portfolio
 from handlers.portfolios import COUNTED_AT_ONCE, counting, left
+from handlers.retiring import end_ties, end_ties_reads
 from handlers.spans import Span
-from handlers.telling import tell, tell_reads
 from handlers.visibility import edge, named
 
 
@@ -67,23 +68,22 @@ def spread_out(fact: PortfolioNested, view: View, context: Context) -> Handled:
     return Handled(unattributed(context.now), cursor=cursor, events=events)
 
 
-def retire_reads(fact: Event, context: Context) -> Reads:
-    """What telling looks at, and in which portfolios the asset is."""
-    yield from tell_reads(fact, context)
+def retire_reads(fact: AssetRetired, context: Context) -> Reads:
+    """What the end of its relations looks at, and in which portfolios the asset is."""
+    yield from end_ties_reads(fact, context)
     if context.cursor is None:
         yield PLACEMENTS, fact.entity
 
 
-def retire(fact: Event, view: View, context: Context) -> Handled:
-    """Tell that an asset is retired, and have it taken out of the portfolios that it is in.
+def retire(fact: AssetRetired, view: View, context: Context) -> Handled:
+    """End what parties are to a retired asset, and have it taken out of its portfolios.
 
-    For the event that says so, which names who did it as `by`.
     Source: A7.
     """
-    done = tell(fact, view, context)
+    done = end_ties(fact, view, context)
     if context.cursor is not None or not placed_in(view.get(PLACEMENTS, fact.entity)):
         return done
-    leaving = PortfolioLeaving(id=fact.entity, by=getattr(fact, "by", "operator"))
+    leaving = PortfolioLeaving(id=fact.entity, by=fact.by)
     return replace(done, events=(*done.events, leaving))
 
 

@@ -89,7 +89,8 @@ Who is suspended, rejected or retired is told to operators alone.
 """  # noqa: E501  prose, a sentence per line
 MEANINGS: Final[Mapping[Relation, str]] = {
     "self": "The user itself, to its own record.",
-    "registrant": "Who sent the registration. The front desk counts as nobody's.",
+    "registrant": "Who sent the registration; of an asset until it has another owner. The front "
+    "desk counts as nobody's.",
     "delegate": "Who has a mandate of the user; of an asset, a mandate of its owner.",
     "operator": "Who runs the backbone; a user with that role, once it is confirmed.",
     "owner": "The user whom the asset names as its owner.",

@@ -36,11 +36,19 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "asset.link-id.check.v1": "+++++++++-",
     "asset.link-id.v1": "+++++++++-",
     "asset.list.v1": "+++++++++-",
+    "asset.commission.check.v1": "++++++--+-",
+    "asset.commission.v1": "++++++--+-",
+    "asset.move.check.v1": "++++++--+-",
+    "asset.move.v1": "++++++--+-",
     "asset.register.check.v1": "++++++--+-",
     "asset.register.v1": "++++++--+-",
     "asset.relate.check.v1": "++++++--+-",
     "asset.relate.v1": "++++++--+-",
     "asset.representation.v1": "++++++--+-",
+    "asset.retire.check.v1": "++++++--+-",
+    "asset.retire.v1": "++++++--+-",
+    "asset.transfer.check.v1": "++++++--+-",
+    "asset.transfer.v1": "++++++--+-",
     "asset.translate.v1": "+++++++++-",
     "asset.unrelate.check.v1": "++++++-++-",
     "asset.unrelate.v1": "++++++-++-",
@@ -133,12 +141,16 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "agreement.revoke.v1": "+",
     "agreement.sign.v1": "+",
     "asset.consent.v1": "+",
+    "asset.commission.v1": "+",
     "asset.get.v1": "+",
     "asset.list.v1": "+",
     "asset.representation.v1": "+",
     "asset.link-id.v1": "+",
+    "asset.move.v1": "+",
     "asset.register.v1": "+",
     "asset.relate.v1": "+",
+    "asset.retire.v1": "+",
+    "asset.transfer.v1": "+",
     "asset.translate.v1": "+",
     "asset.unrelate.v1": "+",
     "asset.update.v1": "+",
@@ -232,6 +244,7 @@ GROUP_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
         "relations": "wwwwnnnnnn",
         "members": "wwwwwrrrrn",
         "portfolios": "wwwwwwnnnn",
+        "service": "wwwwwwrrrn",
     },
 }
 """Collection -> group -> for each relation what it may do with it."""
@@ -263,6 +276,7 @@ STORED: Final[Mapping[str, Mapping[str, Any]]] = {
         "details": {"coupling": "ac"},
         "meters": [{"meter": "M-1", "measures": "import", "scope": "asset"}],
         "signposts": [{"what": "Readings", "contact": "Desk 1"}],
+        "service": {"DC": {"power_up_kw": 5}},
     },
 }
 """Collection -> group -> what is stored of it."""
@@ -302,6 +316,7 @@ CHANGED: Final[Mapping[str, Any]] = {
     "details": {"coupling": "dc"},
     "meters": [{"meter": "M-2", "measures": "import", "scope": "asset"}],
     "signposts": [{"what": "Readings", "contact": "Desk 2"}],
+    "service": {"DC": {"power_up_kw": 6}},
 }
 """Group of an asset -> an update of it."""
 AGAIN: Final[Mapping[str, Any]] = {
@@ -316,6 +331,7 @@ AGAIN: Final[Mapping[str, Any]] = {
     "details": {"chemistry": "LFP"},
     "meters": [{"meter": "M-3", "measures": "import", "scope": "asset"}],
     "signposts": [{"what": "Readings", "contact": "Desk 3"}],
+    "service": {"DC": {"power_up_kw": 7}},
 }
 """The same, another one."""
 

@@ -190,7 +190,8 @@ def is_told(given: Decider, key: tuple[str, str], group: str, relation: str, rig
     sender = sender_for(given, key, group)
     answer, data, letters = ask(given, f"{kind}.v1", update, sender=sender)
     assert answer == f"{kind}.accepted.v1", data
-    told = [said(one)[1]["changed"] for one in letters if one.recipient == VIEWER]
+    changed = [one for one in letters if one.type == f"{kind}d.v1"]
+    told = [said(one)[1]["changed"] for one in changed if one.recipient == VIEWER]
     if relation in UNTIED[collection] or sender == VIEWER:
         assert told == []
         return
@@ -220,7 +221,9 @@ def is_written(given: Decider, key: tuple[str, str], group: str, relation: str, 
         assert kind == f"{prefix}.update.accepted.v1"
         assert opened(after)[group] != opened(before)[group]
     else:
-        denied = [(f"{prefix}.not-yours", f"data.{group}")]
+        # Of what is kept by service, it is the service that is refused.
+        path = "service.DC" if group == "service" else group
+        denied = [(f"{prefix}.not-yours", f"data.{path}")]
         assert said_against(data) == (
             denied if relation != "others" else [(NOT_FOUND[collection], "data.id")]
         )

@@ -18,8 +18,8 @@ RESOLUTION: Final = re.compile(
 
 
 def asks(kind: Kind) -> str:
-    if kind.asks_of is not None:
-        return f"of a `{kind.asks_of}`"
+    if kind.asks_of:
+        return f"of a {', '.join(f'`{relation}`' for relation in kind.asks_of)}"
     if kind.asks_when is not None:
         return f"where `{kind.asks_when[0]}` is `{kind.asks_when[1]}`"
     return "yes" if kind.asks else "no"

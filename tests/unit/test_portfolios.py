@@ -6,16 +6,11 @@ from typing import Any, Final
 
 import pytest
 
-from contracts.messages import Event
-from contracts.portfolios import PortfolioLeaving
-from handlers.decision import Context, Secret, Sender, View
+from handlers.decision import Secret
 from handlers.nesting import DEPTH_MAX
 from handlers.portfolio_rules import PORTFOLIOS_MAX
-from handlers.spreading import retire as retire_asset
-from handlers.spreading import retire_reads as retire_asset_reads
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, user_document
-from tests.decider import VAULT
-from tests.portfolios import MPAN, Scene, fact, portfolio_id, refusals
+from tests.portfolios import MPAN, Scene, portfolio_id, refusals
 
 KW: Final = {"power_kw": Decimal("7.4"), "energy_kwh": Decimal(10)}
 
@@ -287,10 +282,8 @@ def test_a_duplicate_deep_below_is_named_to_those_alone_who_may_see_it(scene: Sc
 
 
 def retire(scene: Scene, asset: str) -> None:
-    """What the event of a retirement leads to."""
-    document = dict(scene.decider.documents["assets", asset] or {})
-    scene.decider.documents["assets", asset] = document | {"lifecycle": "retired", "revision": 2}
-    scene.waiting.append(fact(PortfolioLeaving(id=asset, by=PLATFORM)))
+    """A retirement, and what follows from it."""
+    scene.send("asset.retire.v1", {"id": asset, "reason": "decommissioned"})
     scene.settle()
 
 
@@ -329,22 +322,14 @@ def test_nothing_of_a_persons_meter_is_left_after_its_erasure(scene: Scene) -> N
     assert all(not p["counted"]["keys"] and not p["person"] for p in scene.decider.of("placements"))
 
 
-class RetiredNow(Event):
-    """Stands for whatever event says that an asset is retired."""
-
-    id: str
-    by: str
-
-
-def test_a_retirement_has_the_asset_leave_where_it_is_in_a_portfolio(scene: Scene) -> None:
-    top, leaf, other = scene.portfolio(1), scene.asset(1), scene.asset(2)
-    scene.add(top, leaf)
-    context = Context(NOW, Sender(PLATFORM, frozenset(), "confirmed"), "fact", VAULT)
-    found = []
-    for asset in (leaf, other):
-        fact = RetiredNow(id=asset, by=PLATFORM)
-        key = ("placements", asset)
-        assert list(retire_asset_reads(fact, context)) == [key]
-        view = View({"placements": {asset: scene.decider.documents.get(key)}})
-        found.append(retire_asset(fact, view, context).events)
-    assert found == [(PortfolioLeaving(id=leaf, by=PLATFORM),), ()]
+def test_a_retired_asset_leaves_the_portfolios_that_it_is_in(scene: Scene) -> None:
+    top, leaf, other = scene.portfolio(1), scene.asset(1, capability=KW), scene.asset(2)
+    scene.add(top, leaf, other)
+    scene.settle()
+    assert scene.sums(top)["count"] == 2
+    scene.send("asset.retire.v1", {"id": leaf, "reason": "decommissioned"})
+    scene.settle()
+    found = scene.sums(top)
+    assert (found["count"], "power_kw" in found) == (1, False)
+    members = scene.ask("portfolio.members.v1", {"id": top})["members"]
+    assert [one["id"] for one in members] == [other]
