@@ -32,6 +32,12 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "agreement.sign.v1": "++++++++--",
     "asset.consent.check.v1": "++++++-++-",
     "asset.consent.v1": "++++++-++-",
+    "asset.attest.check.v1": "-------+--",
+    "asset.attest.v1": "-------+--",
+    "asset.commission.check.v1": "++++++--+-",
+    "asset.commission.v1": "++++++--+-",
+    "asset.confirm.check.v1": "----++--+-",
+    "asset.confirm.v1": "----++--+-",
     "asset.get.v1": "+++++++++-",
     "asset.link-id.check.v1": "+++++++++-",
     "asset.link-id.v1": "+++++++++-",
@@ -141,7 +147,9 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "agreement.revoke.v1": "+",
     "agreement.sign.v1": "+",
     "asset.consent.v1": "+",
+    "asset.attest.v1": "-",
     "asset.commission.v1": "+",
+    "asset.confirm.v1": "-",
     "asset.get.v1": "+",
     "asset.list.v1": "+",
     "asset.representation.v1": "+",
@@ -245,6 +253,7 @@ GROUP_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
         "members": "wwwwwrrrrn",
         "portfolios": "wwwwwwnnnn",
         "service": "wwwwwwrrrn",
+        "confirmations": "rrrrrrrrrn",
     },
 }
 """Collection -> group -> for each relation what it may do with it."""
@@ -277,6 +286,14 @@ STORED: Final[Mapping[str, Mapping[str, Any]]] = {
         "meters": [{"meter": "M-1", "measures": "import", "scope": "asset"}],
         "signposts": [{"what": "Readings", "contact": "Desk 1"}],
         "service": {"DC": {"power_up_kw": 5}},
+        "confirmations": {
+            "DC": {
+                "status": "provisional",
+                "at": "2026-02-28T12:00:00Z",
+                "by": STRANGER,
+                "grounds": "changed",
+            }
+        },
     },
 }
 """Collection -> group -> what is stored of it."""
