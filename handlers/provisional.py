@@ -22,7 +22,6 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "asset.register.v1": True,
     "asset.relate.v1": True,
     "asset.representation.v1": True,
-    "asset.commission.v1": True,
     "asset.move.v1": True,
     "asset.retire.v1": True,
     "asset.transfer.v1": True,

@@ -42,8 +42,6 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "asset.link-id.check.v1": "+++++++++-",
     "asset.link-id.v1": "+++++++++-",
     "asset.list.v1": "+++++++++-",
-    "asset.commission.check.v1": "++++++--+-",
-    "asset.commission.v1": "++++++--+-",
     "asset.move.check.v1": "++++++--+-",
     "asset.move.v1": "++++++--+-",
     "asset.register.check.v1": "++++++--+-",
