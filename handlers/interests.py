@@ -28,12 +28,12 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import said_by
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.sharing import awaited, expiring, expiry, left, unknown_groups, with_interest
 from handlers.signature import reads
 from handlers.timing import TIMERS
 from handlers.tying import TIES_MAX, ties_of
-from handlers.visibility import RELATIONS, edge, recorded
 
 INTERESTS: Final = "interests"
 """Collection: one document for who is interested and who is addressed."""

@@ -28,6 +28,7 @@ from handlers.belonging import (
 )
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.doubles import NAMED_MAX
+from handlers.edges import edge
 from handlers.ledger import SUMMED, Share, total_of
 from handlers.nesting import NESTS, below, is_portfolio
 from handlers.paging import after_of, cursor_of, foreign
@@ -36,7 +37,12 @@ from handlers.rules import reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.tying import ties_of
-from handlers.visibility import Standing, edge, mandate_read, seen, standing_reads
+from handlers.visibility import (
+    Standing,
+    mandate_read,
+    seen,
+    standing_reads,
+)
 
 _MEMBERS: Final = "portfolio.members"
 _DUPLICATES: Final = "portfolio.duplicates"

@@ -32,6 +32,7 @@ from handlers.belonging import (
 )
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, View
 from handlers.doubles import doubles, doubles_read
+from handlers.edges import edge
 from handlers.nesting import NESTS, Nesting, is_portfolio
 from handlers.portfolio_rules import (
     member_unfit,
@@ -44,7 +45,12 @@ from handlers.rights import TAKES_OUT
 from handlers.rules import reject
 from handlers.signature import reads
 from handlers.tying import ended, tie, ties_of
-from handlers.visibility import edge, mandate_read, named, seen, standing_reads
+from handlers.visibility import (
+    mandate_read,
+    named,
+    seen,
+    standing_reads,
+)
 
 COUNTED_AT_ONCE: Final = 100
 """How many assets one fact counts anew."""

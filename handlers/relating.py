@@ -19,15 +19,13 @@ from handlers.asset_rules import asset_not_found, asset_retired
 from handlers.consenting import CONSENTED, withdrawn_finding
 from handlers.consents import is_withdrawn
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
 from handlers.visibility import (
-    RELATIONS,
     Standing,
-    edge,
     named,
-    recorded,
     seen,
     standing_reads,
 )

@@ -12,6 +12,7 @@ from handlers.changing import CHANGES
 from handlers.counting import forget_meters
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
 from handlers.documents import history_id
+from handlers.edges import RELATIONS
 from handlers.erasing import ERASURES, REMAINS, tombstone
 from handlers.evidence import EVIDENCE_ROWS
 from handlers.interests import INTERESTS
@@ -19,7 +20,9 @@ from handlers.links import LINKS
 from handlers.post import NOTICES, Post, todo
 from handlers.spans import PAGE, Span
 from handlers.tying import ended
-from handlers.visibility import RELATIONS, named
+from handlers.visibility import (
+    named,
+)
 from handlers.watching import watched
 
 SUBSCRIPTIONS: Final = "subscriptions"

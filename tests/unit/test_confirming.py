@@ -11,9 +11,9 @@ from contracts.messages import Role
 from contracts.requirements import EVIDENCE, REQUIRED
 from handlers import visibility
 from handlers.decision import Guard, Secret
+from handlers.edges import recorded
 from handlers.evidence import GROUP_OF, SIGNIFICANT
 from handlers.spans import PAGE
-from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import Decider, events, reply, rules, said
 

@@ -10,9 +10,9 @@ from contracts.taxonomy import BACKBONE
 from handlers.bookkeeping import unattributed
 from handlers.decision import Put, Secret
 from handlers.documents import history_id
+from handlers.edges import edge, recorded
 from handlers.post import shelf, todo
 from handlers.spans import PAGE
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, delivery, issued, user
 from tests.decider import Decider, events, reply, rules, said
 

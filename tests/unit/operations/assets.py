@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from handlers.decision import Document
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, issued
 from tests.unit.operations.table import (
     ABSENT,
