@@ -5,12 +5,12 @@ from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.moves import AssetMoved, MoveAsset
-from handlers.amending import amended, refused, unfit
+from handlers.amending import amended, refused
 from handlers.asset_groups import key_of, opened, state_of
-from handlers.asset_rules import ASSET_RULES, area_of, asset_not_found
+from handlers.asset_rules import PLACE_RULES, area_of, asset_not_found
 from handlers.decision import Accepted, Context, Decision, Document, Reads, View
 from handlers.documents import plain
-from handlers.rules import finding, reject
+from handlers.rules import check, finding, reject
 from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
 
@@ -30,7 +30,7 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
     """Put another place, another connection or both in the place of what was there.
 
     Rejects: asset.not-found, asset.not-yours, asset.stale, asset.retired, move.nowhere,
-        asset.unidentifiable, connection.gsp-group, location.outside
+        connection.gsp-group, location.outside
     Source: A1, A7.
     """
     found = seen("assets", command.id, view, context)
@@ -44,7 +44,7 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
         return reject(*findings)
     was = opened(stored)
     document = {**was, **given}
-    if (rejected := unfit(ASSET_RULES, document, view, context)) is not None:
+    if (rejected := check(PLACE_RULES, document, view, context)) is not None:
         return rejected
     is_unseen = command.expected_revision is None
     done = amended(stored, document, view, context, is_unseen=is_unseen)

@@ -34,6 +34,7 @@ from handlers.decision import Accepted, Context, Decision, Document, Put, Reads,
 from handlers.doubles import doubles, doubles_read
 from handlers.edges import edge
 from handlers.nesting import NESTS, Nesting, is_portfolio
+from handlers.nesting import unfit as unfit_to_nest
 from handlers.portfolio_rules import (
     member_unfit,
     no_portfolio,
@@ -169,7 +170,7 @@ def _unfit(
         where = f"members.{command.members.index(member)}"
         unfit = tuple(member_unfit(command.id, member, where, (nesting.view, context)))
         if not unfit and is_portfolio(member):
-            unfit = tuple(nesting.unfit(command.id, member, where))
+            unfit = tuple(unfit_to_nest(nesting, command.id, member, where))
             if not unfit:
                 nesting.put(command.id, member)
         yield from unfit

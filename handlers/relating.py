@@ -43,8 +43,8 @@ def relate_asset(command: RelateAsset, view: View, context: Context) -> Decision
 
     The party's roles and a mandate of the sender may be read stale: a command that is decided in
     the moment in which they end counts as decided before.
-    Rejects: asset.not-found, relation.not-yours, relation.party-unknown, consent.withdrawn,
-        tie.period, tie.too-many
+    Rejects: asset.not-found, asset.retired, relation.not-yours, relation.party-unknown,
+        consent.withdrawn, tie.period, tie.too-many
     Source: A1a, A4a, U6.
     """
     found = seen("assets", command.id, view, context)

@@ -69,7 +69,7 @@ def _put(there: Any, steps: tuple[str, ...], value: Any) -> Any:
         return value
     step, *rest = steps
     if step == KEY:
-        return {value: "now"}
+        return {"DFS": _put({}, tuple(rest), value)} if rest else {value: "now"}
     if step == FIRST or step.isdigit():
         position = 0 if step == FIRST else int(step)
         entries = list(there or ())
