@@ -206,6 +206,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "directory": "users",
     "event": "notices",
     "subscription": "notices",
+    "shard": "users",
 }
 """Prefixes of types that are no register of their own -> the register that decides them."""
 

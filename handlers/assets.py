@@ -22,6 +22,7 @@ from handlers.asset_rules import (
     device_claim,
     device_key,
 )
+from handlers.cells import home
 from handlers.decision import (
     Accepted,
     Answer,
@@ -85,12 +86,13 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
         return rejected
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
-    state = _state(document)
+    state, personal = _state(document), _is_persons(command, view)
+    document["home"] = _home(command, context, personal=personal)
     return Accepted(
         subject=asset,
         keyed_to=command.owner or context.sender.user,
         reply=state,
-        writes=(Put("assets", _kept(document, personal=_is_persons(command, view))), *claims),
+        writes=(Put("assets", _kept(document, personal=personal)), *claims),
         events=(
             AssetRegistered(
                 **dict(state),
@@ -119,6 +121,13 @@ def _is_persons(command: RegisterAsset, view: View) -> bool:
     """Whether the owner is a person: then place and connection are where somebody lives."""
     owner = view.get("users", command.owner) if command.owner is not None else None
     return owner is not None and owner["kind"] == "person"
+
+
+def _home(command: RegisterAsset, context: Context, *, personal: bool) -> str:
+    """The cell that decides where the asset's commands go, for good; of a person's no region."""
+    connection = None if personal else command.connection
+    group = connection.gsp_group if connection is not None else None
+    return home(command.asset_type, group, context.sender.user, context.command_id)
 
 
 def _kept(document: Document, *, personal: bool) -> Document:

@@ -1,6 +1,6 @@
 """Commands that wait: one that must be tried again later, and those that must not overtake it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -97,6 +97,17 @@ class Parking:
     @property
     def is_full(self) -> bool:
         return len(self.waiting) + self._count - len(self._gone) >= WAITING_MAX
+
+    def touched_by(self, reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str]:
+        """What a command touches; of a marker, what everybody touches who waits when it comes."""
+        keys = touched(reads, arrival)
+        if arrival.delivery.ticket is not None or not _waits_for_all(arrival):
+            return keys
+        return keys | self._all_keys()
+
+    def _all_keys(self) -> frozenset[str]:
+        come = (keys for keys, rows in self._come.items() if not self._gone.issuperset(rows))
+        return frozenset(chain(self.waiting.keys(self._gone), come))
 
     def blocks(self, keys: frozenset[str], ticket: Ticket | None) -> bool:
         """Whether somebody who came before touches one of the keys and still waits."""
@@ -196,6 +207,11 @@ def touched(reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str
     return frozenset(keys | {f"{_INBOX}{arrival.user}/{arrival.id}"})
 
 
+def _waits_for_all(arrival: Arrival) -> bool:
+    """Whether it has to come after everybody who waits, whatever they touch."""
+    return bool(getattr(arrival.message, "waits_for_all", False))
+
+
 def _kept(delivery: Delivery) -> dict[str, Any]:
     """A delivery as it is kept: of its headers the trace alone, since the others were checked."""
     return {
@@ -232,6 +248,10 @@ class Waiting:
     def touching(self, key: str) -> Iterator[str]:
         """Who touches a key, the first to come first."""
         return iter(self._touching.get(key, ()))
+
+    def keys(self, gone: Collection[str]) -> Iterator[str]:
+        """What those touch who wait, but for some who have gone meanwhile."""
+        return (k for row in self._rows.values() if row.id not in gone for k in row.keys)
 
     def add(self, parked: Parked) -> None:
         """Let one more wait, or one go on waiting at its place."""

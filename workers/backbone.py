@@ -15,12 +15,15 @@ from faststream.rabbit import RabbitBroker
 
 from handlers.admission import Limits
 from handlers.case import Rulebook
+from handlers.draining import MARKERS
 from outbox.publisher import connection_back, connection_lost
-from topology import catalog, names, plan
+from topology import catalog, names
 from topology.apply import apply, password_hash
 from topology.catalog import Entry
 from topology.management import Management
 from topology.naming import SANDBOX, VHOST_TAG
+from topology.plan import Plan
+from topology.sharding import is_shard
 from workers import tolerance
 from workers.addresses import Addresses
 from workers.settings import Settings
@@ -70,7 +73,7 @@ class Backbone:
 
     def rulebook(self, queue: str) -> Rulebook:
         """What a queue's types are decided by."""
-        return rulebook(self.entries, queue, self.vault)
+        return rulebook(self.entries, queue, self.vault, self.settings.shards_max)
 
     def broker(self, account: str = names.WORKER_ACCOUNT) -> RabbitBroker:
         """A FastStream broker on a connection of its own; the hot path logs for itself."""
@@ -86,10 +89,19 @@ class Backbone:
         )
 
 
-def rulebook(entries: Mapping[str, Entry], queue: str, vault: Vault) -> Rulebook:
-    """What a queue's types are decided by; the notices' one takes the domain events besides."""
-    facts = catalog.facts(entries) if queue == names.NOTICES else {}
-    return Rulebook({**catalog.served_by(entries, queue), **facts}, vault)
+def rulebook(
+    entries: Mapping[str, Entry], queue: str, vault: Vault, shards_max: int = 1
+) -> Rulebook:
+    """What a queue's types are decided by; the notices' one takes the domain events besides.
+
+    A shard takes the markers of its directory.
+    """
+    handlers = dict(catalog.served_by(entries, queue))
+    if queue == names.NOTICES:
+        handlers |= catalog.facts(entries)
+    elif is_shard(queue, shards_max):
+        handlers |= MARKERS
+    return Rulebook(handlers, vault, shards_max)
 
 
 @asynccontextmanager
@@ -169,14 +181,16 @@ async def _install(store: InstallStore, vault: Vault, owner: str, *, is_sandbox:
 
 
 async def apply_topology(
-    addresses: Addresses, vault: Vault, entries: Mapping[str, Entry], account: str, password: str
+    addresses: Addresses,
+    vault: Vault,
+    plan: Plan,
+    account: str,
+    password: str,
 ) -> None:
     """Make the broker's side, as an administrator; the sandbox's virtual host too."""
     async with Management(addresses.management_as(account, password)) as management:
         await _enter_vhost(addresses, management)
-        await apply(
-            plan.build(entries), management, lambda name: password_hash(vault.password(name))
-        )
+        await apply(plan, management, lambda name: password_hash(vault.password(name)))
 
 
 async def _enter_vhost(addresses: Addresses, management: Management) -> None:

@@ -41,6 +41,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "broadcasts": (),
     "broadcasters": (),
     "reached": (),
+    "shards": (),
     "present": (),
     "lanes": (),
     "keys": (),
