@@ -1,6 +1,6 @@
 """Commands that wait: one that must be tried again later, and those that must not overtake it."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import chain
@@ -101,13 +101,9 @@ class Parking:
     def touched_by(self, reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str]:
         """What a command touches; of a marker, what everybody touches who waits when it comes."""
         keys = touched(reads, arrival)
-        if arrival.delivery.ticket is not None or not _waits_for_all(arrival):
-            return keys
-        return keys | self._all_keys()
-
-    def _all_keys(self) -> frozenset[str]:
-        come = (keys for keys, rows in self._come.items() if not self._gone.issuperset(rows))
-        return frozenset(chain(self.waiting.keys(self._gone), come))
+        if arrival.delivery.ticket is None and getattr(arrival.message, "waits_for_all", False):
+            keys |= self.waiting.keys() | self._come.keys()
+        return keys
 
     def blocks(self, keys: frozenset[str], ticket: Ticket | None) -> bool:
         """Whether somebody who came before touches one of the keys and still waits."""
@@ -207,11 +203,6 @@ def touched(reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str
     return frozenset(keys | {f"{_INBOX}{arrival.user}/{arrival.id}"})
 
 
-def _waits_for_all(arrival: Arrival) -> bool:
-    """Whether it has to come after everybody who waits, whatever they touch."""
-    return bool(getattr(arrival.message, "waits_for_all", False))
-
-
 def _kept(delivery: Delivery) -> dict[str, Any]:
     """A delivery as it is kept: of its headers the trace alone, since the others were checked."""
     return {
@@ -249,9 +240,9 @@ class Waiting:
         """Who touches a key, the first to come first."""
         return iter(self._touching.get(key, ()))
 
-    def keys(self, gone: Collection[str]) -> Iterator[str]:
-        """What those touch who wait, but for some who have gone meanwhile."""
-        return (k for row in self._rows.values() if row.id not in gone for k in row.keys)
+    def keys(self) -> frozenset[str]:
+        """What anybody touches."""
+        return frozenset(self._touching)
 
     def add(self, parked: Parked) -> None:
         """Let one more wait, or one go on waiting at its place."""

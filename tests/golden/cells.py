@@ -105,6 +105,13 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "user.update.check.v1": "+++++++++-",
     "user.translate.v1": "+++++++++-",
     "user.update.v1": "+++++++++-",
+    "shard.list.v1": "--------+-",
+    "shard.merge.check.v1": "--------+-",
+    "shard.merge.v1": "--------+-",
+    "shard.move.check.v1": "--------+-",
+    "shard.move.v1": "--------+-",
+    "shard.split.check.v1": "--------+-",
+    "shard.split.v1": "--------+-",
 }
 """Type -> for each role whether it may send it."""
 
@@ -140,6 +147,10 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "notice.close.v1": "+",
     "notice.close.v2": "+",
     "notice.list.v1": "+",
+    "shard.list.v1": "-",
+    "shard.merge.v1": "-",
+    "shard.move.v1": "-",
+    "shard.split.v1": "-",
     "sharing.grant.v1": "+",
     "sharing.list.v1": "+",
     "sharing.revoke.v1": "+",
