@@ -1,8 +1,10 @@
 """Which directories of shards this release runs, and what they are made of."""
 
-from typing import Literal
+from typing import Any, Literal
 
+from contracts.envelope import CONTENT_TYPE
 from contracts.taxonomy import SHARDED
+from outbox.wire import Wire
 from topology import catalog, names
 from workers.backbone import Backbone
 from workers.directory import Directory, Following
@@ -24,12 +26,15 @@ def directory(backbone: Backbone, register: str, shares: Shares) -> Directory:
     settings = backbone.settings
     quota = Quota(settings.quota_per_minute, backbone.clock)
 
+    def wire(channel: Any) -> Wire:
+        return Wire(channel, names.DIRECTORY_ACCOUNT, CONTENT_TYPE, settings.publish_timeout_s)
+
     def line(kind: Literal["ordinary", "bulk"]) -> Line:
         return Line(
             steering=Steering(backbone.store, register, kind == "bulk"),
             quota=quota,
             announced=Following(backbone.clock),
-            timeout_s=settings.publish_timeout_s,
+            make_wire=wire,
             backoff_max_s=settings.backoff_max_s,
             naming=backbone.addresses.naming,
         )

@@ -119,6 +119,7 @@ class Following:
     """What a line does from the announcement of a move to its end."""
 
     clock: Callable[[], datetime]
+    poll_s: float = FOLLOW_S
 
     async def __call__(self, line: Line, announcement: AbstractIncomingMessage) -> None:
         """Mark the shards that something leaves, and let go when all they had to tell is sent.
@@ -140,7 +141,7 @@ class Following:
                 steering.release()
                 line.pump()
                 await self._settle(line)
-            await asyncio.sleep(FOLLOW_S)
+            await asyncio.sleep(self.poll_s)
             await line.surely(steering.look)
         line.pump()
         line.settle(announcement)
@@ -187,4 +188,4 @@ class Following:
             while True:
                 if await line.surely(sent):
                     break
-                await asyncio.sleep(FOLLOW_S)
+                await asyncio.sleep(self.poll_s)

@@ -19,13 +19,12 @@ from pamqp.commands import Basic
 from contracts.envelope import CONTENT_TYPE
 from handlers.cells import Addressed, addressed
 from outbox.stalled import stalled
-from outbox.wire import Wire
 from topology import names
 from topology.naming import LIVE, Naming
 from topology.sharding import PHASES
 from workers.acking import Acks
 from workers.lane import Feed, delivery_of
-from workers.passing import properties_of
+from workers.passing import Parcel, Passing, properties_of
 from workers.pause import Pause
 from workers.quota import Quota
 from workers.steering import Steering
@@ -39,16 +38,6 @@ T = TypeVar("T")
 
 
 @dataclass(slots=True)
-class Parcel:
-    """One message on its way to a shard; `cell` says to which, by the map of that moment."""
-
-    message: AbstractIncomingMessage
-    key: str
-    cell: str
-    properties: Basic.Properties
-
-
-@dataclass(slots=True)
 class Line:
     """One queue of a directory."""
 
@@ -56,7 +45,8 @@ class Line:
     quota: Quota
     announced: Callable[["Line", AbstractIncomingMessage], Awaitable[None]]
     """What follows a move from its announcement to its end."""
-    timeout_s: float
+    make_wire: Callable[[Any], Passing]
+    """What publishes on a channel."""
     backoff_max_s: float
     naming: Naming = LIVE
     passed: int = 0
@@ -66,7 +56,7 @@ class Line:
     _feed: Feed = field(default_factory=Feed)
     _arrived: asyncio.Event = field(default_factory=asyncio.Event)
     _channel: Any = None
-    _wire: Wire | None = None
+    _wire: Passing | None = None
     _acks: Acks | None = None
     _queues: dict[str, deque[Parcel]] = field(default_factory=dict)
     """Key -> what waits, the first of them on its way or held back."""
@@ -154,11 +144,10 @@ class Line:
         self._queues, self._on_way = {}, set()
         self._count(-self.in_flight)
         self._channel, self._acks = channel, Acks(channel, self._fail)
-        self._wire = Wire(channel, names.DIRECTORY_ACCOUNT, CONTENT_TYPE, self.timeout_s)
+        self._wire = self.make_wire(channel)
         await self.surely(self.steering.look)
 
     def _way(self, message: AbstractIncomingMessage) -> Addressed | None:
-        """What a command is about; None for the announcement of a move."""
         kind = message.routing_key or ""
         account = self.naming.own(message.user_id)
         if kind in PHASES and account == names.RELAY_ACCOUNT:
@@ -169,7 +158,7 @@ class Line:
         return self.quota.allows(delivery_of(message, self.naming), _moment(way.made))
 
     def pump(self) -> None:
-        """Send what was held back and need not be any more."""
+        """Send what needs not be held back any more."""
         for key in list(self._queues):
             self._send(key)
 

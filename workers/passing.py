@@ -3,9 +3,11 @@
 The broker makes copies by `CC` and `BCC`, and adds to the headers where a message has died.
 """
 
+import asyncio
 import struct
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from aio_pika.abc import AbstractIncomingMessage
 from pamqp.commands import Basic
@@ -18,6 +20,31 @@ BROKERS: Final = frozenset({"x-delivery-count", "x-acquired-count"})
 DEATHS: Final = ("x-death", "x-first-death", "x-last-death")
 UNWRITABLE: Final = (ValueError, TypeError, struct.error, OverflowError, AttributeError)
 """What the driver raises for a value that it has read and cannot write."""
+
+
+class Passing(Protocol):
+    """What publishes somebody else's messages on a channel, each with a confirm of its own."""
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nothing can be sent any more."""
+        ...
+
+    def pass_on(
+        self, exchange: str, key: str, properties: Basic.Properties, body: bytes
+    ) -> asyncio.Future[Any]:
+        """Write a message; the future ends with what the broker says of it."""
+        ...
+
+
+@dataclass(slots=True)
+class Parcel:
+    """One message on its way to a shard; `cell` says to which, by the map of that moment."""
+
+    message: AbstractIncomingMessage
+    key: str
+    cell: str
+    properties: Basic.Properties
 
 
 def headers_of(headers: Mapping[str, Any], *, is_over_quota: bool) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.admission import Arrival, Delivery, Limits, Refusal
+from handlers.admission import Arrival, Delivery, Limits, Refusal, refuse
 from handlers.collection import collect, unrouted
+from handlers.draining import MARKERS
 from handlers.facts import admit_fact
 from topology import catalog, names
 from topology.sharding import is_shard, mailboxes_of
@@ -57,6 +58,8 @@ def shard(requests: Admit) -> Admit:
     ) -> Arrival | Refusal:
         if delivery.account == names.DIRECTORY_ACCOUNT:
             return admit_fact(delivery, contracts)
+        if delivery.type in MARKERS:
+            return refuse(delivery, "unknown-type", "a type of the published list", delivery.type)
         return requests(delivery, contracts, limits)
 
     return admit

@@ -107,7 +107,9 @@ def test_a_line_is_told_of_a_move_in_its_place_among_the_commands() -> None:
     ],
 )
 def test_the_directory_may_reach_the_shards_and_nothing_else(
-    right: str, thing: str, may: bool
+    right: str,
+    thing: str,
+    may: bool,  # noqa: FBT001  a column of the table
 ) -> None:
     assert (re.search(getattr(account(FOUR), right), thing) is not None) is may
 

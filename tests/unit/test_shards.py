@@ -31,12 +31,12 @@ def order(kind: str, **data: Any) -> Any:
     return command(f"shard.{kind}.v1", given, sender="operator", id=str(uuid4()))
 
 
-def told(decider: Decider, kind: str, **data: Any) -> tuple[Mapping[str, Any], list[str]]:
+def told(decider: Decider, kind: str, **given: Any) -> tuple[Mapping[str, Any], list[str]]:
     """The map that is answered, and the types of what happened."""
-    (outcome,) = decider.decide(order(kind, **data))
+    (outcome,) = decider.decide(order(kind, **given))
     answered, data = reply(outcome)
     assert answered == f"shard.{kind}.accepted.v1", data
-    return data, [name for name, _ in events(outcome)]
+    return dict(data), [name for name, _ in events(outcome)]
 
 
 def fact(decider: Decider, event: Event) -> list[str]:
