@@ -10,11 +10,15 @@ import argparse
 import asyncio
 import json
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, replace
 from statistics import median
 from typing import Any, Final
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from bench import load, seeding
 from bench.contest import Cpu, Run, checked, cpu_of, decided, prepare, serving, spent
@@ -30,6 +34,10 @@ from workers.settings import Settings
 REGISTER: Final = names.register("asset")
 SHARDS: Final = 2
 NO_QUOTA: Final = 100_000_000
+LEASE_S: Final = 3
+"""Short, so that the second process soon has its part."""
+OWNED_S: Final = 60.0
+SUBSCRIBED_S: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +68,53 @@ async def run(testbed: Testbed, users: Sequence[str], count: int, how: Arrangeme
     await load.publish([testbed.party(user) for user in users], count)
     inbox = await testbed.database(RUN)["inbox"].count_documents({})
     changes = {"shards_max": how.shards_max, "quota_per_minute": NO_QUOTA}
+    changes["lease_s"] = LEASE_S
     own = replace(testbed, settings=testbed.settings.model_copy(update=changes))
     async with AsyncExitStack() as stack:
+        gate = await stack.enter_async_context(closed(testbed, how))
         children = [
             await stack.enter_async_context(serving(own, RUN)) for _ in range(how.processes)
         ]
-        began = children[0].began
+        await _owned(testbed, how)
         before = [cpu_of(testbed, child.pid) for child in children]
+        began = time.monotonic()
+        await gate.close()
         ended = await decided(testbed, RUN, inbox + count, count)
         after = [cpu_of(testbed, child.pid) for child in children]
     found, repeats = await checked(testbed, users, count)
     each = [spent(*pair, count) for pair in zip(before, after, strict=True)]
     cpu = Cpu(sum(one.client for one in each), each[0].broker, each[0].database)
     return Run(how.name, count, ended - began, cpu, outputs=found, repeats=repeats)
+
+
+@asynccontextmanager
+async def closed(testbed: Testbed, how: Arrangement) -> AsyncIterator[AbstractChannel]:
+    """Nobody gets any of the load before the channel is closed: its consumer is the active one."""
+    async with await aio_pika.connect(testbed.admin_url) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=1)
+        first = names.mailbox(REGISTER) if how.shards_max == 1 else names.directory(REGISTER)
+        queue = await channel.get_queue(first, ensure=False)
+        await queue.consume(_ignore)
+        yield channel
+
+
+async def _ignore(_message: AbstractIncomingMessage) -> None:
+    """Un-acked: it comes again to whoever is the next."""
+
+
+async def _owned(testbed: Testbed, how: Arrangement) -> None:
+    """Wait until every shard has an owner, and as many owners as there are processes."""
+    lanes = [names.mailbox(REGISTER, number) for number in range(how.shards)]
+    async with asyncio.timeout(OWNED_S):
+        while True:
+            rows = await testbed.database(RUN)["lanes"].find({"_id": {"$in": lanes}}).to_list()
+            owners = [row["owner"] for row in rows if row["owner"]]
+            if len(owners) == how.shards and len(set(owners)) == how.processes:
+                break
+            await asyncio.sleep(0.1)
+    # A lease comes before its consumer.
+    await asyncio.sleep(SUBSCRIBED_S)
 
 
 def _map(how: Arrangement) -> dict[str, Any]:

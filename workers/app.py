@@ -27,7 +27,7 @@ from topology.plan import AccountLimits
 from workers import __version__
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
-from workers.backbone import Backbone, StartError, open_backbone
+from workers.backbone import Backbone, StartError, check_shards, open_backbone
 from workers.directories import directory, fronted
 from workers.directory import Directory
 from workers.engine import Engine
@@ -161,6 +161,7 @@ class Workers:
         """Run until stopped. Mailboxes end first, then the relay sends what they committed."""
         async with AsyncExitStack() as stack:
             # Before there are tasks, whose group would wrap what stops the start.
+            await check_shards(self._backbone.store, self._backbone.settings.shards_max)
             stack.push_async_callback(self._publisher.stop)
             await self._reach(names.RELAY_ACCOUNT, self._publisher.start)
             brokers = [await self._queries(stack), await self._accounts(stack)]

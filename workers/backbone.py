@@ -13,9 +13,11 @@ from uuid import uuid4
 
 from faststream.rabbit import RabbitBroker
 
+from contracts.taxonomy import SHARDED
 from handlers.admission import Limits
 from handlers.case import Rulebook
 from handlers.draining import MARKERS
+from handlers.shards import COLLECTION
 from outbox.publisher import connection_back, connection_lost
 from topology import catalog, names
 from topology.apply import apply, password_hash
@@ -156,6 +158,20 @@ async def check_master_key(store: InstallStore, vault: Vault, *, is_sandbox: boo
             "expected the master key with which this database was begun, got another one. Set "
             "FLEXSPINE_MASTER_KEY to that one, or name another FLEXSPINE_MONGO_DATABASE."
         ) from error
+
+
+async def check_shards(store: StateStore, shards_max: int) -> None:
+    """Refuse a setting by which nobody would decide what the map of shards gives to some shard."""
+    found = (await store.load({COLLECTION: set(SHARDED)}))[COLLECTION]
+    for register, row in found.items():
+        rules = (*row["placed"], *(row.get("becoming") or ()))
+        used = 1 + max(rule["shard"] for rule in rules)
+        if used > shards_max:
+            raise StartError(
+                f"expected FLEXSPINE_SHARDS_MAX of {used} at least, since {register} are decided "
+                f"in that many shards, got {shards_max}. Set it to what the topology was applied "
+                "with, or merge the shards before."
+            )
 
 
 def _check_kind(found: bool, *, is_sandbox: bool) -> None:  # noqa: FBT001  what the row says
