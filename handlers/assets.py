@@ -87,7 +87,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
     state, personal = _state(document), _is_persons(command, view)
-    document["home"] = _home(command, context, personal=personal)
+    document["home"] = _home(command, context)
     return Accepted(
         subject=asset,
         keyed_to=command.owner or context.sender.user,
@@ -123,9 +123,12 @@ def _is_persons(command: RegisterAsset, view: View) -> bool:
     return owner is not None and owner["kind"] == "person"
 
 
-def _home(command: RegisterAsset, context: Context, *, personal: bool) -> str:
-    """The cell that decides where the asset's commands go, for good; of a person's no region."""
-    connection = None if personal else command.connection
+def _home(command: RegisterAsset, context: Context) -> str:
+    """The cell that decides where the asset's commands go, for good.
+
+    That by which this command has come here too, so that all of its events are of one lane.
+    """
+    connection = command.connection
     group = connection.gsp_group if connection is not None else None
     return home(command.asset_type, group, context.sender.user, context.command_id)
 

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
-
 from outbox.stalled import stalled
 
 SOON_S: Final = 0.002
@@ -34,11 +32,17 @@ class Acks:
         self._done.add(tag)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._soon())
+            self._flushing.add_done_callback(self._ended)
 
     def stop(self) -> None:
         """Acknowledge nothing more."""
         if self._flushing is not None:
             self._flushing.cancel()
+
+    def _ended(self, flushing: asyncio.Task[None]) -> None:
+        """Whatever ended it, nothing would be acknowledged any more."""
+        if not flushing.cancelled() and (error := flushing.exception()) is not None:
+            self.failed(error)
 
     async def flush(self) -> None:
         """Acknowledge everything that is done with, now."""
@@ -49,18 +53,15 @@ class Acks:
             await self.channel.basic_ack(tag, multiple=False)
 
     async def _soon(self) -> None:
-        try:
-            with stalled():
+        with stalled():
+            await asyncio.sleep(SOON_S)
+            while self._done:
+                if not await self._together():
+                    before = self._upto
+                    await asyncio.sleep(LONG_S)
+                    if self._upto_now == before:
+                        await self.flush()
                 await asyncio.sleep(SOON_S)
-                while self._done:
-                    if not await self._together():
-                        before = self._upto
-                        await asyncio.sleep(LONG_S)
-                        if self._upto_now == before:
-                            await self.flush()
-                    await asyncio.sleep(SOON_S)
-        except (AMQPError, ChannelInvalidStateError, ConnectionError) as error:
-            self.failed(error)
 
     @property
     def _upto_now(self) -> int:

@@ -25,7 +25,17 @@ from handlers.cells import (
     sources,
     split,
 )
-from tests.builders import PLATFORM, STRANGER, asset, envelope, issued
+from tests.builders import (
+    OWNER,
+    PLATFORM,
+    STRANGER,
+    asset,
+    command,
+    envelope,
+    issued,
+    user_document,
+)
+from tests.decider import Decider
 
 BATTERY = issued("BAT", 4000)
 WIND = issued("WND", 4000)
@@ -45,6 +55,22 @@ def test_a_registration_goes_by_what_it_registers_and_by_its_own_id() -> None:
     assert way.cell == home("BAT", "_A", PLATFORM, "command-1")
     assert way.cell.startswith("_A.BAT.")
     assert way.key == f"{PLATFORM}/command-1"
+
+
+@pytest.mark.parametrize("group", [None, "_A", "_P"])
+@pytest.mark.parametrize("kind", ["person", "organisation"])
+def test_an_assets_home_is_the_cell_by_which_its_registration_came(
+    group: str | None, kind: str
+) -> None:
+    """Else its first event could come from another shard than the second, and after it."""
+    decider = Decider()
+    decider.documents["users", OWNER] = user_document(OWNER, kind=kind, roles=["owner"])
+    connection = {} if group is None else {"connection": {"gsp_group": group}}
+    given = command("asset.register.v1", asset(owner=OWNER, asset_type="SOL", **connection))
+    (outcome,) = decider.decide(given)
+    assert outcome.kind == "accepted"
+    (stored,) = decider.of("assets")
+    assert stored["home"] == addressed(given.type, PLATFORM, given.body).cell
 
 
 def test_the_nibbles_of_many_registrations_are_even() -> None:
