@@ -208,6 +208,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "event": "notices",
     "subscription": "notices",
     "taxonomy": "assets",
+    "shard": "users",
 }
 """Prefixes of types that are no register of their own -> the register that decides them."""
 

@@ -13,6 +13,7 @@ from handlers.asset_rules import (
     device_reads,
 )
 from handlers.asset_types import type_read
+from handlers.cells import home
 from handlers.decision import Accepted, Answer, Context, Decision, Put, Reads, Rejected, View
 from handlers.documents import plain
 from handlers.lapsing import lapse_timer, overdue_since
@@ -56,6 +57,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
         return rejected
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
+    document["home"] = _home(command, context)
     state = state_of(document)
     replaced = tuple(replacement(command.replaces, asset, view, context))
     return Accepted(
@@ -84,6 +86,16 @@ def _is_persons(command: RegisterAsset, view: View) -> bool:
     """Whether the owner is a person: then place and connection are where somebody lives."""
     owner = view.get("users", command.owner) if command.owner is not None else None
     return owner is not None and owner["kind"] == "person"
+
+
+def _home(command: RegisterAsset, context: Context) -> str:
+    """The cell that decides where the asset's commands go, for good.
+
+    That by which this command has come here too, so that all of its events are of one lane.
+    """
+    connection = command.connection
+    group = connection.gsp_group if connection is not None else None
+    return home(command.asset_type, group, context.sender.user, context.command_id)
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:

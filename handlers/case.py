@@ -36,6 +36,8 @@ class Rulebook:
 
     handlers: Mapping[str, Handler]
     identity: Issuer
+    shards_max: int = 1
+    """Into how many shards a register may be divided here."""
 
     def context(
         self,
@@ -58,6 +60,7 @@ class Rulebook:
             at=header.time if header else None,
             cursor=arrival.delivery.cursor,
             sunset=sunset,
+            shards_max=self.shards_max,
             dry_run=dry_run,
         )
 

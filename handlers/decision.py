@@ -285,5 +285,7 @@ class Context:
     """Of a fact whose consequences come in portions: where this one begins."""
     sunset: datetime | None = None
     """Until when the type that was sent is taken, where its end is announced."""
+    shards_max: int = 1
+    """Into how many shards a register may be divided: as many as the broker has queues for."""
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""

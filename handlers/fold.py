@@ -25,7 +25,14 @@ from handlers.endings import (
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.listing import listing_puts
-from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_of, touched
+from handlers.parking import (
+    COLLECTION,
+    Contended,
+    Full,
+    Parking,
+    Waiting,
+    row_of,
+)
 from handlers.rules import reject
 from handlers.visibility import reply_to_sender
 
@@ -141,7 +148,7 @@ def _outcome(case: Case) -> Outcome:
     # Before it is asked who waits: those behind others want their documents in the same round.
     case.view.require((inbox, *case.reads(arrival)))
     if not case.parking.is_empty:
-        keys = touched(case.reads(arrival), arrival)
+        keys = case.parking.touched_by(case.reads(arrival), arrival)
         if case.parking.blocks(keys, arrival.delivery.ticket):
             return behind(case, arrival, keys)
     remembered = case.view.get(*inbox)

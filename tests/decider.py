@@ -49,6 +49,7 @@ class Decider:
 
     documents: dict[tuple[str, Any], Document] = field(default_factory=parties)
     now: datetime = NOW
+    rulebook: Rulebook = RULEBOOK
 
     def decide(self, *deliveries: Delivery) -> list[Outcome]:
         """Fold the deliveries as one batch and keep what they write."""
@@ -63,7 +64,7 @@ class Decider:
 
     def fold(self, deliveries: Sequence[Delivery]) -> Sequence[tuple[Outcome, None]]:
         """Fold, reading what is missing, as the engine does."""
-        contracts = contracts_of(RULEBOOK.handlers)
+        contracts = contracts_of(self.rulebook.handlers)
         arrivals = [
             (
                 n,
@@ -76,7 +77,7 @@ class Decider:
         loaded: dict[str, dict[Any, Any]] = {}
         for number in range(ROUNDS_MAX + 2):
             view = View(loaded, may_ask=number < ROUNDS_MAX)
-            folded = fold(arrivals, view, RULEBOOK, self.now, _storable)
+            folded = fold(arrivals, view, self.rulebook, self.now, _storable)
             if not folded.missing:
                 return folded.outcomes
             self._load(folded.missing, loaded)
@@ -84,11 +85,11 @@ class Decider:
 
     def ask(self, delivery: Delivery) -> Letter | None:
         """Answer a query or a check on the documents as they are."""
-        arrival = admit(delivery, contracts_of(RULEBOOK.handlers), Limits())
+        arrival = admit(delivery, contracts_of(self.rulebook.handlers), Limits())
         loaded: dict[str, dict[Any, Any]] = {}
         for _ in range(ROUNDS_MAX):
             try:
-                return answer(arrival, View(loaded), RULEBOOK, self.now)
+                return answer(arrival, View(loaded), self.rulebook, self.now)
             except NotLoadedError as wanted:
                 self._load(wanted.keys, loaded)
         raise AssertionError("the question asks for ever more")

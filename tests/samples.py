@@ -56,6 +56,10 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "effective": "2030-01-01T00:00:00Z",
         "text": "Use notice.close.v2.",
     },
+    "shard.list": {"id": "assets"},
+    "shard.merge": {"id": "assets", "shards": [1], "into": 0},
+    "shard.move": {"id": "assets", "cells": "_A.*.7", "to": 0},
+    "shard.split": {"id": "assets", "shard": 0, "into": [0, 1]},
     "mandate.end": {"delegate": THIRD},
     "mandate.give": {"delegate": THIRD},
     "notice.broadcast": {

@@ -48,6 +48,7 @@ from handlers import (
     representing,
     requirements,
     retiring,
+    shards,
     sharing,
     signing,
     standing,
@@ -115,6 +116,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     directory,
     portfolios,
     parts,
+    shards,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -177,8 +179,9 @@ def _entries(handler: Handler) -> Iterator[Entry]:
 
 
 def served_by(entries: Mapping[str, Entry], queue: str) -> Mapping[str, Handler]:
-    """The handlers of the types that one queue takes."""
-    return {e.name: e.handler for e in entries.values() if e.queue == queue}
+    """The handlers of the types that one queue takes; all shards of a register take the same."""
+    first = names.first_shard(queue)
+    return {e.name: e.handler for e in entries.values() if e.queue == first}
 
 
 def events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:

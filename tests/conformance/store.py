@@ -108,6 +108,15 @@ class StoreSuite:
             "tokens": {},
         }
 
+    async def test_one_field_of_each_document_that_is_there(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        a, b = name("a"), name("b")
+        await lane.commit(inserts={"assets": [encoded(a, home="_A.BAT.7"), encoded(b)]})
+        found = await store.valued("assets", [a, b, name("none")], "home")
+        assert found == {a: "_A.BAT.7", b: None}
+        assert await store.valued("assets", [], "home") == {}
+
     async def test_an_inbox_key_finds_its_row_and_no_other(
         self, store: Store, lane: Lane, name: Callable[[str], str]
     ) -> None:

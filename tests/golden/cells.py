@@ -129,6 +129,13 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "user.update.check.v1": "+++++++++-",
     "user.translate.v1": "+++++++++-",
     "user.update.v1": "+++++++++-",
+    "shard.list.v1": "--------+-",
+    "shard.merge.check.v1": "--------+-",
+    "shard.merge.v1": "--------+-",
+    "shard.move.check.v1": "--------+-",
+    "shard.move.v1": "--------+-",
+    "shard.split.check.v1": "--------+-",
+    "shard.split.v1": "--------+-",
 }
 """Type -> for each role whether it may send it."""
 
@@ -176,6 +183,10 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "portfolio.duplicates.v1": "+",
     "portfolio.members.v1": "+",
     "portfolio.remove.v1": "+",
+    "shard.list.v1": "-",
+    "shard.merge.v1": "-",
+    "shard.move.v1": "-",
+    "shard.split.v1": "-",
     "sharing.grant.v1": "+",
     "sharing.list.v1": "+",
     "sharing.revoke.v1": "+",

@@ -15,6 +15,7 @@ from workers.cli import (
     rebuilding,
     seeding,
     serving,
+    sharding,
 )
 from workers.cli.faults import FAILED, FAULTS
 
@@ -58,6 +59,12 @@ def build() -> typer.Typer:
     directory.command("rebuild")(rebuilding.rebuild)
     directory.callback()(lambda: None)
     app.add_typer(directory, name="directory")
+    shard = typer.Typer(no_args_is_help=True, help="Which shard decides what.")
+    shard.command("list")(sharding.listed)
+    shard.command("split")(sharding.split)
+    shard.command("merge")(sharding.merge)
+    shard.command("move")(sharding.move)
+    app.add_typer(shard, name="shard")
     topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
     topology.command("plan")(plans.plan)
     topology.command("apply")(plans.apply)

@@ -48,6 +48,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "tallies": (),
     "portfolios": (),
     "flags": (("flagged", "_id"),),
+    "shards": (),
     "present": (),
     "lanes": (),
     "keys": (),

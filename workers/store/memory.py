@@ -53,6 +53,11 @@ class MemoryStore:
         """Find documents by collection and key; absent ones are left out."""
         return {name: self._found(name, wanted) for name, wanted in keys.items()}
 
+    async def valued(self, collection: str, ids: Collection[str], field: str) -> Mapping[str, Any]:
+        """One field of each document, None where it has none; absent documents are left out."""
+        stored = self._documents.get(collection, {})
+        return {name: decode(stored[name]).get(field) for name in ids if name in stored}
+
     async def listed(self, collection: str, prefix: str) -> Sequence[str]:
         """List ids that begin with `prefix`, in their order."""
         stored = self._documents.get(collection, {})

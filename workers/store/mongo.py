@@ -98,6 +98,13 @@ class MongoStore:
             found = await asyncio.gather(*(self._found(*wanted) for wanted in keys.items()))
         return dict(zip(keys, found, strict=True))
 
+    async def valued(self, collection: str, ids: Collection[str], field: str) -> Mapping[str, Any]:
+        """One field of each document, None where it has none; absent documents are left out."""
+        with _in_words():
+            found = self._database[collection].find({"_id": {"$in": list(ids)}}, {field: 1})
+            rows = [decode(bytes(row.raw)) for row in await found.to_list(None)]
+        return {row["_id"]: row.get(field) for row in rows}
+
     async def listed(self, collection: str, prefix: str) -> Sequence[str]:
         """List ids that begin with `prefix`, in their order."""
         within = {"_id": {"$gte": prefix, "$lt": prefix + LAST_CHARACTER}}
