@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, StrictBool, model_validator
 
+from contracts.areas import AreaId
 from contracts.messages import Command, Contract, Event, Query, Role
 from contracts.patches import Revision, without_placeholders
 from contracts.values import (
@@ -198,6 +199,9 @@ class AssetView(AssetState):
     location: Location | None = None
     capability: Capability | None = None
     technologies: tuple[Technology, ...] = ()
+    areas: tuple[AreaId, ...] | None = None
+    """Areas in which its point or grid reference lies, such as `gsp-group/_A`; for those who may
+    read `location`."""
 
 
 class GetAsset(

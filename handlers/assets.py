@@ -11,6 +11,7 @@ from contracts.assets import (
     AssetView,
     GetAsset,
     Identity,
+    Location,
     RegisterAsset,
     UpdateAsset,
 )
@@ -37,6 +38,7 @@ from handlers.decision import (
 )
 from handlers.documents import changed_fields, merged, plain, said_by
 from handlers.patching import not_yours, stale
+from handlers.placing import PLACES, cell_reads, shown_areas
 from handlers.polygons import cell_of
 from handlers.rules import (
     Rule,
@@ -68,6 +70,12 @@ def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     if command.owner is not None:
         yield "users", command.owner
     yield from _device_reads(command.identity, context)
+    yield from _place_reads(command.location)
+
+
+def _place_reads(location: Location | None) -> Reads:
+    if location is not None:
+        yield from cell_reads({"location": location.model_dump(exclude_none=True)})
 
 
 @reads(_registration_reads)
@@ -161,6 +169,9 @@ def _state(document: Document) -> AssetState:
 def _update_reads(command: UpdateAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
     yield from _device_reads(command.identity, context)
+    if command.location is not None:
+        yield PLACES, command.id
+        yield from _place_reads(command.location)
 
 
 @reads(_update_reads)
@@ -243,6 +254,7 @@ def asset_not_found(asset: str) -> Rejected:
 def _get_reads(query: GetAsset, context: Context) -> Reads:
     yield from standing_reads("assets", query.id, context.sender.user)
     yield watch_read(query.id)
+    yield PLACES, query.id
 
 
 @reads(_get_reads)
@@ -260,5 +272,6 @@ def get_asset(query: GetAsset, view: View, context: Context) -> Answer | Rejecte
         **dict(_state(document)),
         asset_type=document["asset_type"],
         **standing.shown(document),
+        **shown_areas(query.id, standing, view),
     )
     return Answer(shown, noted(query.id, view, context))

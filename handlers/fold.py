@@ -26,6 +26,7 @@ from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.listing import listing_puts
 from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_of, touched
+from handlers.placing import place_writes
 from handlers.rules import reject
 from handlers.visibility import reply_to_sender
 
@@ -111,9 +112,11 @@ def _closed(
 ) -> tuple[Outcome, RowsT]:
     """The outcome with its rows; a command that had waited gives up its place with it.
 
-    Here and not in a handler, so that none can change a user and forget the directory.
+    Here and not in a handler, so that none can change a user and forget the directory, or an asset
+    and forget its place.
     """
-    if listed := tuple(listing_puts(outcome.writes, case.view, case.rulebook.identity)):
+    derived = (outcome.writes, case.view, case.rulebook.identity)
+    if listed := (*listing_puts(*derived), *place_writes(*derived)):
         outcome = replace(outcome, writes=(*outcome.writes, *listed))
     ticket = case.arrival.delivery.ticket
     if ticket is not None and outcome.kind not in {"deferred", "continued"}:

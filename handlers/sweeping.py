@@ -12,6 +12,7 @@ from handlers.erasing import ERASURES, REMAINS, tombstone
 from handlers.evidence import EVIDENCE_ROWS
 from handlers.interests import INTERESTS
 from handlers.links import LINKS
+from handlers.placing import PLACES, SEALED, shelf_term
 from handlers.spans import PAGE, Span
 from handlers.tying import ended
 from handlers.visibility import RELATIONS, named
@@ -21,6 +22,7 @@ PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "links": (LINKS, "entity"),
     "evidence": (EVIDENCE_ROWS, "user"),
     "interests": (INTERESTS, "user"),
+    "places": (PLACES, "terms"),
     "ties": (RELATIONS, "entity"),
     "tied": (RELATIONS, "party"),
     # The last one, so that what it is about to say of the changes has nothing beside it.
@@ -96,6 +98,8 @@ def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
 
 
 def _span(fact: UserEraseAsked, place: Place) -> Span:
+    if place.phase == "places":
+        return Span.of_list("terms", [shelf_term(fact.id, SEALED)], place.after)
     return Span(PHASES[place.phase][1], fact.id, place.after)
 
 
@@ -105,6 +109,9 @@ def _rows(
     """What it was told and what others call it is dropped; what it is to others ends."""
     collection = PHASES[place.phase][0]
     rows, further = view.page(collection, _span(fact, place))
+    if collection == PLACES:
+        # Of others' assets that it could see the places are theirs.
+        rows = [row for row in rows if row["person"] == fact.id]
     if collection != RELATIONS:
         return tuple(Drop(collection, row) for row in rows), further
     asker = replace(context, sender=Sender(fact.by, frozenset(), "confirmed"))

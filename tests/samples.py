@@ -24,8 +24,29 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "agreement.revoke": {"id": "market-terms"},
     "agreement.sign": {"id": "market-terms", "sha256": "0" * 64},
+    "area.assign": {},
+    "area.load": {
+        "kind": "gsp-group",
+        "edition": "2026",
+        "crs": "OGC:CRS84",
+        "code_property": "code",
+        "boundaries": {
+            "type": "FeatureCollection",
+            "features": [
+                {
+                    "type": "Feature",
+                    "properties": {"code": "_A"},
+                    "geometry": {
+                        "type": "Polygon",
+                        "coordinates": [[[0, 52], [1, 52], [1, 53], [0, 52]]],
+                    },
+                }
+            ],
+        },
+    },
     "asset.get": {"id": BATTERY},
     "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
+    "asset.near": {"point": {"latitude": 52.3, "longitude": 0.1}, "radius_m": 1000},
     "asset.register": asset(),
     "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.translate": {"ids": [BATTERY]},

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
+from contracts.areas import AreaAssignAsked, AreaLoaded
 from contracts.broadcasts import BroadcastAsked
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
@@ -17,6 +18,7 @@ from handlers import (
     accounts,
     agreements,
     answering,
+    areas,
     assets,
     attesting,
     broadcasting,
@@ -30,6 +32,7 @@ from handlers import (
     interfaces,
     links,
     mandates,
+    nearby,
     notices,
     relating,
     requirements,
@@ -40,6 +43,7 @@ from handlers import (
     updating,
     users,
 )
+from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
@@ -78,6 +82,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     erasing,
     history,
     directory,
+    areas,
+    nearby,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -160,6 +166,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     UserUpdated: (spread, spread_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
+    AreaLoaded: (assign, assign_reads),
+    AreaAssignAsked: (assign, assign_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 
