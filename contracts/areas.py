@@ -46,7 +46,15 @@ class MultiPolygonBoundary(Contract):
     coordinates: Annotated[tuple[Rings, ...], Field(min_length=1)]
 
 
-Boundary = Annotated[PolygonBoundary | MultiPolygonBoundary, Field(discriminator="type")]
+def _as_json_schema_has_it(schema: dict[str, Any]) -> None:
+    """Without the keyword of OpenAPI, which AsyncAPI has another meaning for."""
+    schema.pop("discriminator", None)
+
+
+Boundary = Annotated[
+    PolygonBoundary | MultiPolygonBoundary,
+    Field(discriminator="type", json_schema_extra=_as_json_schema_has_it),
+]
 
 
 class AreaFeature(Contract):

@@ -20,7 +20,7 @@ from contracts.areas import (
 from contracts.envelope import Finding
 from handlers.cutting import Piece, centre_of, cut, extent_km2, merged_polygons, polygons_of
 from handlers.decision import Accepted, Context, Decision, Document, Drop, Put, Reads, View
-from handlers.polygons import EAST, NORTH, SOUTH, WEST
+from handlers.polygons import EAST, NORTH, SOUTH, WEST, cells_of
 from handlers.rules import finding, reject
 from handlers.signature import reads
 
@@ -70,13 +70,15 @@ def load_area(command: LoadArea, view: View, context: Context) -> Decision:
     areas = _areas(command)
     if findings := tuple(_unfit(areas)):
         return reject(*findings)
-    pieces = {area.code: cut(area.shape) for area in areas}
-    cells = sorted({cell for of_one in pieces.values() for cell in of_one})
-    codes = sorted(pieces)
+    codes = [area.code for area in areas]
     repaired = tuple(area.code for area in areas if area.repaired)
     was_codes, was_cells = (head["codes"], head["cells"]) if head is not None else ([], [])
-    view.require((CELLS, cell) for cell in {*cells, *was_cells})
-    view.require((AREAS, area_id(command.kind, code)) for code in {*codes, *was_codes})
+    # Asked for before anything is cut, which takes long and is then done once.
+    reached = {cell for area in areas for cell in cells_of(area.shape)} | {*was_cells}
+    known = {area_id(command.kind, code) for code in (*codes, *was_codes)}
+    view.require([*((CELLS, cell) for cell in reached), *((AREAS, area) for area in known)])
+    pieces = {area.code: cut(area.shape) for area in areas}
+    cells = sorted({cell for of_one in pieces.values() for cell in of_one})
     writes = (
         *_area_writes(command.kind, areas, pieces, was_codes, view),
         *_cell_writes(command.kind, pieces, [*cells, *was_cells], view),

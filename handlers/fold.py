@@ -27,6 +27,7 @@ from handlers.letters import Letter
 from handlers.listing import listing_puts
 from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_of, touched
 from handlers.placing import place_writes
+from handlers.referring import decided
 from handlers.rules import reject
 from handlers.visibility import reply_to_sender
 
@@ -154,7 +155,7 @@ def _outcome(case: Case) -> Outcome:
     decision: Decision = (
         pass_entry(arrival, sender, handler, case.now)
         or unsigned(arrival, handler, case.view, context)
-        or handler.function(arrival.message, case.view, context)
+        or decided(arrival, handler, case.view, context)
     )
     if isinstance(decision, Rejected):
         return rejected(case, arrival, decision, context)

@@ -41,6 +41,8 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "notice.close.v1": True,
     "notice.close.v2": True,
     "notice.list.v1": True,
+    # Whatever takes its data from one is for the confirmed.
+    "object.put.v1": False,
     "sharing.grant.v1": True,
     "sharing.list.v1": True,
     "sharing.revoke.v1": True,

@@ -1,6 +1,8 @@
 """Data of every type that the backbone takes, with nothing wrong in it: the role alone decides."""
 
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from contracts.messages import split_type
@@ -80,6 +82,13 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "notice.close": {"id": "any"},
     "notice.close.v2": {"ids": ["any"]},
     "notice.list": {},
+    "object.put": {
+        "sha256": sha256(b"{}").hexdigest(),
+        "size": 2,
+        "chunk": 1,
+        "chunks": 1,
+        "content": b64encode(b"{}").decode(),
+    },
     "sharing.grant": {"party": THIRD, "groups": ["contacts"]},
     "sharing.list": {},
     "sharing.revoke": {"party": THIRD},

@@ -34,6 +34,7 @@ from handlers import (
     mandates,
     nearby,
     notices,
+    objects,
     relating,
     requirements,
     sharing,
@@ -84,6 +85,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     directory,
     areas,
     nearby,
+    objects,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 

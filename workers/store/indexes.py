@@ -46,6 +46,8 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "reached": (),
     "areas": (),
     "area_cells": (),
+    "objects": (),
+    "object_chunks": (),
     "places": (("viewers", "point:2dsphere"), ("terms", "_id")),
     "present": (),
     "lanes": (),
