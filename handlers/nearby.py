@@ -18,8 +18,9 @@ from handlers.signature import reads
 from handlers.spans import Around, Span, band_of
 from handlers.visibility import mandate_read, standing_reads, standing_to, ties
 
-CANDIDATES: Final = 300
-"""How many places one page looks at, where not each of them fits."""
+CANDIDATES: Final = 2
+"""How many times as many places as its limit one page looks at, where not each of them fits."""
+CANDIDATES_MIN: Final = 100
 SEALED_AT_ONCE: Final = 100
 """How many places of persons one page opens."""
 CELLS_AT_ONCE: Final = 16
@@ -84,7 +85,7 @@ def _around(query: FindAssetsNear, shape: Shape, place: Place, context: Context)
         longitude=shape.circle.longitude,
         latitude=shape.circle.latitude,
         radius_m=shape.circle.radius_m,
-        limit=max(CANDIDATES, query.limit) if filtered else query.limit,
+        limit=max(CANDIDATES_MIN, CANDIDATES * query.limit) if filtered else query.limit,
         band=place.number,
         after=place.id,
     )
@@ -217,9 +218,14 @@ class Page:
             key, now = ("assets", row["_id"]), self.context.now
             asset = self.view.get(*key)
             standing = standing_to(key, asset, self.context.sender, self.view, now)
+            if asset is None or not standing.may("read", "location"):
+                continue
+            if "distance_m" in row:
+                self.assets.append(_shown(asset, row, row["distance_m"]))
+                continue
             # A person's is opened here and not before: for those alone who may read it.
-            place = place_of(asset) if asset and standing.may("read", "location") else None
-            if asset and place and self.shape.holds(*place, row["areas"]):
+            place = place_of(asset)
+            if place is not None and self.shape.holds(*place, row["areas"]):
                 self.assets.append(_shown(asset, row, self.shape.circle.distance_m(*place)))
 
 
