@@ -18,6 +18,7 @@ from handlers.decision import Accepted, Answer, Context, Decision, Put, Reads, R
 from handlers.documents import plain
 from handlers.lapsing import lapse_timer, overdue_since
 from handlers.parts import sums_of, sums_reads
+from handlers.placing import PLACES, location_reads, shown_areas
 from handlers.provenance import shown_sources
 from handlers.retiring import not_replaceable, replaced_reads, replacement
 from handlers.rules import candidate_ids, claim, issue_id, reject
@@ -36,6 +37,7 @@ def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
         yield "users", command.owner
     yield from device_reads(command.identity, context)
     yield from replaced_reads(command.replaces, context)
+    yield from location_reads(command.location)
 
 
 @reads(_registration_reads)
@@ -115,6 +117,7 @@ def _get_reads(query: GetAsset, context: Context) -> Reads:
     yield from standing_reads("assets", query.id, context.sender.user)
     yield watch_read(query.id)
     yield from sums_reads(query.id)
+    yield PLACES, query.id
 
 
 @reads(_get_reads)
@@ -137,6 +140,7 @@ def get_asset(query: GetAsset, view: View, context: Context) -> Answer | Rejecte
         **{name: document[name] for name in LIFE if name in document},
         **groups,
         **sums_of(query.id, standing, view),
+        **shown_areas(query.id, standing, view),
         given={part: one for part, one in sources.items() if part.partition(".")[0] in groups},
     )
     return Answer(shown, noted(query.id, view, context))

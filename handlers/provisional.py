@@ -15,6 +15,9 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "asset.get.v1": True,
     "asset.link-id.v1": True,
     "asset.list.v1": True,
+    "area.assign.v1": False,
+    "area.load.v1": False,
+    "asset.near.v1": True,
     "asset.register.v1": True,
     "asset.relate.v1": True,
     "asset.representation.v1": True,
@@ -54,6 +57,8 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "shard.merge.v1": False,
     "shard.move.v1": False,
     "shard.split.v1": False,
+    # Whatever takes its data from one is for the confirmed.
+    "object.put.v1": False,
     "sharing.grant.v1": True,
     "sharing.list.v1": True,
     "sharing.revoke.v1": True,

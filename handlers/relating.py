@@ -20,6 +20,7 @@ from handlers.consenting import CONSENTED, withdrawn_finding
 from handlers.consents import is_withdrawn
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.edges import RELATIONS, edge, recorded
+from handlers.placing import PLACES
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
@@ -35,6 +36,7 @@ def _relate_reads(command: RelateAsset | UnrelateAsset, context: Context) -> Rea
     yield from standing_reads("assets", command.id, context.sender.user)
     yield RELATIONS, edge(command.id, command.party)
     yield "users", command.party
+    yield PLACES, command.id
 
 
 @reads(_relate_reads)

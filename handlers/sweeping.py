@@ -17,6 +17,7 @@ from handlers.erasing import ERASURES, REMAINS, tombstone
 from handlers.evidence import EVIDENCE_ROWS
 from handlers.interests import INTERESTS
 from handlers.links import LINKS
+from handlers.placing import PLACES, SEALED, shelf_term
 from handlers.post import NOTICES, Post, todo
 from handlers.spans import PAGE, Span
 from handlers.tying import ended
@@ -34,6 +35,7 @@ PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "evidence": (EVIDENCE_ROWS, "user"),
     "interests": (INTERESTS, "user"),
     "meters": (PLACEMENTS, "person"),
+    "places": (PLACES, "terms"),
     "ties": (RELATIONS, "entity"),
     "tied": (RELATIONS, "party"),
     "choices": (SUBSCRIPTIONS, ""),
@@ -117,6 +119,8 @@ def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
 
 
 def _span(fact: UserEraseAsked, place: Place) -> Span:
+    if place.phase == "places":
+        return Span.of_list("terms", [shelf_term(fact.id, SEALED)], place.after)
     return Span(PHASES[place.phase][1], fact.id, place.after)
 
 
@@ -131,6 +135,9 @@ def _rows(
     rows, further = view.page(collection, _span(fact, place))
     if collection == PLACEMENTS:
         return forget_meters(rows, view, context), further
+    if collection == PLACES:
+        # Of others' assets that it could see the places are theirs.
+        rows = [row for row in rows if row["person"] == fact.id]
     if collection != RELATIONS:
         return tuple(Drop(collection, row) for row in rows), further
     asker = replace(context, sender=Sender(fact.by, frozenset(), "confirmed"))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
+from contracts.areas import AreaAssignAsked, AreaLoaded
 from contracts.asset_types import TypeDefined
 from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
@@ -23,6 +24,7 @@ from handlers import (
     agreements,
     amending,
     answering,
+    areas,
     asset_lists,
     asset_types,
     assets,
@@ -41,7 +43,9 @@ from handlers import (
     links,
     mandates,
     moving,
+    nearby,
     notices,
+    objects,
     parts,
     portfolios,
     relating,
@@ -57,6 +61,7 @@ from handlers import (
     updating,
     users,
 )
+from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
 from handlers.counting import count, count_reads, recount, recount_reads
@@ -117,6 +122,9 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     portfolios,
     parts,
     shards,
+    areas,
+    nearby,
+    objects,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -209,6 +217,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetTransferred: (recount, recount_reads),
     AssetRetired: (retire, retire_reads),
     AssetConflicted: (tell_conflict, tell_conflict_reads),
+    AreaLoaded: (assign, assign_reads),
+    AreaAssignAsked: (assign, assign_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -239,6 +239,23 @@ def test_what_it_chose_and_had_to_do_is_taken_out(decider: Decider) -> None:
     assert left == {(STRANGER, who): "closed", (STRANGER, PLATFORM): "open"}
 
 
+def test_where_a_persons_assets_stand_is_not_found_any_more(decider: Decider) -> None:
+    who = register(decider, "person")
+    point = {"point": {"latitude": 52.3, "longitude": 0.1}}
+
+    def placed(number: int, **owner: str) -> str:
+        identity = {"make": "Acme", "serial": f"SN-{number}"}
+        data = {"asset_type": "BAT", "identity": identity, "location": point, **owner}
+        return str(reply(send(decider, "asset.register.v1", data, PLATFORM))[1]["id"])
+
+    theirs, others = [placed(n, owner=who) for n in range(3)], placed(9)
+    send(decider, "user.suspend.v1", {"id": who, "reason": "other"})
+    send(decider, "user.retire.v1", {"id": who})
+    assert {row["_id"] for row in decider.of("places")} == {*theirs, others}
+    swept(decider, erase(decider, who))
+    assert {row["_id"] for row in decider.of("places")} == {others}
+
+
 def test_the_platform_is_told_at_the_end_and_the_user_is_not(decider: Decider) -> None:
     who = retired(decider)
     (last,) = [o for o in swept(decider, erase(decider, who)) if events(o)]
