@@ -88,7 +88,7 @@ class SplitShard(_ChangeShards, type="shard.split.v1", senders={"operator"}, acc
 class MergeShards(_ChangeShards, type="shard.merge.v1", senders={"operator"}, accepted=ShardMap):
     """Give all cells of some shards to one; it goes on as a split does.
 
-    Errors: as `shard.split.v1`.
+    Errors: `shard.register-unknown`, `shard.undeclared`, `shard.empty`, `shard.under-way`.
     Source: A2, scale, of the requirement.
     """
 
@@ -99,7 +99,7 @@ class MergeShards(_ChangeShards, type="shard.merge.v1", senders={"operator"}, ac
 class MoveCells(_ChangeShards, type="shard.move.v1", senders={"operator"}, accepted=ShardMap):
     """Give some cells to one shard, wherever they are now; it goes on as a split does.
 
-    Errors: as `shard.split.v1`.
+    Errors: `shard.register-unknown`, `shard.undeclared`, `shard.under-way`.
     Source: A2, scale, of the requirement.
     """
 

@@ -18,11 +18,8 @@ Reads = Iterable[tuple[str, Any]]
 """(collection, id) of the documents that a decision will look at; a Span in place of an id is a
 page of them, and so is an Around."""
 
-RESERVED: Final[Mapping[str, frozenset[str]]] = {
-    OPERATOR: frozenset({OPERATOR}),
-    FRONT_DESK: frozenset({FRONT_DESK}),
-    BACKBONE: frozenset(),
-}
+_ITSELF: Final = {one: frozenset({one}) for one in (OPERATOR, FRONT_DESK)}
+RESERVED: Final[Mapping[str, frozenset[str]]] = {**_ITSELF, BACKBONE: frozenset()}
 """Identities that a fresh register knows, with their roles; they have no document."""
 
 
@@ -297,7 +294,6 @@ class Context:
     """Of a fact whose consequences come in portions: where this one begins."""
     sunset: datetime | None = None
     """Until when the type that was sent is taken, where its end is announced."""
-    shards_max: int = 1
-    """Into how many shards a register may be divided: as many as the broker has queues for."""
+    shards_max: int = 1  # So many queues the broker has for the shards of one register.
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""
