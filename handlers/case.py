@@ -10,6 +10,7 @@ from handlers.conditions import condition_reads
 from handlers.decision import RESERVED, Context, Drop, Guard, Issuer, Put, Sender, View
 from handlers.letters import Letter
 from handlers.parking import Parking
+from handlers.references import reference_reads
 from handlers.signature import Handler
 
 Kind = Literal[
@@ -70,6 +71,7 @@ class Rulebook:
             yield "users", arrival.user
         if not arrival.is_fact:
             yield from condition_reads(self.handlers[arrival.type])
+        yield from reference_reads(arrival)
         if arrival.message is not None:
             context = self.context(arrival, None, now)
             yield from self.handlers[arrival.type].reads(arrival.message, context)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from contracts.envelope import Finding
 from contracts.messages import Contract, Event
 from contracts.taxonomy import BACKBONE, FRONT_DESK, OPERATOR
-from handlers.spans import Span
+from handlers.spans import Around, Span
 
 if TYPE_CHECKING:
     from handlers.visibility import Visible
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Document = Mapping[str, Any]
 Reads = Iterable[tuple[str, Any]]
 """(collection, id) of the documents that a decision will look at; a Span in place of an id is a
-page of them."""
+page of them, and so is an Around."""
 
 RESERVED: Final[Mapping[str, frozenset[str]]] = {
     OPERATOR: frozenset({OPERATOR}),
@@ -121,6 +121,8 @@ class Handled:
     pause: timedelta = timedelta(0)
     events: tuple[Event, ...] = ()
     """What that is to others in turn."""
+    guards: tuple[Guard, ...] = ()
+    """What it was found by and does not write."""
 
     @property
     def is_nothing(self) -> bool:
@@ -213,6 +215,18 @@ class View:
         found = (self.get(collection, key) for key in sorted(ids))
         return [document for document in found if document is not None], upto
 
+    def around(self, collection: str, around: Around) -> Sequence[Document]:
+        """A page's documents by their distance, as they are stored.
+
+        Raises NotLoadedError if nobody looked.
+        """
+        try:
+            ids: Sequence[str] = self.loaded[collection][around]
+        except KeyError:
+            raise self._missing([(collection, around)]) from None
+        found = (self.get(collection, key) for key in ids)
+        return [document for document in found if document is not None]
+
     def require(self, keys: Reads) -> None:
         """Raise NotLoadedError with all of `keys` that nobody read: one round reads them."""
         missing = [
@@ -264,7 +278,8 @@ class Sender:
 
     @property
     def is_operator(self) -> bool:
-        return OPERATOR in self.roles
+        """Whether it runs the backbone: who is granted the role and not confirmed does not yet."""
+        return OPERATOR in self.roles and self.status == "confirmed"
 
 
 @dataclass(frozen=True, slots=True)

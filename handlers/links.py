@@ -1,6 +1,5 @@
 """External ids: what each user calls users and assets, one mechanism for both registers."""
 
-import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -39,7 +38,6 @@ OWN: Final = "own"
 """The scheme of what a user calls others in its own list."""
 LINKS_MAX: Final = 10
 """How many external ids one asserter may give one user or asset."""
-NOT_FOUND: Final = {"users": "user.not-found", "assets": "asset.not-found"}
 LINKED: Final[Mapping[str, type[UserIdLinked | AssetIdLinked]]] = {
     "users": UserIdLinked,
     "assets": AssetIdLinked,
@@ -85,10 +83,13 @@ def reference_read(context: Context) -> Reads:
 
 
 def reference_taken(view: View, context: Context) -> Iterator[Finding]:
-    """A platform's own reference stands for one user: a second one would be its double."""
+    """A platform's own reference stands for one user: a second one would be its double.
+
+    One of a user who was rejected is free, as its claims are: who comes back registers anew.
+    """
     for _, key in reference_read(context):
         was = view.get(LINKS, key)
-        if was is not None:
+        if was is not None and not _is_rejected(was["entity"], view):
             yield Finding(
                 rule="link.taken",
                 field="onbehalfof",
@@ -98,21 +99,25 @@ def reference_taken(view: View, context: Context) -> Iterator[Finding]:
             )
 
 
-def reference_link(user: str, context: Context) -> Iterator[Put]:
+def _is_rejected(user: str, view: View) -> bool:
+    document = view.get("users", user)
+    return document is not None and document["status"] == "rejected"
+
+
+def reference_link(user: str, view: View, context: Context) -> Iterator[Put]:
     """The platform's own reference of whom it registers, as a link of the scheme `own`."""
     reference = _reference(context)
     for _, key in reference_read(context):
-        yield Put(LINKS, _document(key, user, (OWN, str(reference)), context))
+        was = view.get(LINKS, key)
+        yield Put(LINKS, _document(key, user, (OWN, str(reference)), context, was), was)
 
 
 def _reference(context: Context) -> str | None:
-    """The reference in the normal form of an external id.
+    """The reference, which the envelope has brought into the form of an external id.
 
     Everybody may use the front desk, so that what is said there is nobody's list.
     """
-    if context.on_behalf_of is None or FRONT_DESK in context.sender.roles:
-        return None
-    return unicodedata.normalize("NFC", context.on_behalf_of).strip() or None
+    return None if FRONT_DESK in context.sender.roles else context.on_behalf_of
 
 
 def _link_reads(command: Link, context: Context) -> Reads:
@@ -129,7 +134,7 @@ def link_user_id(command: LinkUserId, view: View, context: Context) -> Decision:
     Rejects: user.not-found, link.taken, link.too-many, link.none
     Source: U2b.
     """
-    return _link(command, view, context)
+    return _link(command, view, context, unseen="user.not-found")
 
 
 @reads(_link_reads)
@@ -139,18 +144,20 @@ def link_asset_id(command: LinkAssetId, view: View, context: Context) -> Decisio
     Rejects: asset.not-found, link.taken, link.too-many, link.none
     Source: U2b.
     """
-    return _link(command, view, context)
+    return _link(command, view, context, unseen="asset.not-found")
 
 
-def _link(command: Link, view: View, context: Context) -> Decision:
+def _link(command: Link, view: View, context: Context, *, unseen: str) -> Decision:
     register, user = register_of_entity(command.id), context.sender.user
     key = link_id(register, user, command.scheme, command.value, context)
     was = view.get(LINKS, key)
     if command.unlink:
-        return _unlinked(command, was, view, context)
+        # What links to who was erased goes by itself: a command that names it would be kept.
+        is_erased = "erased_at" in (view.get(register, command.id) or {})
+        return _unlinked(command, None if is_erased else was, view, context)
     found = seen(register, command.id, view, context)
     if found is None or "erased_at" in found[0]:
-        return _not_found(command.id, register)
+        return _not_found(command.id, unseen)
     if was is not None and was["entity"] == command.id:
         return _accepted(command, view, context, revision=was["revision"], state="linked")
     if was is not None and not command.replace:
@@ -240,14 +247,14 @@ def _key(entity: str, view: View, context: Context) -> str:
     return key
 
 
-def _not_found(entity: str, register: str) -> Rejected:
+def _not_found(entity: str, rule: str) -> Rejected:
     return reject(
         finding(
-            NOT_FOUND[register],
+            rule,
             "id",
             expected="an id that you may see",
             got=entity,
-            advice="Check the id; ask its registrant or its owner for access.",
+            advice="Check the id; ask its platform, its owner or an operator for access.",
         )
     )
 

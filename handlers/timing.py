@@ -11,6 +11,10 @@ SHARING: Final = "sharing"
 """Kind of timer: what is shared comes to its end."""
 CHANGES: Final = "changes"
 """Kind of timer: it is looked who has not acknowledged."""
+LAPSES: Final = "lapses"
+"""Kind of timer: a planned asset is overdue."""
+OBJECTS: Final = "objects"
+"""Kind of timer: an object is deleted."""
 
 
 def timer_id(due: datetime, name: str) -> str:

@@ -8,6 +8,7 @@ import typer
 from workers.cli import (
     access,
     asking,
+    boundaries,
     doctor,
     measuring,
     offline,
@@ -41,6 +42,7 @@ def build() -> typer.Typer:
     app.command()(offline.run)
     app.command()(asking.send)
     app.command()(asking.watch)
+    app.command()(boundaries.areas)
     app.command()(access.key)
     app.command()(offline.schema)
     app.command()(doctor.doctor)
