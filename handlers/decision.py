@@ -19,10 +19,8 @@ Reads = Iterable[tuple[str, Any]]
 page of them, and so is an Around."""
 
 RESERVED: Final[Mapping[str, frozenset[str]]] = {
-    OPERATOR: frozenset({OPERATOR}),
-    FRONT_DESK: frozenset({FRONT_DESK}),
-    BACKBONE: frozenset(),
-}
+    OPERATOR: frozenset({OPERATOR}), FRONT_DESK: frozenset({FRONT_DESK}), BACKBONE: frozenset(),
+}  # fmt: skip
 """Identities that a fresh register knows, with their roles; they have no document."""
 
 
@@ -298,6 +296,5 @@ class Context:
     sunset: datetime | None = None
     """Until when the type that was sent is taken, where its end is announced."""
     shards_max: int = 1
-    """Into how many shards a register may be divided: as many as the broker has queues for."""
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""
