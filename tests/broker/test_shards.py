@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
+import typer
 
 from tests.servers import TestServers
 from tests.spine import ENTRIES, Platform, Spine, asset, eventually, open_spine
 from topology import names
 from topology.sharding import build
 from workers.backbone import apply_topology
+from workers.cli import sharding
+from workers.cli.keyring import AccountKeys
+from workers.cli.place import Place
 
 pytestmark = [pytest.mark.connected]
 
@@ -196,3 +200,29 @@ async def test_one_shard_becomes_several_and_nothing_is_overtaken(
         found = {row["lane"] for row in await spine.raw("commands")}
         assert found >= {names.mailbox("assets", 0)}
         assert found & {names.mailbox("assets", number) for number in (1, 2, 3)}
+
+
+async def test_the_command_line_splits_moves_merges_and_shows(
+    sharded: Spine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    keys = AccountKeys(sharded.settings.folder)
+    place = Place(sharded.settings, sharded.addresses, sharded.vault, keys)
+    async with sharded.running():
+        data = {"id": "assets", "shard": 0, "into": [0, 1]}
+        parts = await sharding.changed(place, SPLIT, data, wait=True)
+        assert {one["shard"] for one in parts["placed"]} == {0, 1}
+        data = {"id": "assets", "cells": "_A.*.*", "to": 3}
+        moved = await sharding.changed(place, "shard.move.v1", data, wait=True)
+        placed = [(one["cells"], one["shard"]) for one in moved["placed"]]
+        assert ("_A.*.0", 3) in placed
+        with pytest.raises(typer.Exit):
+            await sharding.changed(
+                place, SPLIT, {"id": "assets", "shard": 2, "into": [0]}, wait=True
+            )
+        data = {"id": "assets", "shards": [1, 3], "into": 0}
+        merged = await sharding.changed(place, MERGE, data, wait=True)
+        assert {one["shard"] for one in merged["placed"]} == {0}
+        assert dict(merged) == dict(await sharding.asked(place, LIST, {"id": "assets"}))
+    said = capsys.readouterr().err
+    assert "moving: bulk" in said
+    assert "shard.empty" in said

@@ -32,9 +32,7 @@ def listed(
     as_json: Annotated[bool, typer.Option("--json", help="The map as JSON.")] = False,
 ) -> None:
     """Show which shard decides which cells, and how far a move is."""
-    found = asyncio.run(
-        _asked(Place.of(Settings.read()), ListShards.message_type, {"id": register})
-    )
+    found = asyncio.run(asked(Place.of(Settings.read()), ListShards.message_type, {"id": register}))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
     else:
@@ -76,24 +74,25 @@ def move(
 
 def _change(kind: str, data: Mapping[str, Any], *, wait: bool) -> None:
     place = Place.of(Settings.read())
-    _show(asyncio.run(_changed(place, kind, data, wait=wait)))
+    _show(asyncio.run(changed(place, kind, data, wait=wait)))
 
 
-async def _changed(
+async def changed(
     place: Place, kind: str, data: Mapping[str, Any], *, wait: bool
 ) -> Mapping[str, Any]:
-    found = await _asked(place, kind, data)
+    """Change the map, and wait for the end of the move if that is wanted; the map then."""
+    found = await asked(place, kind, data)
     phase = None
     while wait and found.get("becoming"):
         if found["phase"] != phase:
             phase = found["phase"]
             typer.echo(f"moving: {phase}", err=True)
         await asyncio.sleep(POLL_S)
-        found = await _asked(place, ListShards.message_type, {"id": data["id"]})
+        found = await asked(place, ListShards.message_type, {"id": data["id"]})
     return found
 
 
-async def _asked(place: Place, kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+async def asked(place: Place, kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
     """The map that a message of the operator is answered with; ends with 1 if it is not."""
     envelope = {"source": user_urn(names.OPERATOR), "type": kind, "data": dict(data)}
     settled: list[Settled] = []
