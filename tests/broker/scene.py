@@ -24,7 +24,6 @@ TERMS: Final = "Deliver what was sold."
 INTEREST: Final[dict[str, Any]] = {
     "services": ["DFS"], "areas": ["_A"], "note": "Four batteries.", "groups": SHARED,
 }  # fmt: skip
-REPLAYED: Final = "event.replay-ended.v1"
 
 
 async def accepted(party: Platform, kind: str, data: Mapping[str, Any], **more: Any) -> Given:
@@ -88,15 +87,7 @@ class Scene:
         await eventually(lambda: self.spine.has_account(given["id"]))
         self.parties[part] = await self.spine.connect(given["id"], key)
         self.looked_at[part] = 0
-        if by is not self.desk:
-            await self._catch_up(self.parties[part])
         return given
-
-    async def _catch_up(self, party: Platform) -> None:
-        """Be told again what was told before there was a queue: that it was registered."""
-        await self.everything_is_told()
-        await accepted(party, "event.replay.v1", {"from_sequence": 1})
-        await party.until(lambda: [one for one in party.received if one.type == REPLAYED])
 
     async def told(self, **wanted: list[str]) -> None:
         """Compare what each was told since the last time; who is not named was told nothing."""
@@ -118,8 +109,7 @@ class Scene:
         return self.parties.pop(part)
 
     def _news(self, part: str) -> list[Received]:
-        new = personal(self.parties[part])[self.looked_at[part] :]
-        return [one for one in new if one.type != REPLAYED]
+        return personal(self.parties[part])[self.looked_at[part] :]
 
     async def everything_is_told(self) -> None:
         """Return when all that has happened was told: the lane of the notices keeps the order."""
