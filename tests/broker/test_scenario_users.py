@@ -234,7 +234,7 @@ async def u9_a_change_is_made_once_and_taken_over(scene: Scene) -> None:
     fsp, mo3 = scene["fsp"], scene["mo3"]
     before = await accepted(fsp, "user.get.v1", {"id": fsp.user})
     moved = {
-        "bank": COMMERCIAL["bank"] | {"account_number": "12345678"},
+        "bank": {"account_number": "12345678"},
         "contacts": [{"name": "Cy Desk", "email": "cy@example.com"}],
         "insurance": {"reference": "P-2"},
     }
