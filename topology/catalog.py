@@ -8,11 +8,13 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 from contracts.broadcasts import BroadcastAsked
+from contracts.confirmation import UserRejected
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.messages import Event, Request, check_type, split_type
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.updates import UserUpdated
+from contracts.users import UserRetired
 from handlers import (
     accounts,
     agreements,
@@ -44,6 +46,7 @@ from handlers.changing import spread, spread_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
+from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
@@ -158,6 +161,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AccessNoted: (note, note_reads),
     BroadcastAsked: (reach, reach_reads),
     UserUpdated: (spread, spread_reads),
+    UserRetired: (part, part_reads),
+    UserRejected: (part, part_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
 }

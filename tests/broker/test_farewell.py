@@ -63,3 +63,37 @@ async def test_who_is_retired_by_an_operator_is_out_at_once(working: Spine) -> N
     await accepted(operator, "user.retire.v1", id=party.user)
     await eventually(lambda: is_gone(working, party.user), LIMIT_S)
     assert await working.count("timers", kind="farewell") == 0
+
+
+async def test_the_others_hear_what_ends_with_it(working: Spine) -> None:
+    """The market of its interest when it retires; its delegate and an owner when it is erased."""
+    operator = await working.operator()
+    leaver, mo = await working.platform(roles=["fsp"]), await working.platform(roles=["special"])
+    await accepted(operator, "user.grant-role.v1", id=mo.user, roles=["mo"])
+    delegate, owner = [await working.platform(roles=[role]) for role in ("fsp", "owner")]
+    await accepted(leaver, "interest.express.v1", to=[mo.user], note="Four batteries.")
+    await accepted(leaver, "mandate.give.v1", delegate=delegate.user)
+    battery = str((await accepted(owner, "asset.register.v1", **asset()))["id"])
+    tie = {"id": battery, "party": leaver.user, "relation": "fsp"}
+    await accepted(owner, "asset.relate.v1", **tie)
+
+    await accepted(leaver, "user.retire.v1", id=leaver.user)
+    gone = await heard(mo, "interest.withdrawn.v1")
+    assert (gone["id"], gone["to"], gone["by"]) == (leaver.user, mo.user, leaver.user)
+    notices = await accepted(mo, "notice.list.v1")
+    assert notices["notices"] == []
+    assert await erased(leaver) == "running"
+    ended = await heard(delegate, "mandate.ended.v1")
+    assert (ended["id"], ended["delegate"]) == (leaver.user, delegate.user)
+    unrelated = await heard(owner, "asset.unrelated.v1")
+    assert (unrelated["id"], unrelated["party"]) == (battery, leaver.user)
+    await operator.until(lambda: [r for r in operator.received if r.type == "user.erased.v1"])
+    await accepted(owner, "asset.relate.v1", **tie | {"party": delegate.user})
+    await heard(delegate, "asset.related.v1")
+    assert await working.count("events", recipient=leaver.user) == 0
+
+
+async def heard(party: Platform, kind: str) -> dict[str, object]:
+    """What the first event of a kind said to a party."""
+    found = await party.until(lambda: [r for r in party.received if r.type == kind])
+    return found[0].data

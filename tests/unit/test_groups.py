@@ -5,13 +5,14 @@ from typing import Any, Final
 import pytest
 
 from contracts.groups import Address, BankPatch, Insurance, ProfilePatch, UserClaims
+from contracts.messages import Contract
 from contracts.updates import UpdateUser
 from handlers.groups import GIVEN, opened
 from tests.builders import PLATFORM, user_document
 from tests.decider import Decider, events
 from tests.unit.test_updating import GROUPS, accepted, kept, refused
 
-PATCHES: Final = {
+PATCHES: Final[dict[str, type[Contract]]] = {
     "claims": UserClaims, "address": Address, "bank": BankPatch, "insurance": Insurance,
     "profile": ProfilePatch,
 }  # fmt: skip
