@@ -141,6 +141,8 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
         Resolution(UserUpdated, "to", "id", unless="left"),
     ),
     ChangeAcknowledged: (Resolution(UserUpdated, "by", "id"),),
+    # Only the current version can be signed.
+    AgreementSigned: (Resolution(AgreementSuperseded, "by", "id"),),
     # What one may not read any more is not to be taken over.
     SharingRevoked: (Resolution(UserUpdated, "party", "id", unless="left"),),
 }

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final, Self
 
 from tests.spine import Platform, Received, Spine, eventually, user
@@ -11,7 +12,8 @@ from tests.spine import Platform, Received, Spine, eventually, user
 Given = dict[str, Any]
 MARKETS: Final = ("mo1", "mo2", "mo3")
 FSP: Final[dict[str, Any]] = {
-    "name": "Harbour Flex Ltd", "roles": ["fsp"], "claims": {"company_number": "01234567"},
+    "kind": "organisation", "name": "Harbour Flex Ltd", "roles": ["fsp"],
+    "claims": {"company_number": "01234567"},
 }  # fmt: skip
 COMMERCIAL: Final[dict[str, Any]] = {
     "address": {"line_1": "1 Quay Street", "town": "Exampleton", "postcode": "SW1A 1AA"},
@@ -19,6 +21,12 @@ COMMERCIAL: Final[dict[str, Any]] = {
     "bank": {"account_name": "Harbour Flex", "sort_code": "202015", "account_number": "31926819"},
     "insurance": {"insurer": "Acme Mutual", "reference": "P-1"},
 }
+MOVED: Final[dict[str, Any]] = {
+    "bank": {"account_number": "12345678"},
+    "contacts": [{"name": "Cy Desk", "email": "cy@example.com"}],
+    "insurance": {"reference": "P-2"},
+}
+"""What changes of it later; the rest of each group stays."""
 SHARED: Final = ["bank", "contacts"]
 TERMS: Final = "Deliver what was sold."
 INTEREST: Final[dict[str, Any]] = {
@@ -116,8 +124,12 @@ class Scene:
         self.rung += 1
         change = {"id": self.bell.user, "profile": {"services": [("DC", "DM")[self.rung % 2]]}}
         await accepted(self.operator, "user.update.v1", change)
-        await self.bell.until(lambda: len(personal(self.bell)) >= self.rung)
+        await self.bell.until(lambda: len(self._rings()) >= self.rung)
         await eventually(self._is_sent)
+
+    def _rings(self) -> list[Received]:
+        """What the bell was told of itself, and not of what everybody is told."""
+        return [one for one in personal(self.bell) if one.type == "user.updated.v1"]
 
     async def _is_sent(self) -> bool:
         return await self.spine.count("outbox") == 0
@@ -136,6 +148,19 @@ async def the_market_is_there(scene: Scene) -> None:
         await accepted(scene.operator, "user.confirm.v1", {"id": given["id"]})
     both = ["user.registered.v1", "user.confirmed.v1"]
     await scene.told(mo1=both, mo2=both, mo3=both, verifier=both)
+
+
+def agreement(name: str, text: str, *needed_for: str, **more: Any) -> Given:
+    """A version of an agreement whose text is inline."""
+    content = {"title": "Terms", "text": text, "sha256": sha256(text.encode()).hexdigest()}
+    return {"id": name, "needed_for": list(needed_for), **content, **more}
+
+
+def match(seen: Given, scheme: str) -> Given:
+    """A verifier's word on a record that it has read, by one scheme."""
+    source = {"source": "companies 2026-11", "evidence_at": now()}
+    looked_at = {"id": seen["id"], "expected_revision": seen["revision"], "scheme": scheme}
+    return {**looked_at, "verdict": "match", **source}
 
 
 async def groups(reader: Platform, user_id: str) -> dict[str, Any]:
