@@ -15,6 +15,8 @@ LAPSES: Final = "lapses"
 """Kind of timer: a planned asset is overdue."""
 OBJECTS: Final = "objects"
 """Kind of timer: an object is deleted."""
+FAREWELL: Final = "farewell"
+"""Kind of timer: who has retired itself is let in no more."""
 
 
 def timer_id(due: datetime, name: str) -> str:

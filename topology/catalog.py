@@ -11,6 +11,7 @@ from contracts.areas import AreaAssignAsked, AreaLoaded
 from contracts.asset_types import TypeDefined
 from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
+from contracts.confirmation import UserRejected
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
@@ -19,6 +20,7 @@ from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
 from contracts.updates import UserUpdated
+from contracts.users import UserRetired
 from handlers import (
     accounts,
     agreements,
@@ -68,6 +70,7 @@ from handlers.counting import count, count_reads, recount, recount_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
+from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
@@ -206,6 +209,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AccessNoted: (note, note_reads),
     BroadcastAsked: (reach, reach_reads),
     UserUpdated: (spread, spread_reads),
+    UserRetired: (part, part_reads),
+    UserRejected: (part, part_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
     TypeDefined: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),

@@ -8,7 +8,13 @@ from typing import Any, Final, Literal
 from contracts.accounts import AccountChanged, AccountEnded
 from contracts.confirmation import UserRejected
 from contracts.messages import Event
-from contracts.users import UserRegistered, UserReinstated, UserRetired, UserSuspended
+from contracts.users import (
+    UserLeft,
+    UserRegistered,
+    UserReinstated,
+    UserRetired,
+    UserSuspended,
+)
 from topology import names
 from topology.catalog import Entry, registers
 
@@ -19,7 +25,7 @@ DELIVERY_LIMIT: Final = 20
 """A backstop against crash loops only: the count also rises for prefetched neighbours."""
 RECONCILED: Final[tuple[type[Event], ...]] = (
     UserRegistered, UserSuspended, UserReinstated, UserRejected, UserRetired, AccountChanged,
-    AccountEnded,
+    AccountEnded, UserLeft,
 )  # fmt: skip
 """Domain events after which the accounts of a user at the broker are looked at."""
 CONNECTIONS_MAX: Final = 20

@@ -45,6 +45,7 @@ from workers.settings import Settings
 from workers.shares import Shares
 from workers.store.protocol import Lease
 from workers.timers import Timers
+from workers.unmade import Unmade
 from workers.watchdog import Watchdog
 
 log = structlog.get_logger()
@@ -71,6 +72,7 @@ class Workers:
         )
         self._publisher = Publisher(url, settings.publish_timeout_s)
         pause = Pause(settings.backoff_max_s)
+        self._management = _management(backbone)
         partitions = [names.relay_lane(n) for n in range(PARTITIONS)]
         self._leases = Leases(
             backbone.store, partitions, backbone.owner, settings.lease_s, self._sharing
@@ -85,6 +87,7 @@ class Workers:
             backoff=pause.next_s,
             recovered=pause.reset,
             renew=self._publisher.renew,
+            unmade=Unmade(backbone.store, self._management).among,
         )
         found, registers = lanes(backbone), fronted(backbone)
         self._shares = Shares(
@@ -255,22 +258,23 @@ class Workers:
         return broker
 
     async def _accounts(self, stack: AsyncExitStack) -> RabbitBroker:
-        backbone = self._backbone
-        account = names.RECONCILER_ACCOUNT
-        name = backbone.addresses.naming.at_broker(account)
-        management = Management(
-            backbone.addresses.management_as(name, backbone.vault.password(account))
-        )
+        backbone, settings, management = self._backbone, self._backbone.settings, self._management
         stack.push_async_callback(management.close)
         loader = Loader(backbone.store, backbone.vault)
-        settings = backbone.settings
         limits = AccountLimits(settings.connections_max, settings.channels_max)
         worker = AccountWorker(loader, management, settings.backoff_max_s, limits)
-        broker = backbone.broker(account)
+        broker = backbone.broker(names.RECONCILER_ACCOUNT)
         subscribe(broker, names.ACCOUNTS_QUEUE, ACCOUNT_PREFETCH, worker.take)
         stack.push_async_callback(broker.stop)
-        await self._reach(account, broker.connect, broker)
+        await self._reach(names.RECONCILER_ACCOUNT, broker.connect, broker)
         return broker
+
+
+def _management(backbone: Backbone) -> Management:
+    """The broker's management API as the account reconciler."""
+    account = names.RECONCILER_ACCOUNT
+    name = backbone.addresses.naming.at_broker(account)
+    return Management(backbone.addresses.management_as(name, backbone.vault.password(account)))
 
 
 def _may_pass(error: BaseException) -> bool:

@@ -279,18 +279,6 @@ def test_only_operators_suspend_and_reinstate(decider: Decider) -> None:
         assert codes(answer) == [("sender.role", "type")]
 
 
-def test_a_user_retires_itself_and_its_keys_are_forgotten(decider: Decider) -> None:
-    set_account(decider)
-    set_account(decider, BULK)
-    kind, data = send(decider, "user.retire.v1", id=PLATFORM)
-    assert (kind, data["status"]) == ("user.retire.accepted.v1", "retired")
-    assert [(row["_id"], row["state"], "key_hash" in row) for row in decider.of("accounts")] == [
-        (PLATFORM, "ended", False),
-        (BULK, "ended", False),
-    ]
-    assert [name for name, _ in events(send.outcome)] == ["user.retired.v1"]
-
-
 def test_another_may_not_retire_a_user(decider: Decider) -> None:
     answer = send(decider, "user.retire.v1", STRANGER, id=PLATFORM)
     assert codes(answer) == [("user.not-found", "data.id")]
