@@ -192,10 +192,10 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
         Resolution(UserUpdated, "to", "id", unless="left"),
     ),
     ChangeAcknowledged: (Resolution(UserUpdated, "by", "id"),),
+    # Only the current version can be signed.
+    AgreementSigned: (Resolution(AgreementSuperseded, "by", "id"),),
     # What one may not read any more is not to be taken over.
     SharingRevoked: (Resolution(UserUpdated, "party", "id", unless="left"),),
-    # Who takes its signature back has nothing to sign anew.
-    AgreementSigned: (Resolution(AgreementSuperseded, "by", "id"),),
     AgreementRevoked: (Resolution(AgreementSuperseded, "by", "id"),),
     AssetCommissioned: (Resolution(AssetLapsed, "parties", "id"),),
     AssetRedated: (Resolution(AssetLapsed, "parties", "id"),),
