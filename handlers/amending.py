@@ -34,7 +34,7 @@ from handlers.documents import changed_fields, merged
 from handlers.lapsing import moved_timer, overdue_since
 from handlers.patching import not_yours, stale
 from handlers.placing import PLACES, location_reads
-from handlers.proofs import reopened
+from handlers.proofs import rejudged
 from handlers.provenance import conflicts, differing, given_after
 from handlers.rules import Rule, attempted, check, claim, finding, holder_of, reject
 from handlers.signature import reads
@@ -111,7 +111,7 @@ def amended(
         return None
     revision, fields = stored["revision"] + 1, differing(was, document)
     document |= {"revision": revision, "updated_at": context.now}
-    document, doubt = reopened(document, fields, view, context)
+    document, judgement = rejudged(was, document, fields, view, context)
     personal = document.get("is_personal", is_personal(stored))
     document["given"] = given_after(was, fields, revision, context)
     return Amended(
@@ -123,7 +123,7 @@ def amended(
             *moved_timer(was, document, view),
         ),
         events=(
-            *((doubt,) if doubt is not None else ()),
+            *judgement,
             *_redated(was, document, context),
             *(conflicts(was, fields, revision, context) if is_unseen else ()),
         ),
