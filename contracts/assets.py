@@ -132,11 +132,13 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
     names the existing id only to its registrant, its owner and operators.
     Errors: `asset.duplicate`, `asset.unidentifiable`, `asset.owner-unknown`,
     `connection.gsp-group`, `location.outside`, `lifecycle.dates`, `asset-type.unknown`,
-    `details.undefined`, `details.invalid`, every rule of a value.
+    `details.undefined`, `details.invalid`, `link.taken`, every rule of a value.
     Source: A1, A2 of the requirement.
     """
 
     asset_type: AssetType
+    reference: Name | None = None
+    """What you call it in your own list: linked at once, under the scheme `own`."""
     name: Name | None = None
     """What its people call it, such as the site's name."""
     lifecycle: Literal["planned", "operating"] = "operating"

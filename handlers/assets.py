@@ -38,6 +38,7 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import changed_fields, merged, plain, said_by
+from handlers.links import reference_of_asset
 from handlers.patching import not_yours, stale
 from handlers.polygons import cell_of
 from handlers.rules import (
@@ -71,6 +72,7 @@ def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     if command.owner is not None:
         yield "users", command.owner
     yield from _device_reads(command.identity, context)
+    yield from (one.read(context) for one in reference_of_asset(command.reference))
 
 
 @reads(_registration_reads)
@@ -79,13 +81,18 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
 
     That the owner exists may be read stale: a user's id never vanishes.
     Rejects: asset.unidentifiable, asset.owner-unknown, asset.duplicate, connection.gsp-group,
-        location.outside, lifecycle.dates, asset-type.unknown, details.undefined, details.invalid
+        location.outside, lifecycle.dates, asset-type.unknown, details.undefined, details.invalid,
+        link.taken
     Source: A1, A2, A4a.
     """
     asset = issue_id(command.asset_type, "assets", view, context)
     document = _document(asset, command, context)
     if (rejected := _unfit(REGISTRATION_RULES, document, view, context)) is not None:
         return rejected
+    references = tuple(reference_of_asset(command.reference))
+    # Behind the claims: a device that is registered already is told to be so, whatever its name.
+    if linked := tuple(f for one in references for f in one.taken(view, context)):
+        return reject(*linked)
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
     state = _state(document)
@@ -93,7 +100,11 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
         subject=asset,
         keyed_to=command.owner or context.sender.user,
         reply=state,
-        writes=(Put("assets", _kept(document, personal=_is_persons(command, view))), *claims),
+        writes=(
+            Put("assets", _kept(document, personal=_is_persons(command, view))),
+            *claims,
+            *(one.link(asset, context) for one in references),
+        ),
         events=(
             AssetRegistered(
                 **dict(state),
@@ -140,7 +151,7 @@ def _opened(document: Document) -> dict[str, Any]:
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:
-    given = plain(command.model_dump(exclude_none=True))
+    given = plain(command.model_dump(exclude_none=True, exclude={"reference"}))
     return {
         "_id": asset,
         "revision": 1,

@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from contracts.envelope import Finding
@@ -77,42 +78,53 @@ def _document(
     }
 
 
-def reference_read(context: Context) -> Reads:
-    """What a registration on behalf looks at: whether its reference is taken."""
-    reference = _reference(context)
-    if reference is not None:
-        yield LINKS, link_id("users", context.sender.user, OWN, reference, context)
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a sender calls whom or what it registers: linked in the same decision, or refused."""
 
+    register: str
+    value: str
+    field: str
+    """Where the registration says it."""
 
-def reference_taken(view: View, context: Context) -> Iterator[Finding]:
-    """A platform's own reference stands for one user: a second one would be its double."""
-    for _, key in reference_read(context):
-        was = view.get(LINKS, key)
+    def read(self, context: Context) -> tuple[str, str]:
+        """What tells whether it is taken."""
+        return LINKS, link_id(self.register, context.sender.user, OWN, self.value, context)
+
+    def taken(self, view: View, context: Context) -> Iterator[Finding]:
+        """It stands for one user or asset of its sender's: a second one would be a double."""
+        was = view.get(*self.read(context))
         if was is not None:
             yield Finding(
                 rule="link.taken",
-                field="onbehalfof",
-                expected="a reference that you have given to no other user",
+                field=self.field,
+                expected="a reference that you have given to nothing else",
                 got=f"linked to {was['entity']}",
-                advice="Use that user, or register under another reference.",
+                advice="Use that one, or register under another reference.",
             )
 
-
-def reference_link(user: str, context: Context) -> Iterator[Put]:
-    """The platform's own reference of whom it registers, as a link of the scheme `own`."""
-    reference = _reference(context)
-    for _, key in reference_read(context):
-        yield Put(LINKS, _document(key, user, (OWN, str(reference)), context))
+    def link(self, entity: str, context: Context) -> Put:
+        """The link, of the scheme `own`."""
+        key = self.read(context)[1]
+        return Put(LINKS, _document(key, entity, (OWN, self.value), context))
 
 
-def _reference(context: Context) -> str | None:
-    """The reference in the normal form of an external id.
+def reference_of_user(context: Context) -> Iterator[Reference]:
+    """What a platform calls the user whom it registers, where it says so.
 
     Everybody may use the front desk, so that what is said there is nobody's list.
     """
     if context.on_behalf_of is None or FRONT_DESK in context.sender.roles:
-        return None
-    return unicodedata.normalize("NFC", context.on_behalf_of).strip() or None
+        return
+    value = unicodedata.normalize("NFC", context.on_behalf_of).strip()
+    if value:
+        yield Reference("users", value, "onbehalfof")
+
+
+def reference_of_asset(reference: str | None) -> Iterator[Reference]:
+    """What a registrant calls the asset that it registers, where it says so."""
+    if reference is not None:
+        yield Reference("assets", reference, "data.reference")
 
 
 def _link_reads(command: Link, context: Context) -> Reads:

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -13,6 +13,7 @@ from contracts.envelope import Finding
 from topology.catalog import Entry
 from workers.cli.client import Correspondent, LoginFailed, PublishRefused, Unreachable
 from workers.cli.keyring import AccountKeys
+from workers.cli.knowing import Known, questions, reference_of
 from workers.cli.lines import (
     REFERENCE_RULE,
     Answers,
@@ -64,6 +65,8 @@ class Sending:
     settled: Callable[[Settled], None]
     silence_s: float
     """After so long without any answer the rest is unanswered."""
+    known: Known = field(default_factory=Known)
+    """What was sent before under a reference of its sender's, so that it is changed now."""
     answers: Answers = field(default_factory=Answers)
     counts: Counter[tuple[Result, str]] = field(default_factory=Counter)
     again: int = 0
@@ -80,7 +83,7 @@ class Sending:
             watch = asyncio.create_task(self._watch())
             stack.callback(watch.cancel)
             stream = None
-            for line in lines:
+            async for line in self._renewed(lines, stack):
                 if self._awaits(line):
                     await self._drain()
                 rendered = self._rendered(line)
@@ -96,6 +99,37 @@ class Sending:
                     )
                 await self._start(rendered, stack)
             await self._drain()
+
+    async def _renewed(self, lines: Iterable[Line], stack: AsyncExitStack) -> AsyncIterator[Line]:
+        """The lines, with changes in place of registrations of what is known already.
+
+        That is asked before the first of them, when its sender has an id.
+        """
+        rest = list(lines)
+        first = next((n for n, line in enumerate(rest) if reference_of(line) is not None), None)
+        if first is None:
+            first = len(rest)
+        for line in rest[:first]:
+            yield line
+        await self._drain()
+        for one in questions(rest[first:]):
+            await self._know(one, stack)
+        for line in rest[first:]:
+            for changed in self.known.lines(line):
+                yield changed
+
+    async def _know(self, one: Line, stack: AsyncExitStack) -> None:
+        """Ask; where there is no answer, registrations say themselves that they are known."""
+        rendered = render(one, self.answers, self.keys.key_hash, self.clock())
+        if isinstance(rendered, Unsendable):
+            return
+        correspondent = await self._correspondent(rendered.sender, stack)
+        if isinstance(correspondent, LoginFailed):
+            return
+        asked = correspondent.request(rendered.id, rendered.type, rendered.body)
+        with suppress(TimeoutError, PublishRefused):
+            self.known.note(one, await asyncio.wait_for(asked, self.silence_s))
+            self._heard()
 
     def _awaits(self, line: Line) -> bool:
         """Whether the line refers to a command that has no answer yet."""
