@@ -6,7 +6,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 import typer
@@ -21,7 +20,6 @@ from workers.backbone import now_utc
 from workers.cli.client import NothingToWatch, listen
 from workers.cli.faults import UNSETTLED
 from workers.cli.input import FileArgument, FileFault, MappingOption, lines_of
-from workers.cli.knowing import Given, Known, given
 from workers.cli.lines import Line
 from workers.cli.place import Place
 from workers.cli.sending import Result, Sending, Settled
@@ -57,11 +55,7 @@ def send(
     place = Place.of(Settings.read())
     with Spool(place.settings.home) as spool:
         lines = lines_of(file, mapping, spool)
-        before = spool.table(f"given/{mapping}") or {}
-    settled, again = asyncio.run(_send(place, lines, silence, before))
-    if mapping is not None and (said := given(lines)):
-        with Spool(place.settings.home) as spool:
-            spool.keep_table(f"given/{mapping}", {**before, **said})
+    settled, again = asyncio.run(_send(place, lines, silence))
     aside = replies == STANDARD_OUTPUT
     if replies is not None:
         _write(replies, [one.reply for one in settled if one.reply is not None])
@@ -92,9 +86,7 @@ def _write(place: str, replies: Sequence[bytes]) -> None:
         ) from error
 
 
-async def _send(
-    place: Place, lines: Sequence[Line], silence_s: float, before: Given
-) -> tuple[list[Settled], int]:
+async def _send(place: Place, lines: Sequence[Line], silence_s: float) -> tuple[list[Settled], int]:
     settled: list[Settled] = []
     columns = ("sending", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -104,7 +96,7 @@ async def _send(
             settled.append(one)
             progress.advance(bar)
 
-        again = await deliver(place, lines, take, silence_s, before)
+        again = await deliver(place, lines, take, silence_s)
     return settled, again
 
 
@@ -113,7 +105,6 @@ async def deliver(
     lines: Sequence[Line],
     take: Callable[[Settled], None],
     silence_s: float = SILENCE_S,
-    before: Given = MappingProxyType({}),
 ) -> int:
     """Send lines in the names of their senders, and hand over what becomes of each.
 
@@ -128,7 +119,6 @@ async def deliver(
             clock=now_utc,
             settled=take,
             silence_s=silence_s,
-            known=Known(before),
         )
         await sending.run(lines)
     return sending.again
