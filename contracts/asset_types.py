@@ -40,7 +40,7 @@ class DefineType(Command, type="taxonomy.define.v1", senders={"operator"}, accep
     Every user with an account is told (`taxonomy.defined.v1`); a change that makes details invalid
     is better announced before (`interface.announce.v1`).
     The same definition again changes nothing.
-    Errors: `taxonomy.schema`, `asset-type.unknown`.
+    Errors: `taxonomy.schema`.
     Source: A1 of the requirement.
     """
 

@@ -8,7 +8,8 @@ from contracts.agreements import AgreementName, Sha256
 from contracts.asset_lists import Cursor
 from contracts.assets import PLATFORMS
 from contracts.messages import Command, Contract, Event, Query
-from contracts.relations import RelationName, ServiceCode
+from contracts.relations import RelationName
+from contracts.services import ServiceCode
 from contracts.values import AnyUserId, AssetId, Line, Timestamp, UserId
 
 ConsentPlace = Literal["asserted", "verified", "withdrawn"]
@@ -69,7 +70,8 @@ class WithdrawConsent(
     Sent by the owner, its delegate, or an operator at the owner's wish.
     It stops at once what the party is to the asset for that service; without `service`, all that
     it is by consent.
-    Errors: `asset.not-found`, `consent.no-owner`, `consent.not-yours`, `consent.none`.
+    Errors: `asset.not-found`, `consent.no-owner`, `consent.not-yours`, `consent.none`,
+    `consent.too-many`.
     Source: assumption 8 of BUC.2.
     """
 

@@ -203,6 +203,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "interest": "users",
     "change": "users",
     "channel": "notices",
+    "portfolio": "assets",
     "directory": "users",
     "event": "notices",
     "subscription": "notices",

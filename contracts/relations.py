@@ -1,23 +1,14 @@
 """The language of relations: who is what to an asset, for which service, and for which time."""
 
 from datetime import datetime
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from contracts.assets import PLATFORMS
 from contracts.messages import Command, Contract, Event
+from contracts.services import ServiceCode
 from contracts.values import AnyUserId, AssetId, Line, Timestamp, UserId
 
 RelationName = Literal["aggregator", "fsp", "so", "mo", "verifier"]
-ServiceCode = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Z][A-Z0-9-]{0,15}$",
-        description="Short code of a service, such as DC or DFS: capitals, digits and hyphens.",
-        examples=["DFS"],
-    ),
-]
 
 
 class Tie(Contract):

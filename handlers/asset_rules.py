@@ -5,12 +5,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from contracts.asset_groups import Identity
 from contracts.envelope import Finding
 from contracts.values import gsp_group, is_placeholder_key
 from handlers.asset_types import misfits, type_of, unknown_type
-from handlers.decision import Context, Document, View
+from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.geography import in_gb, in_gb_waters
-from handlers.rules import Rule, finding, holder_of
+from handlers.rules import Rule, finding, holder_of, reject
 from handlers.visibility import knows
 
 AT_SEA: Final = frozenset({"WND", "TID", "IFC", "OTH"})
@@ -42,6 +43,39 @@ def device_key(make: str | None, serial: str | None) -> tuple[str, str] | None:
     if not make or not serial or is_placeholder_key(make) or is_placeholder_key(serial):
         return None
     return DEVICE, f"{_folded(make)}|{_folded(serial)}"
+
+
+def device_reads(identity: Identity | None, context: Context) -> Reads:
+    """The claim that make and serial would make."""
+    device = device_key(identity.make, identity.serial) if identity is not None else None
+    if device is not None:
+        yield "claims", context.identity.fingerprint(*device)
+
+
+def asset_not_found(asset: str) -> Rejected:
+    """The answer for an asset that the sender may not see, and for one that there is not."""
+    return reject(
+        finding(
+            "asset.not-found",
+            "id",
+            expected="the id of an asset that you may see",
+            got=asset,
+            advice="Check the id; ask its registrant or its owner for access.",
+        )
+    )
+
+
+def asset_retired(asset: str) -> Rejected:
+    """The answer to whoever wants to change what is no more."""
+    return reject(
+        finding(
+            "asset.retired",
+            "id",
+            expected="an asset that is planned or operating",
+            got=asset,
+            advice="Read its history; what took its place is an asset of its own.",
+        )
+    )
 
 
 def _folded(text: str) -> str:

@@ -257,8 +257,12 @@ def remind(fact: NoticeDue, view: View, context: Context) -> Handled:
     """
     keyed_to, post = unattributed(context.now), Post(view, context)
     timer, changes = view.get(TIMERS, fact.timer), view.get(CHANGES, fact.id)
-    if timer is None or changes is None:
+    if timer is None:
         return Handled(keyed_to)
+    if changes is None:
+        # Its user was erased: without this the timer would be announced for ever.
+        post.drop(TIMERS, fact.timer)
+        return Handled(keyed_to, post.writes)
     rows, further = view.page(RELATIONS, Span("entity", fact.id, context.cursor or ""))
     upto = timer["due"] - timedelta(days=WAIT_DAYS)
     late = [m for m in _missing(rows, changes, view, context.now).values() if m.since <= upto]

@@ -13,7 +13,7 @@ from contracts.consents import (
 from contracts.envelope import Finding
 from contracts.relations import RelationName
 from contracts.users import ENDED_STATUSES
-from handlers.assets import asset_not_found
+from handlers.asset_rules import asset_not_found
 from handlers.consents import Consent, consent_of, consents_of, is_withdrawn
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.rules import finding, reject

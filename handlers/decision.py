@@ -121,6 +121,8 @@ class Handled:
     pause: timedelta = timedelta(0)
     events: tuple[Event, ...] = ()
     """What that is to others in turn."""
+    guards: tuple[Guard, ...] = ()
+    """What it was found by and does not write."""
 
     @property
     def is_nothing(self) -> bool:
@@ -264,7 +266,8 @@ class Sender:
 
     @property
     def is_operator(self) -> bool:
-        return OPERATOR in self.roles
+        """Whether it runs the backbone: who is granted the role and not confirmed does not yet."""
+        return OPERATOR in self.roles and self.status == "confirmed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,12 +8,14 @@ from handlers.changing import remind, remind_reads
 from handlers.decision import Context, Handled, Reads, View
 from handlers.expiring import expire, expire_reads
 from handlers.gathered import tell_gathered, tell_gathered_reads
-from handlers.timing import CHANGES, GATHERED, SHARING
+from handlers.lapsing import lapse, lapse_reads
+from handlers.timing import CHANGES, GATHERED, LAPSES, SHARING
 
 BY_KIND: Final[Mapping[str, tuple[Any, Any]]] = {
     GATHERED: (tell_gathered, tell_gathered_reads),
     SHARING: (expire, expire_reads),
     CHANGES: (remind, remind_reads),
+    LAPSES: (lapse, lapse_reads),
 }
 """Kind of timer -> what follows, and what that reads; each drops the timer's row."""
 

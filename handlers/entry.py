@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.envelope import Finding
 from contracts.findings import shorten
+from contracts.messages import MARKET
 from contracts.taxonomy import FRONT_DESK
 from contracts.users import ENDED_STATUSES
 from handlers.admission import Arrival
@@ -55,7 +56,7 @@ def pass_entry(
     if findings:
         return reject(*findings)
     allowed = handler.contract.senders
-    if sender.roles & allowed:
+    if sender.roles & allowed or _waits_for_a_role(sender, allowed):
         return _not_confirmed(sender, handler)
     if sender.status == "unknown":
         return reject(
@@ -76,6 +77,17 @@ def pass_entry(
             advice="Ask an operator for the role, or let a user who has it send this.",
         )
     )
+
+
+def _waits_for_a_role(sender: Sender, allowed: frozenset[str]) -> bool:
+    """Whether a user without a role may send what every role of the market may.
+
+    Who is to be an SO or a verifier has none before an operator grants it, and must be able to
+    complete its record, to change its key and to leave meanwhile. The backbone's own account waits
+    for nothing.
+    """
+    is_a_user = sender.status != "unknown" and sender.user not in RESERVED
+    return is_a_user and not sender.roles and allowed >= MARKET
 
 
 def _not_confirmed(sender: Sender, handler: Handler) -> Rejected | None:

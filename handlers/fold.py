@@ -11,7 +11,7 @@ from handlers.admission import Arrival, Refusal
 from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Asked, Case, Outcome, Rulebook
 from handlers.conditions import sunset_of, unsigned
-from handlers.decision import Decision, Drop, NotLoadedError, Rejected, View
+from handlers.decision import Decision, Drop, NotLoadedError, Put, Rejected, View
 from handlers.endings import (
     behind,
     deferred,
@@ -113,13 +113,17 @@ def _closed(
 
     Here and not in a handler, so that none can change a user and forget the directory.
     """
-    if listed := tuple(listing_puts(outcome.writes, case.view, case.rulebook.identity)):
+    if listed := tuple(_listed(case, outcome)):
         outcome = replace(outcome, writes=(*outcome.writes, *listed))
     ticket = case.arrival.delivery.ticket
     if ticket is not None and outcome.kind not in {"deferred", "continued"}:
         left = Drop(COLLECTION, row_of(ticket))
         outcome = replace(outcome, writes=(*outcome.writes, left))
     return outcome, rows(outcome)
+
+
+def _listed(case: Case, outcome: Outcome) -> Iterable[Put]:
+    return listing_puts(outcome.writes, case.view, case.rulebook.identity, case.now)
 
 
 def _outcome(case: Case) -> Outcome:

@@ -51,7 +51,7 @@ def give_mandate(command: GiveMandate, view: View, context: Context) -> Decision
     was = view.get(RELATIONS, edge(user, delegate))
     kept = ties_of(was)
     new = tie(DELEGATE, (command.from_time, command.until), context)
-    given = [one for one in kept if not _is_provisional(one)]
+    given = [one for one in kept if _is_mandate(one) and not _is_provisional(one)]
     if is_known(new, given):
         return Accepted(user, _state(user, delegate, was, context.now), user)
     if findings := tuple(unfit(new, given, kept)):
@@ -142,7 +142,7 @@ def _state(user: str, delegate: str, row: Document | None, now: datetime) -> Con
             provisional=_is_provisional(one),
         )
         for one in ties_of(row)
-        if not is_over(one, now)
+        if _is_mandate(one) and not is_over(one, now)
     )
     revision = row["revision"] if row is not None else 0
     return MandateState(id=user, delegate=delegate, revision=revision, mandates=mandates)

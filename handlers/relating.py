@@ -15,7 +15,7 @@ from contracts.relations import (
     Tie as AssetTie,
 )
 from contracts.users import ENDED_STATUSES
-from handlers.assets import asset_not_found
+from handlers.asset_rules import asset_not_found, asset_retired
 from handlers.consenting import CONSENTED, withdrawn_finding
 from handlers.consents import is_withdrawn
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
@@ -55,6 +55,8 @@ def relate_asset(command: RelateAsset, view: View, context: Context) -> Decision
     asset, standing = found
     if not standing.may("write", "relations"):
         return relation_not_yours()
+    if asset["lifecycle"] == "retired":
+        return asset_retired(command.id)
     if not _has_role(view.get("users", command.party), command.relation):
         return _party_unknown(command)
     was = view.get(RELATIONS, edge(command.id, command.party))

@@ -12,7 +12,7 @@ from contracts.consents import (
     Represented,
 )
 from contracts.messages import Contract
-from handlers.assets import asset_not_found
+from handlers.asset_rules import asset_not_found
 from handlers.consents import consent_of
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.paging import after_of, cursor_of, foreign

@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.envelope import Finding
 from contracts.messages import SELF_ASSERTED, Contract, Role
-from contracts.taxonomy import FRONT_DESK, OPERATOR, USER_PREFIX
+from contracts.taxonomy import FRONT_DESK, USER_PREFIX
 from contracts.users import (
     GetUser,
     RegisterUser,
@@ -77,7 +77,7 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     writes += [w for w in claim_writes(None, document, view, context) if isinstance(w, Put)]
     if context.on_behalf_of is not None and context.sender.user not in RESERVED:
         writes.append(Put(RELATIONS, _mandate(user, context)))
-    writes += [one.link(user, context) for one in references]
+    writes += [one.link(user, view, context) for one in references]
     if command.account_key_hash is not None:
         writes += [Put("accounts", a) for a in first_accounts(user, command.account_key_hash)]
     return Accepted(
@@ -147,7 +147,7 @@ def _mandate(user: str, context: Context) -> Document:
 
 
 def _names_whom_it_acts_for(context: Context) -> Iterator[Finding]:
-    for_itself = bool(context.sender.roles & {FRONT_DESK, OPERATOR})
+    for_itself = context.sender.is_operator or FRONT_DESK in context.sender.roles
     if not for_itself and context.on_behalf_of is None:
         yield Finding(
             rule="user.on-behalf-missing",

@@ -14,7 +14,7 @@ from contracts.taxonomy import FRONT_DESK, VERIFIER
 from handlers.consents import is_unwanted
 from handlers.decision import RESERVED, Context, Document, Sender, View
 from handlers.documents import said_by
-from handlers.rights import GROUPS, RIGHTS, UNPROVEN, Relation, Right, strongest
+from handlers.rights import GROUPS, RIGHTS, SCOPED, UNPROVEN, Relation, Right, strongest
 
 RELATIONS: Final = "relations"
 """Collection of the recorded relations: one document for an entity and a party."""
@@ -26,6 +26,8 @@ UNOWNED: Final = "nobody"
 which an answer takes whether it exists, so that as much is read for it."""
 VALUES_OF: Final[Mapping[str, str]] = {"area": "connection"}
 """Attributes of a fact that tell a value of a group: for those alone who may read the group."""
+VALUES: Final = ("before", "after")
+"""Attributes of an event that hold groups of values, which are shown as those of the document."""
 TAKING_PART: Final = frozenset({"provisional", "confirmed"})
 """Statuses of users who take part in the market."""
 _SEAL: Final = object()
@@ -56,20 +58,32 @@ class Standing:
     held: frozenset[Relation]
     granted: frozenset[str] = frozenset()
     """Groups that it may read as `reader`; without one it is none."""
+    only: frozenset[tuple[Relation, str]] = frozenset()
+    """Relations that hold for some services alone, each with one of these."""
 
     @property
     def may_see(self) -> bool:
         """Whether the user may know that the document exists; default is no."""
         return bool(self.held)
 
-    def right(self, group: str) -> Right:
-        """The most that the user may do with a group; of what no table names, nothing."""
+    def right(self, path: str) -> Right:
+        """The most that the user may do with a group; of what no table names, nothing.
+
+        Of a group that is kept by service, `service.DFS` is what is said for that one.
+        """
+        group, _, rest = path.partition(".")
         held = self.held if group in self.granted else self.held - {READER}
+        if rest and group in SCOPED:
+            held -= self._for_others(rest.partition(".")[0])
         return strongest(GROUPS.get(self.collection, {}).get(group, {}), held)
 
-    def may(self, right: Right, group: str) -> bool:
+    def _for_others(self, service: str) -> frozenset[Relation]:
+        """Relations that hold for other services alone."""
+        return frozenset(r for r, _ in self.only if (r, service) not in self.only)
+
+    def may(self, right: Right, path: str) -> bool:
         """Whether the user may do at least this with a group."""
-        return RIGHTS.index(self.right(group)) >= RIGHTS.index(right)
+        return RIGHTS.index(self.right(path)) >= RIGHTS.index(right)
 
     def shown(self, document: Document) -> dict[str, Any]:
         """The document's groups as the user may see them, with the names of the masked ones."""
@@ -80,6 +94,10 @@ class Standing:
             # A secret whose key was destroyed is not there any more.
             if plain is None or not self.may("masked", group):
                 continue
+            if group in SCOPED:
+                plain = {n: v for n, v in plain.items() if self.may("read", f"{group}.{n}")}
+                if not plain:
+                    continue
             if self.may("read", group):
                 shown[group] = plain
             else:
@@ -89,7 +107,7 @@ class Standing:
 
     def names(self, changed: Iterable[str]) -> tuple[str, ...]:
         """Of the names of changed fields, those of groups that the user may read."""
-        return tuple(name for name in changed if self.may("read", name.partition(".")[0]))
+        return tuple(name for name in changed if self.may("read", name))
 
 
 def edge(entity: str, party: str) -> str:
@@ -145,14 +163,15 @@ def standing_to(
         held.discard("registrant")
     if "delegate" in ties(mandate, at):
         held.add("delegate")
-    return Standing(key[0], frozenset(held), granted)
+    return Standing(key[0], frozenset(held), granted, limited(own_ties, at))
 
 
 def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
     if document.get("_id") == viewer.user:
         yield "self"
     # Everybody may use the front desk: what was registered there is not its next visitor's.
-    if document.get("registrant") == viewer.user and FRONT_DESK not in viewer.roles:
+    is_first = document.get("registrant") == viewer.user and "transferred_at" not in document
+    if is_first and FRONT_DESK not in viewer.roles:
         yield "registrant"
     if document.get("owner") == viewer.user:
         yield "owner"
@@ -183,6 +202,13 @@ def shared(row: Document | None, at: datetime) -> frozenset[str]:
     return frozenset(tie["group"] for tie in found if tie["as"] == READER and holds(tie, at))
 
 
+def limited(row: Document | None, at: datetime) -> frozenset[tuple[Relation, str]]:
+    """Of the recorded relations those that hold for some services alone, with each of these."""
+    found = [tie for tie in (row or {}).get("ties", ()) if holds(tie, at)]
+    everywhere = {tie["as"] for tie in found if tie.get("service") is None}
+    return frozenset((tie["as"], tie["service"]) for tie in found if tie["as"] not in everywhere)
+
+
 def tied(
     row: Document | None, at: datetime, status: str
 ) -> tuple[frozenset[Relation], frozenset[str]]:
@@ -203,7 +229,9 @@ def holds(tie: Mapping[str, Any], at: datetime) -> bool:
 
 def named(document: Document) -> dict[Relation, str]:
     """The users whom a document itself names, by what they are to it; events carry them along."""
-    by_name: tuple[Relation, ...] = ("registrant", "owner")
+    # Who had registered an asset is nothing to its next owner.
+    is_first = "transferred_at" not in document
+    by_name: tuple[Relation, ...] = ("registrant", "owner") if is_first else ("owner",)
     found = ((name, document.get(name)) for name in by_name)
     return {name: user for name, user in found if user is not None and user not in RESERVED}
 
@@ -252,6 +280,18 @@ def event_for(
     return Visible(recipient, fact.model_copy(update=changes), _SEAL)
 
 
+def event_with_values(
+    recipient: str, standing: Standing, fact: Event, values: Mapping[str, Document]
+) -> Visible | None:
+    """A fact with values of before and after, as far as its recipient may read their groups."""
+    told = event_for(recipient, standing, fact, ())
+    if told is None:
+        return None
+    shown = {name: standing.shown(groups) for name, groups in values.items()}
+    filled = type(told.data).model_validate(told.data.model_dump() | shown)
+    return Visible(recipient, filled, _SEAL)
+
+
 def event_naming(recipient: str, fact: Event, hidden: Iterable[str]) -> Visible:
     """A fact that names its recipient, who is told of it whatever it is to the entity by then."""
     return Visible(recipient, fact.model_copy(update=dict.fromkeys(("parties", *hidden))), _SEAL)
@@ -274,6 +314,8 @@ def again(
         return None
     denied = {n for n, of in VALUES_OF.items() if standing and not standing.may("read", of)}
     kept = {name: value for name, value in data.items() if name not in denied}
+    if standing is not None:
+        kept |= {n: standing.shown(kept[n]) for n in VALUES if kept.get(n) is not None}
     if standing is not None and kept.get("changed") is not None:
         kept["changed"] = list(standing.names(kept["changed"]))
         if not kept["changed"]:

@@ -9,6 +9,7 @@ from tests.builders import OWNER, asset, issued, user
 THIRD: Final = issued("USR", 6000)
 """A user whom nothing else is about."""
 BATTERY: Final = issued("BAT", 4000)
+PORTFOLIO: Final = issued("PFL", 4500)
 KEY_HASH: Final = "A" * 48
 
 SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -25,12 +26,16 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "agreement.revoke": {"id": "market-terms"},
     "agreement.sign": {"id": "market-terms", "sha256": "0" * 64},
     "asset.consent": {"id": BATTERY, "party": THIRD, "method": "signature"},
+    "asset.commission": {"id": BATTERY, "commissioned_on": "2026-02-28"},
     "asset.get": {"id": BATTERY},
     "asset.list": {},
     "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
+    "asset.move": {"id": BATTERY, "location": {"postcode": "M1 1AA"}},
     "asset.register": asset(),
     "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.representation": {"id": BATTERY},
+    "asset.retire": {"id": BATTERY, "reason": "decommissioned"},
+    "asset.transfer": {"id": BATTERY, "owner": THIRD},
     "asset.translate": {"ids": [BATTERY]},
     "asset.unrelate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.update": {"id": BATTERY, "name": "Two"},
@@ -63,6 +68,10 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "notice.close": {"id": "any"},
     "notice.close.v2": {"ids": ["any"]},
     "notice.list": {},
+    "portfolio.add": {"id": PORTFOLIO, "members": [BATTERY]},
+    "portfolio.duplicates": {"id": PORTFOLIO},
+    "portfolio.members": {"id": PORTFOLIO},
+    "portfolio.remove": {"id": PORTFOLIO, "members": [BATTERY]},
     "sharing.grant": {"party": THIRD, "groups": ["contacts"]},
     "sharing.list": {},
     "sharing.revoke": {"party": THIRD},

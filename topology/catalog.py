@@ -8,15 +8,20 @@ from types import ModuleType
 from typing import Any, Final, Literal
 
 from contracts.asset_types import TypeDefined
+from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
+from contracts.lifecycle import AssetRetired
 from contracts.messages import Event, Request, check_type, split_type
+from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
+from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
 from contracts.updates import UserUpdated
 from handlers import (
     accounts,
     agreements,
+    amending,
     answering,
     asset_lists,
     asset_types,
@@ -25,6 +30,7 @@ from handlers import (
     broadcasting,
     changing,
     channels,
+    commissioning,
     consenting,
     directory,
     erasing,
@@ -34,24 +40,39 @@ from handlers import (
     interfaces,
     links,
     mandates,
+    moving,
     notices,
+    parts,
+    portfolios,
     relating,
     representing,
     requirements,
+    retiring,
     sharing,
     signing,
     standing,
+    transferring,
     translating,
     updating,
     users,
 )
 from handlers.changing import spread, spread_reads
+from handlers.conflicting import tell_conflict, tell_conflict_reads
+from handlers.counting import count, count_reads, recount, recount_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
+from handlers.spreading import (
+    leave,
+    leave_reads,
+    retire,
+    retire_reads,
+    spread_out,
+    spread_out_reads,
+)
 from handlers.sweeping import sweep, sweep_reads
 from handlers.telling import tell, tell_reads
 from handlers.watching import note, note_reads
@@ -65,6 +86,11 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     asset_types,
     assets,
     asset_lists,
+    amending,
+    commissioning,
+    retiring,
+    moving,
+    transferring,
     relating,
     consenting,
     representing,
@@ -87,6 +113,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     erasing,
     history,
     directory,
+    portfolios,
+    parts,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -170,6 +198,14 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     InterfaceAnnounced: (tell_everybody, everybody_reads),
     TypeDefined: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
+    AssetUpdated: (recount, recount_reads),
+    PortfolioCounting: (count, count_reads),
+    PortfolioNested: (spread_out, spread_out_reads),
+    PortfolioLeaving: (leave, leave_reads),
+    AssetMoved: (recount, recount_reads),
+    AssetTransferred: (recount, recount_reads),
+    AssetRetired: (retire, retire_reads),
+    AssetConflicted: (tell_conflict, tell_conflict_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

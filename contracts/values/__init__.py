@@ -38,6 +38,7 @@ from contracts.values.placeholder import (
     not_given,
 )
 from contracts.values.quantity import (
+    Amount,
     Kilovolt,
     KilovoltAmpere,
     Kilowatt,
@@ -52,6 +53,7 @@ from contracts.values.text import Email, Line, Name, Phone
 __all__ = [
     "AccountName",
     "AccountNumber",
+    "Amount",
     "AnyUserId",
     "AssetId",
     "AssetType",

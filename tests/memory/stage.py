@@ -234,6 +234,10 @@ class Stage:
             changes |= {"status": "confirmed"} if is_confirmed else {}  # type: ignore[dict-item]
             self.decider.documents["users", user] = {**document, **changes}
             self.oracle.confirmed |= {user} if is_confirmed else set()
+        else:
+            # An operator's role counts from its confirmation on.
+            self.decider.documents["users", user] = {**document, "status": "confirmed"}
+            self.oracle.confirmed |= {user}
         self.users.append(user)
         self.oracle.registrants[user] = sender
         self.oracle.persons |= {user} if number % 2 else set()

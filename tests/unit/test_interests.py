@@ -198,6 +198,18 @@ def test_what_is_asked_back_stays_open_until_more_is_said(decider: Decider) -> N
     assert todos(decider, PLATFORM) == []
 
 
+def test_who_is_being_erased_is_not_answered(decider: Decider) -> None:
+    """The text would be archived under the key of what is said of it afterwards."""
+    express(decider, MARKET)
+    ask(decider, "user.retire.v1", "operator", id=PLATFORM)
+    ask(decider, "user.erase.v1", "operator", id=PLATFORM, confirm_id=PLATFORM)
+    answer = {"answer": "declined", "text": "Not with Ada."}
+    assert decider.of("interests") != []
+    erased = refused(ask(decider, ANSWER, MARKET, id=PLATFORM, **answer))
+    assert erased == refused(ask(decider, ANSWER, MARKET, id=NOBODY, **answer))
+    assert erased == [("interest.none", "data.id")]
+
+
 def test_a_stale_answer_is_refused(decider: Decider) -> None:
     express(decider)
     express(decider, note="Another word.")
