@@ -39,6 +39,8 @@ OWN: Final = "own"
 """The scheme of what a user calls others in its own list."""
 LINKS_MAX: Final = 10
 """How many external ids one asserter may give one user or asset."""
+OVER: Final = {"users": ("status", "rejected"), "assets": ("lifecycle", "retired")}
+"""Register -> the field that says that one is no more, and how: its reference is free."""
 LINKED: Final[Mapping[str, type[UserIdLinked | AssetIdLinked]]] = {
     "users": UserIdLinked,
     "assets": AssetIdLinked,
