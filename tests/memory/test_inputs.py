@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -179,4 +180,40 @@ async def test_the_charge_points_are_registered_but_for_the_broken_ones(tmp_path
         told = await Publisher(await open_register("ncr", now_utc), spool).send(lines)
     shown(f"charge points: {told}")
     assert len(rows) == 3968
-    shown(str(Counter(told.rules.values())))
+    assert told.rules == dict(_expected(rows))
+    assert Counter(told.rules.values()) == {
+        "location.outside": 183,
+        "postcode.format": 31,
+        "postcode.area": 1,
+        **HALVES,
+    }
+    assert told.answers[REGISTER, "accepted"] == len(told.events["asset.registered.v1"]) == 3749
+
+
+HALVES: Final = {
+    "details.invalid": 2,
+    "field.choice + field.missing + postcode.format + text.empty + uprn.format": 1,
+    "field.choice + field.missing + postcode.format": 1,
+}
+"""What is wrong with the two first halves of rows, which have no connectors, and the two second."""
+
+
+def _expected(rows: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
+    """Reference or label -> rules, by what stands in the columns."""
+    second = iter(list(HALVES)[1:])
+    for n, row in enumerate(rows, start=1):
+        identifier = row["chargeDeviceID"]
+        name = (
+            f"ncr:{identifier}" if identifier.strip() else f"row {n} (chargeDeviceID {identifier})"
+        )
+        shape = re.fullmatch(r"([A-Z]{1,2})[0-9][0-9A-Z]? *[0-9][A-Z]{2}", row["postcode"].upper())
+        if not identifier.strip(" ."):
+            yield name, next(second)
+        elif not row["connector1Type"]:
+            yield name, "details.invalid"
+        elif row["postcode"] and shape is None:
+            yield name, "postcode.format"
+        elif shape is not None and shape[1] == "ES":
+            yield name, "postcode.area"
+        elif row["postcode"].startswith("BT") or not -9 < float(row["longitude"]) < 2:
+            yield name, "location.outside"
