@@ -54,6 +54,14 @@ def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, A
     return result
 
 
+def held_at(document: Mapping[str, Any], path: str) -> Any:
+    """The value of a field, None where there is none."""
+    value: Any = document
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
 def changed_fields(old: Mapping[str, Any], new: Mapping[str, Any], root: str = "") -> Iterator[str]:
     """Names of the fields that differ, `group.field` for groups, in alphabetical order."""
     for name in sorted(old.keys() | new.keys()):

@@ -35,6 +35,7 @@ from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import Choice
+from contracts.proofs import AssetAttested, AssetConfirmed, AssetReopened
 from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
 from contracts.updates import UserUpdated
@@ -127,6 +128,9 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRetired: Kind(mandatory=True),
     AssetReplaced: Kind(mandatory=True),
     AssetMoved: Kind(mandatory=True),
+    AssetAttested: Kind(mandatory=True),
+    AssetConfirmed: Kind(mandatory=True),
+    AssetReopened: Kind(mandatory=True),
     AssetTransferred: Kind(mandatory=True, names="former"),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""

@@ -11,7 +11,10 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "agreement.publish.v1": False,
     "agreement.revoke.v1": True,
     "agreement.sign.v1": True,
+    # It would vouch for others.
+    "asset.attest.v1": False,
     "asset.commission.v1": True,
+    "asset.confirm.v1": False,
     "asset.get.v1": True,
     "asset.link-id.v1": True,
     "asset.move.v1": True,

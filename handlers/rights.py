@@ -124,13 +124,17 @@ ASSET_GROUPS: Final[Mapping[str, Cells]] = {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
         "aggregator": "write", "fsp": "write", "so": "read", "mo": "read", "verifier": "read",
     },
+    "confirmations": {
+        "registrant": "read", "owner": "read", "delegate": "read", "operator": "read",
+        "aggregator": "read", "fsp": "read", "so": "read", "mo": "read", "verifier": "read",
+    },
 }  # fmt: skip
 """Field group of an asset x relation.
 
 `relations` is who is what to the asset: a party may end its own, and knows of no other.
 """
 
-SCOPED: Final = frozenset({"service"})
+SCOPED: Final = frozenset({"service", "confirmations"})
 """Groups that are kept by service: a relation for one service alone reads and writes that one, a
 relation without a service all of them."""
 

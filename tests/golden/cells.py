@@ -30,8 +30,12 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "agreement.revoke.v1": "+++++++++-",
     "agreement.sign.check.v1": "++++++++--",
     "agreement.sign.v1": "++++++++--",
+    "asset.attest.check.v1": "-------+--",
+    "asset.attest.v1": "-------+--",
     "asset.commission.check.v1": "++++++--+-",
     "asset.commission.v1": "++++++--+-",
+    "asset.confirm.check.v1": "----++--+-",
+    "asset.confirm.v1": "----++--+-",
     "asset.get.v1": "+++++++++-",
     "asset.link-id.check.v1": "+++++++++-",
     "asset.link-id.v1": "+++++++++-",
@@ -124,7 +128,9 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "agreement.publish.v1": "-",
     "agreement.revoke.v1": "+",
     "agreement.sign.v1": "+",
+    "asset.attest.v1": "-",
     "asset.commission.v1": "+",
+    "asset.confirm.v1": "-",
     "asset.get.v1": "+",
     "asset.link-id.v1": "+",
     "asset.move.v1": "+",
@@ -213,6 +219,7 @@ GROUP_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
         "technologies": "wwwwrrrrrn",
         "relations": "wwwwnnnnnn",
         "service": "wwwwwwrrrn",
+        "confirmations": "rrrrrrrrrn",
     },
 }
 """Collection -> group -> for each relation what it may do with it."""
@@ -242,6 +249,14 @@ STORED: Final[Mapping[str, Mapping[str, Any]]] = {
         "capability": {"power_kw": 5},
         "technologies": [{"source": "sun"}],
         "service": {"DC": {"power_up_kw": 5}},
+        "confirmations": {
+            "DC": {
+                "status": "provisional",
+                "at": "2026-02-28T12:00:00Z",
+                "by": STRANGER,
+                "grounds": "changed",
+            }
+        },
     },
 }
 """Collection -> group -> what is stored of it."""
