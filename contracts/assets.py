@@ -48,6 +48,16 @@ class AssetState(Contract):
 PLATFORMS = {"owner", "aggregator", "fsp", "mpp", "so", "mo", "operator"}
 
 
+class Confirmation(Contract):
+    """Whether an asset is confirmed for a service, since when, and by what."""
+
+    status: AssetStatus
+    at: datetime
+    by: AnyUserId
+    """Who decided, or whose message completed the evidence or changed what was confirmed."""
+    grounds: Literal["evidence", "operator", "buyer", "changed"]
+
+
 class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accepted=AssetState):
     """Register a device, a site or a plant and get its id at once; its data is provisional.
 
@@ -152,6 +162,10 @@ class AssetView(AssetState, AssetGroups):
     retired_at: datetime | None = None
     retirement: str | None = None
     """Why it was retired."""
+    status_at: datetime | None = None
+    """Since when the data as a whole is what `status` says."""
+    confirmations: dict[ServiceCode, Confirmation] | None = None
+    """By service whether the asset is confirmed for it, since when, and by what."""
     given: dict[str, Given] | None = None
     """By group, such as `location` or `service.DFS`, when and by whom it was last given."""
 

@@ -1,7 +1,7 @@
 """How an asset's data changes: a patch of its groups, and what every change brings along."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from contracts.assets import AssetDuplicateAttempted, AssetUpdated, UpdateAsset
@@ -34,6 +34,7 @@ from handlers.documents import changed_fields, merged
 from handlers.lapsing import moved_timer, overdue_since
 from handlers.patching import not_yours, stale
 from handlers.placing import PLACES, location_reads
+from handlers.proofs import reopened
 from handlers.provenance import conflicts, differing, given_after
 from handlers.rules import Rule, attempted, check, claim, finding, holder_of, reject
 from handlers.signature import reads
@@ -52,6 +53,14 @@ class Amended:
     writes: tuple[Put | Drop, ...]
     events: tuple[Event, ...]
     """Besides the one of the change itself."""
+
+    def with_document(self, document: Document) -> tuple[Put | Drop, ...]:
+        """What is written where more has become of the asset in the same decision."""
+        first, *rest = self.writes
+        if not isinstance(first, Put):
+            raise TypeError(f"expected the asset first, got {first}")
+        personal = is_personal(first.document)
+        return (replace(first, document=kept(document, personal=personal)), *rest)
 
 
 def unfit(
@@ -102,6 +111,7 @@ def amended(
         return None
     revision, fields = stored["revision"] + 1, differing(was, document)
     document |= {"revision": revision, "updated_at": context.now}
+    document, doubt = reopened(document, fields, view, context)
     personal = document.get("is_personal", is_personal(stored))
     document["given"] = given_after(was, fields, revision, context)
     return Amended(
@@ -113,6 +123,7 @@ def amended(
             *moved_timer(was, document, view),
         ),
         events=(
+            *((doubt,) if doubt is not None else ()),
             *_redated(was, document, context),
             *(conflicts(was, fields, revision, context) if is_unseen else ()),
         ),

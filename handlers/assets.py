@@ -27,7 +27,7 @@ from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
 from handlers.watching import noted, watch_read
 
-LIFE: Final = ("replaces", "replaced_by", "retired_at", "retirement")
+LIFE: Final = ("status_at", "replaces", "replaced_by", "retired_at", "retirement")
 """What whoever may see the asset sees of its life, beside the groups."""
 
 

@@ -8,6 +8,7 @@ from handlers.amending import amended, refused
 from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import area_of, asset_not_found
 from handlers.decision import Accepted, Context, Decision, Document, Reads, View
+from handlers.proofs import PROOF_ROWS, confirmed_event, proof_span, proofs_of, settled
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
@@ -15,11 +16,14 @@ from handlers.visibility import named, seen, standing_reads
 
 def _reads(command: CommissionAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
+    yield PROOF_ROWS, proof_span(command.id)
 
 
 @reads(_reads)
 def commission_asset(command: CommissionAsset, view: View, context: Context) -> Decision:
-    """Let a planned asset operate from a day on; what operates since that day stays as it is.
+    """Let a planned asset operate from a day on, and confirm what evidence has proven before.
+
+    What operates since that day stays as it is.
 
     Rejects: asset.not-found, asset.not-yours, asset.stale, asset.retired, asset.not-planned,
         lifecycle.dates
@@ -40,7 +44,8 @@ def commission_asset(command: CommissionAsset, view: View, context: Context) -> 
     done = amended(stored, after, view, context)
     if done is None:
         return Accepted(command.id, state_of(was), key_of(was))
-    state = state_of(done.document)
+    judged = settled(done.document, proofs_of(command.id, view), context)
+    state = state_of(judged.document)
     event = AssetCommissioned(
         **dict(state),
         by=context.sender.user,
@@ -51,8 +56,8 @@ def commission_asset(command: CommissionAsset, view: View, context: Context) -> 
         subject=command.id,
         keyed_to=key_of(was),
         reply=state,
-        writes=done.writes,
-        events=(event, *done.events),
+        writes=done.with_document(judged.document),
+        events=(event, *done.events, *confirmed_event(judged, "evidence", context)),
     )
 
 

@@ -42,6 +42,7 @@ from contracts.portfolios import (
     PortfolioLeft,
     PortfolioProgressed,
 )
+from contracts.proofs import AssetAttested, AssetConfirmed, AssetReopened
 from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
 from contracts.updates import UserUpdated
@@ -152,6 +153,9 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRetired: Kind(mandatory=True),
     AssetReplaced: Kind(mandatory=True),
     AssetMoved: Kind(mandatory=True),
+    AssetAttested: Kind(mandatory=True),
+    AssetConfirmed: Kind(mandatory=True),
+    AssetReopened: Kind(mandatory=True),
     AssetTransferred: Kind(mandatory=True, names="former"),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""

@@ -12,7 +12,7 @@ from contracts.asset_groups import Given
 from contracts.assets import AssetConflicted
 from handlers.asset_groups import NESTED, PARTED, part_of
 from handlers.decision import RESERVED, Context, Document
-from handlers.documents import changed_fields
+from handlers.documents import changed_fields, held_at
 from handlers.visibility import Standing
 
 CONFLICT_HOURS: Final[Mapping[str, int]] = {
@@ -128,13 +128,6 @@ def _field(path: str, part: str) -> str:
     return path[len(part) + 1 :].partition(".")[0] or part
 
 
-def _held(asset: Document, path: str) -> Any:
-    value: Any = asset
-    for name in path.split("."):
-        value = value.get(name) if isinstance(value, Mapping) else None
-    return value
-
-
 def conflicts(
     was: Document, changed: Sequence[str], revision: int, context: Context
 ) -> Iterator[AssetConflicted]:
@@ -145,7 +138,7 @@ def conflicts(
         by, at = _writer(was, part, _field(path, part))
         window = timedelta(hours=CONFLICT_HOURS[part.partition(".")[0]])
         is_own = by == context.sender.user or by in RESERVED
-        if not is_own and context.now - at <= window and _held(was, path) is not None:
+        if not is_own and context.now - at <= window and held_at(was, path) is not None:
             lost.setdefault(by, []).append(path)
     for writer, paths in sorted(lost.items()):
         parts = dict.fromkeys(map(part_of, paths))

@@ -12,6 +12,9 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "agreement.revoke.v1": True,
     "agreement.sign.v1": True,
     "asset.consent.v1": True,
+    # It would vouch for others.
+    "asset.attest.v1": False,
+    "asset.confirm.v1": False,
     "asset.get.v1": True,
     "asset.link-id.v1": True,
     "asset.list.v1": True,

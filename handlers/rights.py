@@ -144,6 +144,10 @@ ASSET_GROUPS: Final[Mapping[str, Cells]] = {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
         "aggregator": "write", "fsp": "write", "so": "read", "mo": "read", "verifier": "read",
     },
+    "confirmations": {
+        "registrant": "read", "owner": "read", "delegate": "read", "operator": "read",
+        "aggregator": "read", "fsp": "read", "so": "read", "mo": "read", "verifier": "read",
+    },
 }  # fmt: skip
 """Field group of an asset x relation.
 
@@ -154,7 +158,7 @@ whether it may be put into one. In which ones it is nobody is shown, since they 
 TAKES_OUT: Final[frozenset[Relation]] = frozenset({"owner", "delegate"})
 """Relations to an asset by which one may take it out of a portfolio that is another's."""
 
-SCOPED: Final = frozenset({"service"})
+SCOPED: Final = frozenset({"service", "confirmations"})
 """Groups that are kept by service: a relation for one service alone reads and writes that one, a
 relation without a service all of them."""
 

@@ -32,6 +32,10 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "agreement.sign.v1": "++++++++--",
     "asset.consent.check.v1": "++++++-++-",
     "asset.consent.v1": "++++++-++-",
+    "asset.attest.check.v1": "-------+--",
+    "asset.attest.v1": "-------+--",
+    "asset.confirm.check.v1": "----++--+-",
+    "asset.confirm.v1": "----++--+-",
     "asset.get.v1": "+++++++++-",
     "asset.link-id.check.v1": "+++++++++-",
     "asset.link-id.v1": "+++++++++-",
@@ -158,6 +162,8 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "asset.commission.v1": "+",
     "area.assign.v1": "-",
     "area.load.v1": "-",
+    "asset.attest.v1": "-",
+    "asset.confirm.v1": "-",
     "asset.get.v1": "+",
     "asset.list.v1": "+",
     "asset.representation.v1": "+",
@@ -267,6 +273,7 @@ GROUP_ROWS: Final[Mapping[str, Mapping[str, str]]] = {
         "members": "wwwwwrrrrn",
         "portfolios": "wwwwwwnnnn",
         "service": "wwwwwwrrrn",
+        "confirmations": "rrrrrrrrrn",
     },
 }
 """Collection -> group -> for each relation what it may do with it."""
@@ -299,6 +306,14 @@ STORED: Final[Mapping[str, Mapping[str, Any]]] = {
         "meters": [{"meter": "M-1", "measures": "import", "scope": "asset"}],
         "signposts": [{"what": "Readings", "contact": "Desk 1"}],
         "service": {"DC": {"power_up_kw": 5}},
+        "confirmations": {
+            "DC": {
+                "status": "provisional",
+                "at": "2026-02-28T12:00:00Z",
+                "by": STRANGER,
+                "grounds": "changed",
+            }
+        },
     },
 }
 """Collection -> group -> what is stored of it."""

@@ -22,6 +22,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "directory": (("terms", "_id"),),
     "claims": (),
     "evidence": (("user", "_id"),),
+    "proofs": (("asset", "_id"),),
     "inbox": (),
     "outbox": (("partition", "_id"),),
     "history": (),
