@@ -63,8 +63,9 @@ class PublishAgreement(
     """Publish an agreement, or the next version of one; signers are told.
 
     Whoever published a name publishes its next version; an operator may do it for them.
-    An operator's agreement may be needed for any type. That of an MO or SO may be needed for types
-    that are addressed to somebody, and is then needed by those who address its publisher.
+    An operator's agreement may be needed for what others send, but not to sign, to end what one has
+    begun, or to leave. That of an MO or SO may be needed for types that are addressed to somebody,
+    and is then needed by those who address its publisher.
     Operators need no agreement, nor does its publisher.
     Publishing what is published already, unchanged, makes no version.
     Errors: `agreement.not-yours`, `agreement.text-hash`, `agreement.not-gateable`,

@@ -1,110 +1,38 @@
 """The asset register's language: registration, update, reading, and what they are answered with."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import Field, StrictBool, model_validator
+from pydantic import Field, model_validator
 
+from contracts.areas import AreaId
+from contracts.asset_groups import (
+    AssetGroups,
+    Capability,
+    Connection,
+    Given,
+    Identity,
+    Location,
+    Technologies,
+)
+from contracts.capacity import Members
 from contracts.messages import Command, Contract, Event, Query, Role
+from contracts.metering import MeasurementPoints, Signposts
 from contracts.patches import Revision, without_placeholders
+from contracts.services import ServiceCode, ServiceOffer
 from contracts.values import (
     AnyUserId,
     AssetId,
     AssetType,
     Date,
-    Grid,
-    GspGroup,
-    Kilovolt,
-    Kilowatt,
-    KilowattHour,
-    KilowattPerMinute,
-    Line,
-    MacAddress,
-    Mpan,
+    Details,
     Name,
-    OrNotGiven,
-    Point,
-    Postcode,
-    Seconds,
-    Uprn,
     UserId,
 )
 
 AssetStatus = Literal["provisional", "confirmed"]
 Lifecycle = Literal["planned", "operating", "retired"]
-
-
-class Identity(Contract):
-    """What tells one device from another; make and serial together belong to one asset only.
-
-    Placeholders ("N/A", "TBC" …) are read as not given and make no claim.
-    """
-
-    make: OrNotGiven[Line] = None
-    model: OrNotGiven[Line] = None
-    serial: OrNotGiven[Line] = None
-    mac: OrNotGiven[MacAddress] = None
-
-
-class Connection(Contract):
-    """How the asset is connected; several assets may stand behind one MPAN."""
-
-    mpan_import: OrNotGiven[Mpan] = None
-    mpan_export: OrNotGiven[Mpan] = None
-    voltage_kv: Kilovolt | None = None
-    gsp: OrNotGiven[Line] = None
-    """Name of the grid supply point."""
-    bsp: OrNotGiven[Line] = None
-    """Name of the bulk supply point."""
-    primary: OrNotGiven[Line] = None
-    """Name of the primary substation."""
-    gsp_group: GspGroup | None = None
-    dno: OrNotGiven[Line] = None
-    """Licence area of the network operator."""
-
-
-class Location(Contract):
-    """Where the asset stands."""
-
-    address: OrNotGiven[Line] = None
-    town: OrNotGiven[Line] = None
-    county: OrNotGiven[Line] = None
-    postcode: OrNotGiven[Postcode] = None
-    uprn: OrNotGiven[Uprn] = None
-    point: Point | None = None
-    """WGS84; inside Great Britain, or its waters for wind, tidal and interconnectors."""
-    grid: Grid | None = None
-    """EPSG:27700."""
-
-
-class Capability(Contract):
-    """What the asset can do; no quantity is negative, the direction is in the name."""
-
-    power_kw: Kilowatt | None = None
-    """Registered capacity."""
-    power_up_kw: Kilowatt | None = None
-    """More generation or less consumption."""
-    power_down_kw: Kilowatt | None = None
-    """Less generation or more consumption."""
-    export_max_kw: Kilowatt | None = None
-    import_max_kw: Kilowatt | None = None
-    energy_kwh: KilowattHour | None = None
-    ramp_kw_per_min: KilowattPerMinute | None = None
-    response_s: Seconds | None = None
-    duration_s: Seconds | None = None
-    flexible_connection: StrictBool | None = None
-    """Whether the network operator may curtail it."""
-
-
-class Technology(Contract):
-    """One of the technologies behind the connection; the first is the one that gives the type."""
-
-    source: Line
-    """Energy source, in the registrant's words."""
-    conversion: OrNotGiven[Line] = None
-    asset_type: AssetType | None = None
-    power_kw: Kilowatt | None = None
-    energy_kwh: KilowattHour | None = None
 
 
 class AssetState(Contract):
@@ -117,8 +45,17 @@ class AssetState(Contract):
     revision: int
 
 
-Technologies = Annotated[tuple[Technology, ...], Field(max_length=10)]
 PLATFORMS = {"owner", "aggregator", "fsp", "mpp", "so", "mo", "operator"}
+
+
+class Confirmation(Contract):
+    """Whether an asset is confirmed for a service, since when, and by what."""
+
+    status: AssetStatus
+    at: datetime
+    by: AnyUserId
+    """Who decided, or whose message completed the evidence or changed what was confirmed."""
+    grounds: Literal["evidence", "operator", "buyer", "changed"]
 
 
 class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accepted=AssetState):
@@ -128,12 +65,17 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
     say which it is.
     Rejected with `asset.duplicate` if another asset holds the same make and serial; the answer
     names the existing id only to its registrant, its owner and operators.
+    A planned asset that is not commissioned in time lapses: see `asset.lapsed.v1`.
     Errors: `asset.duplicate`, `asset.unidentifiable`, `asset.owner-unknown`,
-    `connection.gsp-group`, `location.outside`, `lifecycle.dates`, every rule of a value.
+    `asset.not-replaceable`, `connection.gsp-group`, `location.outside`, `lifecycle.dates`,
+    `asset-type.unknown`, `details.undefined`, `details.invalid`, `link.taken`, every rule of a
+    value.
     Source: A1, A2 of the requirement.
     """
 
     asset_type: AssetType
+    reference: Name | None = None
+    """What you call it in your own list: linked at once, under the scheme `own`."""
     name: Name | None = None
     """What its people call it, such as the site's name."""
     lifecycle: Literal["planned", "operating"] = "operating"
@@ -145,19 +87,34 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
     location: Location | None = None
     capability: Capability | None = None
     technologies: Technologies = ()
+    details: Details | None = None
+    """What only assets of this type have."""
+    meters: MeasurementPoints = ()
+    """Where it is measured, and what each of these measures."""
+    signposts: Signposts = ()
+    """Where heavier data of it is held."""
     owner: UserId | None = None
     """The registered user who owns it."""
+    replaces: AssetId | None = None
+    """A retired asset of the same owner in whose place this one is registered, such as under
+    another type."""
 
 
 class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=AssetState):
     """Change an asset's data: what is absent stays, null clears, a placeholder counts as absent.
 
-    Groups are merged field by field (RFC 7396); `technologies` is replaced whole.
+    Groups are merged field by field (RFC 7396); `technologies`, `meters` and `signposts` are
+    replaced whole, and so are lists within `details`.
+    `service` is merged by service: who is related for one service alone writes that one.
     With `expected_revision` an update that has not seen the latest revision is rejected; without it
-    the last in arrival order wins. An update that changes nothing is accepted and makes no event.
-    Errors: `asset.not-found` (also where the sender may not see it), `asset.stale`, and the rules
-    of the registration.
-    Source: A4, A7 of the requirement.
+    the last in arrival order wins, and whoever had given an overwritten value not long before is
+    told by `asset.conflicted.v1`.
+    An update that changes nothing is accepted and makes no event.
+    Errors: `asset.not-found` (also where the sender may not see it), `asset.not-yours`,
+    `asset.stale`, `asset.retired`, `service.too-many`, `asset.unidentifiable`,
+    `asset.duplicate`, `connection.gsp-group`, `location.outside`, `lifecycle.dates`,
+    `asset-type.unknown`, `details.undefined`, `details.invalid`, every rule of a value.
+    Source: A4, A4a, A7 of the requirement.
     """
 
     id: AssetId
@@ -170,6 +127,11 @@ class UpdateAsset(Command, type="asset.update.v1", senders=PLATFORMS, accepted=A
     location: Location | None = None
     capability: Capability | None = None
     technologies: Technologies | None = None
+    details: Details | None = None
+    meters: MeasurementPoints | None = None
+    signposts: Signposts | None = None
+    service: Annotated[dict[ServiceCode, ServiceOffer | None], Field(max_length=50)] | None = None
+    """By service what the asset offers for it; null takes a service out."""
 
     @model_validator(mode="before")
     @classmethod
@@ -184,20 +146,28 @@ _GROUPS: Final[Mapping[str, type[Contract]]] = {
 }
 
 
-class AssetView(AssetState):
+class AssetView(AssetState, AssetGroups):
     """An asset as the asker may see it."""
 
     asset_type: AssetType
-    registrant: AnyUserId | None = None
-    owner: UserId | None = None
-    name: str | None = None
-    expected_on: Date | None = None
-    commissioned_on: Date | None = None
-    identity: Identity | None = None
-    connection: Connection | None = None
-    location: Location | None = None
-    capability: Capability | None = None
-    technologies: tuple[Technology, ...] = ()
+    members: Members | None = None
+    """Of a portfolio: what its members can do together."""
+    areas: tuple[AreaId, ...] | None = None
+    """Areas in which its point or grid reference lies, such as `gsp-group/_A`; for those who may
+    read `location`."""
+    overdue_since: datetime | None = None
+    """Of a planned asset that was not commissioned in time: since when it is overdue."""
+    replaces: AssetId | None = None
+    replaced_by: AssetId | None = None
+    retired_at: datetime | None = None
+    retirement: str | None = None
+    """Why it was retired."""
+    status_at: datetime | None = None
+    """Since when the data as a whole is what `status` says."""
+    confirmations: dict[ServiceCode, Confirmation] | None = None
+    """By service whether the asset is confirmed for it, since when, and by what."""
+    given: dict[str, Given] | None = None
+    """By group, such as `location` or `service.DFS`, when and by whom it was last given."""
 
 
 class GetAsset(
@@ -237,6 +207,30 @@ class AssetUpdated(Event, type="asset.updated.v1"):
     groups that the recipient may read."""
     area: str | None = None
     """GSP group, as far as it is known."""
+
+
+class AssetConflicted(Event, type="asset.conflicted.v1"):
+    """A value that you gave not long ago was overwritten by somebody who had not seen it.
+
+    Told to whoever gave it, as far as it may still see the groups; the values that it sees are
+    those of the fields in `changed`.
+    """
+
+    id: AssetId
+    revision: int
+    """In which it was overwritten."""
+    by: AnyUserId
+    """Who has overwritten it."""
+    of: AnyUserId
+    """Whose values they were."""
+    changed: tuple[str, ...]
+    """Names of the overwritten fields."""
+    given_in: Mapping[str, int] | None = None
+    """By group the revision that holds the value of before; for the backbone itself."""
+    before: AssetGroups | None = None
+    """What you had given; on a personal event only."""
+    after: AssetGroups | None = None
+    """What it is now; on a personal event only."""
 
 
 class AssetDuplicateAttempted(Event, type="asset.duplicate-attempted.v1"):

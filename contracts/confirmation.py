@@ -27,12 +27,15 @@ RejectionReason = Literal["identity", "duplicate", "incomplete", "conduct", "oth
 class ConfirmUser(Command, type="user.confirm.v1", senders={"operator"}, accepted=UserStanding):
     """Confirm a provisional user, whatever evidence there is.
 
+    With `expected_revision` nothing is confirmed that its sender has not seen.
     Confirming a user who is confirmed changes nothing.
-    Errors: `user.not-found`, `user.not-provisional`.
+    Errors: `user.not-found`, `user.not-provisional`, `user.stale`.
     Source: the states of a user, on the page of the user register.
     """
 
     id: UserId
+    expected_revision: Revision | None = None
+    """The revision that was looked at; where it is not the latest, look again."""
 
 
 class RejectUser(Command, type="user.reject.v1", senders={"operator"}, accepted=UserStanding):

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 from pydantic import Field, StrictInt
 
 from contracts.messages import EVERYBODY, Command, Contract, Query, Role
-from contracts.relations import ServiceCode
+from contracts.services import ServiceCode
 from contracts.users import UserKind, UserStatus
 from contracts.values import GspGroup, Line, UserId
 

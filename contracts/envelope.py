@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_core import to_json
 
 from contracts.messages import Contract
-from contracts.values import CommandId, Timestamp
+from contracts.values import CommandId, Name, Timestamp
 
 CONTENT_TYPE: Final = "application/cloudevents+json"
 SPEC_VERSION: Final = "1.0"
@@ -46,9 +46,9 @@ class Header(Contract):
     replayed: Literal["true"] | None = None
     """On a personal event that was asked for again: it has the id, the time and the sequence that
     it had at first."""
-    onbehalfof: str | None = Field(default=None, min_length=1, max_length=200)
+    onbehalfof: Name | None = None
     """For whom the sender acts: a registered user's id or, at registration, the sender's own
-    reference of that party."""
+    reference of that party, which is an external id like any other."""
     dataref: str | None = Field(default=None, max_length=500)
     sunset: Timestamp | None = None
     """On the reply to a type that will go: until when it is taken (as in RFC 8594)."""

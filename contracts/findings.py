@@ -40,9 +40,16 @@ FALLBACK: Final = ("field.type", "Give a value of the type that the contract's J
 
 def findings_of(error: ValidationError, root: str = "") -> tuple[Finding, ...]:
     """All that pydantic found, unknown fields last, at most FINDINGS_MAX."""
-    details = error.errors(include_url=False)
+    details = [one for one in error.errors(include_url=False) if not _is_long_enough(one)]
     details.sort(key=lambda detail: detail["type"] == "extra_forbidden")
     return tuple(_finding(detail, root) for detail in details[:FINDINGS_MAX])
+
+
+def _is_long_enough(detail: ErrorDetails) -> bool:
+    """Of a list pydantic counts the entries that fit alone; each of the others is said itself."""
+    given = detail["input"]
+    is_counted = detail["type"] == "too_short" and isinstance(given, list | tuple)
+    return is_counted and len(given) >= detail["ctx"]["min_length"]
 
 
 def _finding(detail: ErrorDetails, root: str) -> Finding:

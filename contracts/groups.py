@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from contracts.messages import Contract
-from contracts.relations import ServiceCode
+from contracts.services import ServiceCode
 from contracts.values import (
     AccountNumber,
     CompanyNumber,

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, StrictInt
 
 from contracts.messages import Command, Contract, Event, Query
-from contracts.relations import ServiceCode
+from contracts.services import ServiceCode
 from contracts.sharing import Cursor, GroupName
 from contracts.values import AnyUserId, GspGroup, Timestamp, UserId
 

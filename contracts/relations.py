@@ -1,23 +1,14 @@
 """The language of relations: who is what to an asset, for which service, and for which time."""
 
 from datetime import datetime
-from typing import Annotated, Literal
-
-from pydantic import Field
+from typing import Literal
 
 from contracts.assets import PLATFORMS
 from contracts.messages import Command, Contract, Event
-from contracts.values import AnyUserId, AssetId, Timestamp, UserId
+from contracts.services import ServiceCode
+from contracts.values import AnyUserId, AssetId, Line, Timestamp, UserId
 
 RelationName = Literal["aggregator", "fsp", "so", "mo", "verifier"]
-ServiceCode = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Z][A-Z0-9-]{0,15}$",
-        description="Short code of a service, such as DC or DFS: capitals, digits and hyphens.",
-        examples=["DFS"],
-    ),
-]
 
 
 class Tie(Contract):
@@ -48,8 +39,8 @@ class RelateAsset(Command, type="asset.relate.v1", senders=PLATFORMS, accepted=R
     itself by another right than these. The page on rights says what each relation may do.
     The time is half-open and begins now at the earliest: no right is given for the past.
     The same tie again is accepted and changes nothing.
-    Errors: `asset.not-found`, `relation.not-yours`, `relation.party-unknown`, `tie.period`,
-    `tie.too-many`.
+    Errors: `asset.not-found`, `asset.retired`, `relation.not-yours`, `relation.party-unknown`,
+    `consent.withdrawn`, `tie.period`, `tie.too-many`.
     Source: A1a, A4a, U6 of the requirement.
     """
 
@@ -59,6 +50,8 @@ class RelateAsset(Command, type="asset.relate.v1", senders=PLATFORMS, accepted=R
     relation: RelationName
     service: ServiceCode | None = None
     """For which service; a party may have a tie of its own for each."""
+    brand: Line | None = None
+    """Under which name the party offers the service to the owner."""
     from_time: Timestamp | None = None
     """When it begins; absent or in the past: now."""
     until: Timestamp | None = None

@@ -8,7 +8,6 @@ from pydantic import Field
 from contracts.messages import MARKET, Command, Contract, Event, Query
 from contracts.values import AnyUserId, Timestamp, UserId
 
-"""The backbone's operators have rights of their own and nothing that they could share."""
 GroupName = Annotated[
     str,
     Field(

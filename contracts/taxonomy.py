@@ -1,6 +1,8 @@
 """The market's code lists as data: a new code is a new line here, and nothing else."""
 
+import json
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
@@ -29,7 +31,23 @@ ASSET_TYPES: Final[Mapping[str, str]] = MappingProxyType(
     }
 )
 """Asset type -> words.
-The code is part of every id of the type, so a code is never renamed, re-used or taken out."""
+The code is part of every id of the type, so a code is never renamed, re-used or taken out.
+Further types are defined on a running backbone, by `taxonomy.define.v1`."""
+
+
+def _details() -> Mapping[str, str]:
+    """The shipped schemas of details: one object of a file, by asset type."""
+    path = Path(__file__).with_name("types.json")
+    schemas = json.loads(path.read_text(encoding="utf-8"))
+    written = {
+        code: json.dumps(one, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        for code, one in schemas.items()
+    }
+    return MappingProxyType(written)
+
+
+DETAILS: Final = _details()
+"""Asset type -> JSON Schema of its details, as text, with which the backbone comes."""
 
 USER_PREFIX: Final = "USR"
 """Prefix of a user's id; never an asset type."""
@@ -41,6 +59,11 @@ RESERVED_USERS: Final = frozenset({OPERATOR, FRONT_DESK})
 """Users that every register knows without a document."""
 BACKBONE: Final = "flex-relay"
 """The account under which the backbone itself sends; the broker vouches for it as for any other."""
+
+SHARDED: Final = frozenset({"assets"})
+"""Registers whose mailbox may be divided into shards, each with a lane of its own."""
+SHARDS_MAX: Final = 16
+"""Into how many at most."""
 
 GSP_GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -65,7 +65,7 @@ class RegisterUser(
     What a role has to tell before evidence confirms it: `user.requirements.v1`; the dry run says
     what would be missing.
     Errors: `user.duplicate`, `user.on-behalf-missing`, `user.role-reserved`, `user.unreachable`,
-    every rule of a value.
+    `link.taken`, every rule of a value.
     Source: U1, U2 of the requirement.
     """
 
@@ -182,7 +182,7 @@ class SuspendUser(Command, type="user.suspend.v1", senders={"operator"}, accepte
 
     id: UserId
     reason: SuspensionReason
-    """Told to the user and to whoever acts for it."""
+    """Told to the user and its parties: its registrant, whoever acts for it, and its readers."""
     note: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """In the operator's own words; kept sealed and told to nobody."""
 

@@ -14,6 +14,14 @@ from handlers.rules import Rule, finding, reject
 
 FREE: Final = "agreement"
 """Prefix of the operations that can never need a signature: by them one signs."""
+WAYS_OUT: Final = frozenset(
+    {
+        "account.end", "account.set", "asset.unrelate", "interest.withdraw", "mandate.end",
+        "sharing.revoke", "user.erase", "user.retire",
+    }
+)  # fmt: skip
+"""Operations that cannot need one either: nobody signs to end what it has begun, to change a key
+that others know, or to leave."""
 
 
 def _is_ones_own(command: PublishAgreement, view: View, context: Context) -> Iterator[Finding]:
@@ -61,6 +69,8 @@ def _fault(name: str, *, for_all: bool) -> str | None:
         return "the type of a command or query of the published list"
     if split_type(name)[0] == FREE:
         return "another type than those by which one reads and signs"
+    if operation_of(name) in WAYS_OUT:
+        return "another type than those by which one ends, or leaves, what is one's own"
     if not contract.senders - {OPERATOR, FRONT_DESK}:
         return "a type that others than operators send"
     if not for_all and not contract.addressed:

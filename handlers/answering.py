@@ -22,16 +22,18 @@ from handlers.decision import (
     Secret,
     View,
 )
+from handlers.edges import edge
+from handlers.erasing import ERASURES
 from handlers.interests import INTERESTS, interest_state, no_interest, plain_of
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
-from handlers.visibility import edge
 
 
 def _answer_reads(command: AnswerInterest, context: Context) -> Reads:
     yield INTERESTS, edge(command.id, context.sender.user)
+    yield ERASURES, command.id
 
 
 @reads(_answer_reads)
@@ -43,7 +45,8 @@ def answer_interest(command: AnswerInterest, view: View, context: Context) -> De
     Source: U5, U7.
     """
     was = view.get(INTERESTS, edge(command.id, context.sender.user))
-    if was is None:
+    # What was said to who is being erased would be kept under the key that outlasts the erasure.
+    if was is None or view.get(ERASURES, command.id) is not None:
         return no_interest("id", command.id)
     if was["status"] == command.answer and plain_of(was, "text") == command.text:
         return Accepted(command.id, interest_state(was), command.id)

@@ -5,11 +5,13 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
+from contracts.asset_groups import Identity
 from contracts.envelope import Finding
 from contracts.values import gsp_group, is_placeholder_key
-from handlers.decision import Context, Document, View
+from handlers.asset_types import misfits, type_of, unknown_type
+from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.geography import in_gb, in_gb_waters
-from handlers.rules import Rule, finding, holder_of
+from handlers.rules import Rule, finding, holder_of, reject
 from handlers.visibility import knows
 
 AT_SEA: Final = frozenset({"WND", "TID", "IFC", "OTH"})
@@ -41,6 +43,39 @@ def device_key(make: str | None, serial: str | None) -> tuple[str, str] | None:
     if not make or not serial or is_placeholder_key(make) or is_placeholder_key(serial):
         return None
     return DEVICE, f"{_folded(make)}|{_folded(serial)}"
+
+
+def device_reads(identity: Identity | None, context: Context) -> Reads:
+    """The claim that make and serial would make."""
+    device = device_key(identity.make, identity.serial) if identity is not None else None
+    if device is not None:
+        yield "claims", context.identity.fingerprint(*device)
+
+
+def asset_not_found(asset: str) -> Rejected:
+    """The answer for an asset that the sender may not see, and for one that there is not."""
+    return reject(
+        finding(
+            "asset.not-found",
+            "id",
+            expected="the id of an asset that you may see",
+            got=asset,
+            advice="Check the id; ask its registrant or its owner for access.",
+        )
+    )
+
+
+def asset_retired(asset: str) -> Rejected:
+    """The answer to whoever wants to change what is no more."""
+    return reject(
+        finding(
+            "asset.retired",
+            "id",
+            expected="an asset that is planned or operating",
+            got=asset,
+            advice="Read its history; what took its place is an asset of its own.",
+        )
+    )
 
 
 def _folded(text: str) -> str:
@@ -120,6 +155,21 @@ def _dates_fit_lifecycle(document: Document, view: View, context: Context) -> It
         )
 
 
+def _types_are_known(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    """Types are never taken out, so that this may be read stale."""
+    if type_of(document["asset_type"], view) is None:
+        yield unknown_type(document["asset_type"], "asset_type")
+    for n, technology in enumerate(document.get("technologies", ())):
+        code = technology.get("asset_type")
+        if code is not None and type_of(code, view) is None:
+            yield unknown_type(code, f"technologies.{n}.asset_type")
+
+
+def _details_fit(document: Document, view: View, context: Context) -> Iterator[Finding]:
+    if "details" in document:
+        yield from misfits(document["asset_type"], document["details"], view)
+
+
 def _owner_is_known(document: Document, view: View, context: Context) -> Iterator[Finding]:
     owner = document.get("owner")
     if owner is not None and view.get("users", owner) is None:
@@ -152,13 +202,20 @@ def _device_is_free(document: Document, view: View, context: Context) -> Iterato
     )
 
 
+PLACE_RULES: Final[tuple[Rule[Document], ...]] = (_group_fits_mpan, _stands_in_gb)
+"""What an asset's place and connection have to say."""
 ASSET_RULES: Final[tuple[Rule[Document], ...]] = (
     _is_identifiable,
-    _group_fits_mpan,
-    _stands_in_gb,
+    *PLACE_RULES,
     _dates_fit_lifecycle,
 )
 CLAIM_RULES: Final[tuple[Rule[Document], ...]] = (_device_is_free,)
 """Asked only where nothing else speaks against the command: see register_user."""
-REGISTRATION_RULES: Final = (*ASSET_RULES, _owner_is_known)
+TYPED_RULES: Final[Mapping[str, Rule[Document]]] = {
+    "technologies": _types_are_known,
+    "details": _details_fit,
+}
+"""Group -> what its type has to say: asked where the group is given, since a schema may be younger
+than what was kept by it."""
+REGISTRATION_RULES: Final = (*ASSET_RULES, *TYPED_RULES.values(), _owner_is_known)
 """An owner that was known once stays known: an update need not ask again."""

@@ -1,73 +1,45 @@
-"""The asset register: what becomes an asset, how its data changes, and who may read it."""
+"""The asset register: what becomes an asset, and who may read it."""
 
-from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
-from contracts.assets import (
-    AssetDuplicateAttempted,
-    AssetRegistered,
-    AssetState,
-    AssetUpdated,
-    AssetView,
-    GetAsset,
-    Identity,
-    RegisterAsset,
-    UpdateAsset,
-)
+from contracts.assets import AssetRegistered, AssetView, GetAsset, RegisterAsset
+from handlers.amending import unfit
+from handlers.asset_groups import kept, key_of, state_of
 from handlers.asset_rules import (
-    ASSET_RULES,
-    CLAIM_RULES,
     REGISTRATION_RULES,
     area_of,
+    asset_not_found,
     device_claim,
-    device_key,
+    device_reads,
 )
-from handlers.decision import (
-    Accepted,
-    Answer,
-    Context,
-    Decision,
-    Document,
-    Drop,
-    Put,
-    Reads,
-    Rejected,
-    Secret,
-    View,
-)
-from handlers.documents import changed_fields, merged, plain, said_by
-from handlers.patching import not_yours, stale
-from handlers.polygons import cell_of
-from handlers.rules import (
-    Rule,
-    attempted,
-    candidate_ids,
-    check,
-    claim,
-    finding,
-    holder_of,
-    issue_id,
-    reject,
-)
+from handlers.asset_types import type_read
+from handlers.cells import home
+from handlers.decision import Accepted, Answer, Context, Decision, Put, Reads, Rejected, View
+from handlers.documents import plain
+from handlers.lapsing import lapse_timer, overdue_since
+from handlers.links import reference_of_asset
+from handlers.parts import sums_of, sums_reads
+from handlers.placing import PLACES, location_reads, shown_areas
+from handlers.provenance import shown_sources
+from handlers.retiring import not_replaceable, replaced_reads, replacement
+from handlers.rules import candidate_ids, claim, issue_id, reject
 from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
 from handlers.watching import noted, watch_read
 
-PERSONAL: Final = frozenset({"name", "connection", "location"})
-"""Groups that are personal data where a person owns the asset."""
-
-
-def _device_reads(identity: Identity | None, context: Context) -> Reads:
-    device = device_key(identity.make, identity.serial) if identity is not None else None
-    if device is not None:
-        yield "claims", context.identity.fingerprint(*device)
+LIFE: Final = ("status_at", "replaces", "replaced_by", "retired_at", "retirement")
+"""What whoever may see the asset sees of its life, beside the groups."""
 
 
 def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     yield "assets", next(candidate_ids(command.asset_type, context))
+    yield type_read(command.asset_type)
     if command.owner is not None:
         yield "users", command.owner
-    yield from _device_reads(command.identity, context)
+    yield from device_reads(command.identity, context)
+    yield from (one.read(context) for one in reference_of_asset(command.reference))
+    yield from replaced_reads(command.replaces, context)
+    yield from location_reads(command.location)
 
 
 @reads(_registration_reads)
@@ -76,21 +48,37 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
 
     That the owner exists may be read stale: a user's id never vanishes.
     Rejects: asset.unidentifiable, asset.owner-unknown, asset.duplicate, connection.gsp-group,
-        location.outside, lifecycle.dates
+        location.outside, lifecycle.dates, asset.not-replaceable, asset-type.unknown,
+        details.undefined, details.invalid, link.taken
     Source: A1, A2, A4a.
     """
     asset = issue_id(command.asset_type, "assets", view, context)
     document = _document(asset, command, context)
-    if (rejected := _unfit(REGISTRATION_RULES, document, view, context)) is not None:
+    keeper = key_of(document)
+    if findings := tuple(not_replaceable(command.replaces, keeper, view, context)):
+        return reject(*findings)
+    if (rejected := unfit(REGISTRATION_RULES, document, view, context)) is not None:
         return rejected
+    references = tuple(reference_of_asset(command.reference))
+    # Behind the claims: a device that is registered already is told to be so, whatever its name.
+    if linked := tuple(f for one in references for f in one.taken(view, context)):
+        return reject(*linked)
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
-    state = _state(document)
+    document["home"] = _home(command, context)
+    state = state_of(document)
+    replaced = tuple(replacement(command.replaces, asset, view, context))
     return Accepted(
         subject=asset,
-        keyed_to=command.owner or context.sender.user,
+        keyed_to=keeper,
         reply=state,
-        writes=(Put("assets", _kept(document, personal=_is_persons(command, view))), *claims),
+        writes=(
+            Put("assets", kept(document, personal=_is_persons(command, view))),
+            *claims,
+            *(one.link(asset, view, context) for one in references),
+            *lapse_timer(document),
+            *(put for put, _ in replaced),
+        ),
         events=(
             AssetRegistered(
                 **dict(state),
@@ -98,21 +86,9 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
                 parties=named(document) or None,
                 area=area_of(document),
             ),
+            *(event for _, event in replaced),
         ),
     )
-
-
-def _unfit(
-    rules: Iterable[Rule[Document]], document: Document, view: View, context: Context
-) -> Rejected | None:
-    """What speaks against a document; a device that is another asset's is told to that one."""
-    if (rejected := check(rules, document, view, context)) is not None:
-        return rejected
-    if (rejected := check(CLAIM_RULES, document, view, context)) is None:
-        return None
-    device = device_claim(document)
-    held = holder_of(*device, view, context) if device is not None else None
-    return attempted(rejected, [held], AssetDuplicateAttempted, context.sender.roles, context)
 
 
 def _is_persons(command: RegisterAsset, view: View) -> bool:
@@ -121,23 +97,18 @@ def _is_persons(command: RegisterAsset, view: View) -> bool:
     return owner is not None and owner["kind"] == "person"
 
 
-def _kept(document: Document, *, personal: bool) -> Document:
-    """The document as it is stored: a person's under the owner's key, but for the coarse cell."""
-    placed = {n: v for n, v in document.items() if n != "cell"} | cell_of(document)
-    if not personal:
-        return placed
-    return {n: Secret(v) if n in PERSONAL else v for n, v in placed.items()}
+def _home(command: RegisterAsset, context: Context) -> str:
+    """The cell that decides where the asset's commands go, for good.
 
-
-def _opened(document: Document) -> dict[str, Any]:
-    """The document as rules and patches see it."""
-    opened = ((n, said_by(v)) for n, v in document.items())
-    # Of an owner who was erased there is nothing any more.
-    return {name: value for name, value in opened if value is not None}
+    That by which this command has come here too, so that all of its events are of one lane.
+    """
+    connection = command.connection
+    group = connection.gsp_group if connection is not None else None
+    return home(command.asset_type, group, context.sender.user, context.command_id)
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:
-    given = plain(command.model_dump(exclude_none=True))
+    given = plain(command.model_dump(exclude_none=True, exclude={"reference"}))
     return {
         "_id": asset,
         "revision": 1,
@@ -149,100 +120,11 @@ def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str,
     }
 
 
-def _state(document: Document) -> AssetState:
-    return AssetState(
-        id=document["_id"],
-        status=document["status"],
-        lifecycle=document["lifecycle"],
-        revision=document["revision"],
-    )
-
-
-def _update_reads(command: UpdateAsset, context: Context) -> Reads:
-    yield from standing_reads("assets", command.id, context.sender.user)
-    yield from _device_reads(command.identity, context)
-
-
-@reads(_update_reads)
-def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
-    """Merge the given fields; tell which changed; nothing changed makes no event.
-
-    Rejects: asset.not-found, asset.not-yours, asset.stale, and what register_asset rejects but
-        for the owner, who is not changed by an update
-    Source: A4, A7, assumption 11.
-    """
-    found = seen("assets", command.id, view, context)
-    if found is None:
-        return asset_not_found(command.id)
-    stored, standing = found
-    patch = command.model_dump(exclude_unset=True, exclude={"id", "expected_revision"})
-    if denied := tuple(not_yours(patch, standing, rule="asset.not-yours", what="asset")):
-        return reject(*denied)
-    expected = command.expected_revision
-    if findings := tuple(stale(expected, stored, standing, view, rule="asset.stale")):
-        return reject(*findings)
-    was = _opened(stored)
-    document = merged(was, patch)
-    if (rejected := _unfit(ASSET_RULES, document, view, context)) is not None:
-        return rejected
-    keyed_to = was.get("owner") or was["registrant"]
-    changed = tuple(changed_fields(was, document))
-    if not changed:
-        return Accepted(subject=command.id, keyed_to=keyed_to, reply=_state(was))
-    document |= {"revision": was["revision"] + 1, "updated_at": context.now}
-    personal = any(isinstance(value, Secret) for value in stored.values())
-    event = AssetUpdated(
-        id=command.id,
-        revision=document["revision"],
-        status=document["status"],
-        by=context.sender.user,
-        parties=named(was) or None,
-        area=area_of(document),
-        changed=changed,
-    )
-    return Accepted(
-        subject=command.id,
-        keyed_to=keyed_to,
-        reply=_state(document),
-        writes=(
-            Put("assets", _kept(document, personal=personal), stored),
-            *_claim_writes(was, document, view, context),
-        ),
-        events=(event,),
-    )
-
-
-def _claim_writes(
-    was: Document, document: Document, view: View, context: Context
-) -> Iterator[Put | Drop]:
-    """Give back the claim of the old make and serial and take that of the new."""
-    old, new = device_claim(was), device_claim(document)
-    if old == new:
-        return
-    held = holder_of(*old, view, context) if old is not None else None
-    # What counts as a placeholder may have changed since: then the claim is another's by now.
-    if held is not None and held["holder"] == was["_id"]:
-        yield Drop("claims", held)
-    if new is not None:
-        yield claim(*new, document, context)
-
-
-def asset_not_found(asset: str) -> Rejected:
-    """The answer for an asset that the sender may not see, and for one that there is not."""
-    return reject(
-        finding(
-            "asset.not-found",
-            "id",
-            expected="the id of an asset that you may see",
-            got=asset,
-            advice="Check the id; ask its registrant or its owner for access.",
-        )
-    )
-
-
 def _get_reads(query: GetAsset, context: Context) -> Reads:
     yield from standing_reads("assets", query.id, context.sender.user)
     yield watch_read(query.id)
+    yield from sums_reads(query.id)
+    yield PLACES, query.id
 
 
 @reads(_get_reads)
@@ -256,9 +138,16 @@ def get_asset(query: GetAsset, view: View, context: Context) -> Answer | Rejecte
     if found is None:
         return asset_not_found(query.id)
     document, standing = found
+    groups = standing.shown(document)
+    sources = shown_sources(document, standing, context.now)
     shown = AssetView(
-        **dict(_state(document)),
+        **dict(state_of(document)),
         asset_type=document["asset_type"],
-        **standing.shown(document),
+        overdue_since=overdue_since(document, context.now),
+        **{name: document[name] for name in LIFE if name in document},
+        **groups,
+        **sums_of(query.id, standing, view),
+        **shown_areas(query.id, standing, view),
+        given={part: one for part, one in sources.items() if part.partition(".")[0] in groups},
     )
     return Answer(shown, noted(query.id, view, context))

@@ -54,18 +54,19 @@ def attest_user(command: AttestUser, view: View, context: Context) -> Decision:
     stored, standing = found
     if findings := tuple(_not_for(command, standing)):
         return reject(*findings)
-    expected = command.expected_revision
-    if findings := tuple(stale(expected, stored, standing, view, rule="user.stale")):
-        return reject(*findings)
     user = opened(stored)
     subject = subject_of(user, command.scheme, context)
-    if findings := tuple(_unfit(command, subject, context)):
-        return reject(*findings)
     row_id = evidence_id(command.id, command.scheme, context.sender.user)
     was = view.get(EVIDENCE_ROWS, row_id)
     row = _row(row_id, subject, command, context, was)
+    # Before the revision: it may be the same attestation that has made it another.
     if was is not None and _said(was) == _said(row):
         return Accepted(command.id, _reply(command, stored), command.id)
+    expected = command.expected_revision
+    if findings := tuple(stale(expected, stored, standing, view, rule="user.stale")):
+        return reject(*findings)
+    if findings := tuple(_unfit(command, subject, context)):
+        return reject(*findings)
     rows = [one for one in evidence_of(command.id, view) if one["_id"] != row_id]
     after = settled(user, [*rows, row], context)
     if after is not user:

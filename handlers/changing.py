@@ -34,6 +34,7 @@ from handlers.decision import (
     Rejected,
     View,
 )
+from handlers.edges import COUNTED, READER, RELATIONS, edge, shared
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.post import Post
 from handlers.rights import GRANTABLE
@@ -44,14 +45,9 @@ from handlers.telling import tell, tell_reads
 from handlers.timing import CHANGES as KIND
 from handlers.timing import TIMERS, timer_id, timer_row
 from handlers.visibility import (
-    COUNTED,
-    READER,
-    RELATIONS,
-    edge,
     mandate_read,
     own,
     seen,
-    shared,
     standing_reads,
 )
 
@@ -257,8 +253,12 @@ def remind(fact: NoticeDue, view: View, context: Context) -> Handled:
     """
     keyed_to, post = unattributed(context.now), Post(view, context)
     timer, changes = view.get(TIMERS, fact.timer), view.get(CHANGES, fact.id)
-    if timer is None or changes is None:
+    if timer is None:
         return Handled(keyed_to)
+    if changes is None:
+        # Its user was erased: without this the timer would be announced for ever.
+        post.drop(TIMERS, fact.timer)
+        return Handled(keyed_to, post.writes)
     rows, further = view.page(RELATIONS, Span("entity", fact.id, context.cursor or ""))
     upto = timer["due"] - timedelta(days=WAIT_DAYS)
     late = [m for m in _missing(rows, changes, view, context.now).values() if m.since <= upto]

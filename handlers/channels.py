@@ -5,6 +5,7 @@ from typing import Final
 
 from contracts.channels import ADDRESSED, FIRST, ChannelReceived, ChannelState, SendOnChannel
 from contracts.envelope import Finding
+from contracts.users import ENDED_STATUSES
 from handlers.decision import RESERVED, Accepted, Context, Decision, Put, Reads, View
 from handlers.entry import sender_of
 from handlers.post import Post
@@ -35,6 +36,7 @@ def send_on_channel(command: SendOnChannel, view: View, context: Context) -> Dec
     """Tell the recipient what the sender says, and nobody else.
 
     There is no domain event: operators read those. What is kept for telling it again is sealed.
+    That the recipient is still there may be read stale.
     Rejects: channel.closed
     Source: U5a.
     """
@@ -60,17 +62,19 @@ def send_on_channel(command: SendOnChannel, view: View, context: Context) -> Dec
 
 
 def _closed(command: SendOnChannel, view: View, context: Context) -> Iterator[Finding]:
-    """Whom one may not address is no answer to whether it exists."""
+    """Whom one may not address is no answer to whether it exists; who has left reads nothing."""
     sender = context.sender
     recipient = sender_of(command.to, view)
     pair = (channel(sender.user, command.to), channel(command.to, sender.user))
     is_open = any(view.get(CHANNELS, name) is not None for name in pair)
     may_begin = bool(sender.roles & FIRST) and bool(recipient.roles & ADDRESSED)
-    if command.to == sender.user or not (is_open or may_begin):
+    has_left = recipient.status in ENDED_STATUSES
+    if command.to == sender.user or has_left or not (is_open or may_begin):
         yield finding(
             "channel.closed",
             "to",
             expected="a user who has addressed you, or whom your roles may address first",
             got=command.to,
-            advice="An MO, SO, MPp or operator may be addressed; they answer and begin nothing.",
+            advice="An MO, SO, MPp or operator who takes part may be addressed; they answer and "
+            "begin nothing.",
         )

@@ -183,13 +183,13 @@ def rebuild_directory(command: RebuildDirectory, view: View, context: Context) -
     view.require(
         [
             *((DIRECTORY, user["_id"]) for user in users),
-            *(("relations", ties_span(user)) for user in users if user["kind"] == "person"),
+            *(("relations", ties_span(user["_id"])) for user in users if user["kind"] == "person"),
         ]
     )
     writes: list[Put] = []
     guards: list[Guard] = []
     for user in users:
-        if puts := list(entry_puts(user, (), view, context.identity)):
+        if puts := list(entry_puts(user, (), view, context.identity, context.now)):
             writes += puts
             guards.append(Guard("users", user))
     return Accepted(

@@ -77,7 +77,9 @@ def handled(case: Case, arrival: Arrival) -> Outcome:
     else:
         keys, going = touched((), arrival), replace(arrival.delivery, cursor=done.cursor)
         last, kind = case.parking.go_on(case.index, going, keys, case.now, done.pause), _CONTINUED
-    return Outcome(case.index, arrival, kind, done.keyed_to, told, (*done.writes, last))
+    return Outcome(
+        case.index, arrival, kind, done.keyed_to, told, (*done.writes, last), guards=done.guards
+    )
 
 
 def repeated(case: Case, arrival: Arrival, remembered: Mapping[str, Any]) -> Outcome:

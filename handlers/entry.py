@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts.envelope import Finding
 from contracts.findings import shorten
+from contracts.messages import MARKET
 from contracts.taxonomy import FRONT_DESK
 from contracts.users import ENDED_STATUSES
 from handlers.admission import Arrival
@@ -55,7 +56,7 @@ def pass_entry(
     if findings:
         return reject(*findings)
     allowed = handler.contract.senders
-    if sender.roles & allowed:
+    if sender.roles & allowed or _waits_for_a_role(sender, allowed):
         return _not_confirmed(sender, handler)
     if sender.status == "unknown":
         return reject(
@@ -76,6 +77,17 @@ def pass_entry(
             advice="Ask an operator for the role, or let a user who has it send this.",
         )
     )
+
+
+def _waits_for_a_role(sender: Sender, allowed: frozenset[str]) -> bool:
+    """Whether a user without a role may send what every role of the market may.
+
+    Who is to be an SO or a verifier has none before an operator grants it, and must be able to
+    complete its record, to change its key and to leave meanwhile. The backbone's own account waits
+    for nothing.
+    """
+    is_a_user = sender.status != "unknown" and sender.user not in RESERVED
+    return is_a_user and not sender.roles and allowed >= MARKET
 
 
 def _not_confirmed(sender: Sender, handler: Handler) -> Rejected | None:
@@ -116,7 +128,7 @@ def _header_findings(arrival: Arrival, handler: Handler, now: datetime) -> Itera
         yield _finding("message.expired", "time", "a time of the last 400 days", header.time)
     if header.expirytime is not None and header.expirytime < now:
         yield _finding("message.expired", "expirytime", "a moment to come", header.expirytime)
-    if header.dataref is not None:
+    if header.dataref is not None and arrival.message is not None:
         yield _finding("envelope.unsupported", "dataref", "data in the message", header.dataref)
     if header.onbehalfof is not None and not handler.contract.for_another:
         yield _finding("envelope.unsupported", "onbehalfof", "none on this type", header.onbehalfof)

@@ -5,10 +5,13 @@ from contracts.sharing import SharingExpired
 from contracts.updates import UserUpdated
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Handled, Reads, View
+from handlers.edges import READER, RELATIONS, shared
 from handlers.post import NOTICES, Post, todo
 from handlers.timing import TIMERS, name_of
 from handlers.tying import ties_of
-from handlers.visibility import READER, RELATIONS, own, shared
+from handlers.visibility import (
+    own,
+)
 
 
 def _sides(fact: NoticeDue) -> tuple[str, str]:
@@ -50,6 +53,7 @@ def expire(fact: NoticeDue, view: View, context: Context) -> Handled:
         told = SharingExpired(id=user, party=party, groups=tuple(sorted(ran_out)), at=at)
         for side in (user, party):
             post.send(own(side, told), SharingExpired.message_type, user)
-    if not shared(row, context.now):
+    # The time has come, though the clock here may be behind that of who announced it.
+    if not shared(row, max(at, context.now)):
         post.close(_asked(fact), SharingExpired.message_type)
     return Handled(keyed_to, post.writes, tuple(post.told))

@@ -89,18 +89,20 @@ def _rows(query: ReadUserHistory, wanted: Sequence[int], view: View) -> list[Doc
 def _was(
     query: ReadUserHistory, document: Document, rows: Sequence[Document], standing: Standing
 ) -> UserView | None:
-    """The record as of a moment: what holds by then, each change laid over those before it."""
-    state: Mapping[str, Any] = document
-    if _asks_for_a_past(query):
-        state = {}
-        for row in rows:
-            if query.as_of is not None and row["valid_from"] > query.as_of:
-                continue
-            kept = {n: v for n, v in state.items() if n not in row["removed"]}
-            state = {**kept, **row["values"], "revision": row["revision"]}
-    if not state:
+    """The record as of a moment: what holds by then, each change laid over those before it.
+
+    Before its registration there is none, though a later change may be dated before that.
+    """
+    if not _asks_for_a_past(query):
+        return shown_user(document, standing)
+    held = [row for row in rows if query.as_of is None or row["valid_from"] <= query.as_of]
+    if not held or held[0]["revision"] != 1:
         return None
-    return shown_user({**state, "_id": query.id}, standing)
+    state: dict[str, Any] = {"_id": query.id}
+    for row in held:
+        kept = {n: v for n, v in state.items() if n not in row["removed"]}
+        state = {**kept, **row["values"], "revision": row["revision"]}
+    return shown_user(state, standing)
 
 
 def _changes(rows: Sequence[Document], standing: Standing) -> Iterator[UserChange]:

@@ -20,6 +20,7 @@ from handlers.decision import (
     Context,
     Decision,
     Document,
+    Guard,
     Put,
     Reads,
     Rejected,
@@ -27,12 +28,12 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import said_by
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
-from handlers.sharing import expiring, expiry, left, unknown_groups, with_interest
+from handlers.sharing import awaited, expiring, expiry, left, unknown_groups, with_interest
 from handlers.signature import reads
 from handlers.timing import TIMERS
 from handlers.tying import TIES_MAX, ties_of
-from handlers.visibility import RELATIONS, edge, recorded
 
 INTERESTS: Final = "interests"
 """Collection: one document for who is interested and who is addressed."""
@@ -90,6 +91,7 @@ def express_interest(command: ExpressInterest, view: View, context: Context) -> 
         reply=Interests(id=user, interests=tuple(states)),
         writes=tuple(writes),
         events=tuple(events),
+        guards=tuple(g for event in events for g in _awaited(event, view)),
     )
 
 
@@ -144,6 +146,10 @@ def _shared(command: ExpressInterest, to: str, view: View, context: Context) -> 
     if after != kept:
         yield Put(RELATIONS, recorded(user, to, after, was), was)
         yield from expiring(user, to, command.until if command.groups else None, view)
+
+
+def _awaited(event: InterestExpressed, view: View) -> tuple[Guard, ...]:
+    return awaited(event.id, event.to, event.until if event.groups else None, view)
 
 
 def _opened(user: str, to: str, view: View, context: Context) -> Iterator[Put]:

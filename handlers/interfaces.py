@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any, Final
 
+from contracts.asset_types import TypeDefined
 from contracts.envelope import Finding
 from contracts.interfaces import AnnounceInterface, InterfaceAnnounced, InterfaceState
 from contracts.messages import Event, Request, known
@@ -91,12 +92,12 @@ def _is_to_come(command: AnnounceInterface, view: View, context: Context) -> Ite
 RULES: Final[tuple[Rule[AnnounceInterface], ...]] = (_is_known, _is_to_come)
 
 
-def everybody_reads(fact: InterfaceAnnounced, context: Context) -> Reads:
+def everybody_reads(fact: InterfaceAnnounced | TypeDefined, context: Context) -> Reads:
     """A page of the accounts that are in use."""
     yield COLLECTION, _span(context)
 
 
-def tell_everybody(fact: InterfaceAnnounced, view: View, context: Context) -> Handled:
+def tell_everybody(fact: InterfaceAnnounced | TypeDefined, view: View, context: Context) -> Handled:
     """Tell the users of a page of accounts, each once however many it has, but for the actor.
 
     An account that is made meanwhile may be passed over.

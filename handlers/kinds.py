@@ -13,15 +13,36 @@ from contracts.agreements import (
     AgreementSuperseded,
     AgreementWithdrawn,
 )
-from contracts.assets import AssetDuplicateAttempted, AssetRegistered, AssetUpdated
+from contracts.assets import (
+    AssetConflicted,
+    AssetDuplicateAttempted,
+    AssetRegistered,
+    AssetUpdated,
+)
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
+from contracts.consents import AssetConsented, AssetConsentWithdrawn
 from contracts.erasing import UserErased
 from contracts.grants import UserRolesGranted
 from contracts.interests import InterestAnswered, InterestExpressed, InterestWithdrawn
+from contracts.lifecycle import (
+    AssetCommissioned,
+    AssetLapsed,
+    AssetRedated,
+    AssetReplaced,
+    AssetRetired,
+)
 from contracts.mandates import MandateEnded, MandateGiven
 from contracts.messages import Event, register_of_entity
+from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import Choice
+from contracts.portfolios import (
+    PortfolioChanged,
+    PortfolioJoined,
+    PortfolioLeft,
+    PortfolioProgressed,
+)
+from contracts.proofs import AssetAttested, AssetConfirmed, AssetReopened
 from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
 from contracts.updates import UserUpdated
@@ -50,21 +71,32 @@ class Kind:
     """Whether nobody can have been related to its entity before: then no relation is looked for."""
     asks: bool = False
     """Whether it stays open until what resolves it happens, or its recipient closes it."""
-    asks_of: Relation | None = None
-    """Who alone is asked by it."""
+    asks_of: tuple[Relation, ...] = ()
+    """Who alone is asked by it; empty: whoever is told."""
     asks_when: tuple[str, str] | None = None
     """Attribute and value with which alone it asks."""
     about: str | None = None
     """Attribute that says what the action is about; without it, the event's own entity."""
+    not_of: frozenset[Relation] = frozenset()
+    """Relations by which alone nobody is told."""
     hidden: tuple[str, ...] = ()
     """Attributes that no recipient learns."""
     is_last: bool = False
     """Whether the user whom it is about is there no more, and is told nothing."""
     names: str | None = None
     """Attribute that names one user more: told whatever it is to the entity, before and after."""
+    ends: type[Event] | None = None
+    """Of which type the notices about the same entity ask nothing more of whoever is told."""
 
 
-ATTEMPT: Final = Kind(mandatory=True, once_in=timedelta(hours=1), asks=True, hidden=("by",))
+ATTEMPT: Final = Kind(
+    mandatory=True,
+    once_in=timedelta(hours=1),
+    asks=True,
+    hidden=("by",),
+    # Who reads some groups of a user has no part in who it is.
+    not_of=frozenset({"reader"}),
+)
 """The incumbent is told at once, of those that follow in sum, and of none who it was."""
 
 KINDS: Final[Mapping[type[Event], Kind]] = {
@@ -73,6 +105,8 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserRegistered: Kind(is_first=True),
     AssetRelated: Kind(mandatory=True, names="party"),
     AssetUnrelated: Kind(mandatory=True, names="party"),
+    AssetConsented: Kind(mandatory=True, names="party"),
+    AssetConsentWithdrawn: Kind(mandatory=True, names="party"),
     MandateGiven: Kind(mandatory=True, names="delegate"),
     MandateEnded: Kind(mandatory=True, names="delegate"),
     AssetDuplicateAttempted: ATTEMPT,
@@ -80,7 +114,7 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserSuspended: Kind(mandatory=True),
     UserReinstated: Kind(mandatory=True),
     UserRetired: Kind(mandatory=True),
-    UserUpdated: Kind(mandatory=True, asks=True, asks_of="reader"),
+    UserUpdated: Kind(mandatory=True, asks=True, asks_of=("reader",)),
     UserAttested: Kind(mandatory=True),
     UserConfirmed: Kind(mandatory=True),
     UserRejected: Kind(mandatory=True),
@@ -103,10 +137,26 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     ChangeUnacknowledged: Kind(mandatory=True, is_first=True),
     AgreementPublished: Kind(),
     AgreementSuperseded: Kind(mandatory=True, asks=True),
-    AgreementWithdrawn: Kind(mandatory=True),
+    AgreementWithdrawn: Kind(mandatory=True, ends=AgreementSuperseded),
     # Of a signature its publisher is told, and no other signer.
     AgreementSigned: Kind(is_first=True, names="publisher"),
     AgreementRevoked: Kind(is_first=True, names="publisher"),
+    PortfolioChanged: Kind(),
+    PortfolioProgressed: Kind(),
+    # Of the asset its owner alone is told: whose portfolios it is in is nobody else's business.
+    PortfolioJoined: Kind(mandatory=True, is_first=True),
+    PortfolioLeft: Kind(mandatory=True, is_first=True),
+    AssetConflicted: Kind(mandatory=True),
+    AssetCommissioned: Kind(),
+    AssetLapsed: Kind(mandatory=True, asks=True, asks_of=("registrant", "owner")),
+    AssetRedated: Kind(mandatory=True),
+    AssetRetired: Kind(mandatory=True),
+    AssetReplaced: Kind(mandatory=True),
+    AssetMoved: Kind(mandatory=True),
+    AssetAttested: Kind(mandatory=True),
+    AssetConfirmed: Kind(mandatory=True),
+    AssetReopened: Kind(mandatory=True),
+    AssetTransferred: Kind(mandatory=True, names="former"),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {
@@ -121,7 +171,7 @@ class Resolution:
 
     of: type[Event]
     recipient: str
-    """Attribute of the resolving event that names whose notice it is."""
+    """Attribute of the resolving event that names whose notice it is; `parties`: each of them."""
     about: str
     """Attribute that names what the notice is about."""
     unless: str | None = None
@@ -145,6 +195,14 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
     AgreementSigned: (Resolution(AgreementSuperseded, "by", "id"),),
     # What one may not read any more is not to be taken over.
     SharingRevoked: (Resolution(UserUpdated, "party", "id", unless="left"),),
+    AgreementRevoked: (Resolution(AgreementSuperseded, "by", "id"),),
+    AssetCommissioned: (Resolution(AssetLapsed, "parties", "id"),),
+    AssetRedated: (Resolution(AssetLapsed, "parties", "id"),),
+    AssetRetired: (Resolution(AssetLapsed, "parties", "id"),),
+    AssetTransferred: (
+        Resolution(AssetLapsed, "parties", "id"),
+        Resolution(AssetLapsed, "former", "id"),
+    ),
 }
 """Type of event -> the open notices that it closes."""
 
@@ -152,10 +210,17 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
 def resolved(fact: Event) -> tuple[str, ...]:
     """Ids of the notices that a fact resolves."""
     return tuple(
-        todo(getattr(fact, one.recipient), one.of.message_type, getattr(fact, one.about))
+        todo(recipient, one.of.message_type, getattr(fact, one.about))
         for one in RESOLVES.get(type(fact), ())
         if one.unless is None or not getattr(fact, one.unless)
+        for recipient in _whose(fact, one)
     )
+
+
+def _whose(fact: Event, one: Resolution) -> tuple[str, ...]:
+    """Whose notices it closes: of the user whom an attribute names, or of all parties."""
+    named = getattr(fact, one.recipient) or {}
+    return (named,) if isinstance(named, str) else tuple(sorted(set(named.values())))
 
 
 def concerns_nobody_else(fact: Event) -> bool:

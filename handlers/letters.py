@@ -124,8 +124,11 @@ class Letter:
         """
         entity = event.entity
         kind = event.message_type
+        # Each portion of a fact says something of its own.
+        portion = f"/{context.cursor}" if context.cursor is not None else ""
+        origin = (arrival.user, arrival.id, f"{kind}/{number}{portion}")
         body = compose(
-            id=message_id(context.identity, arrival.user, arrival.id, f"{kind}/{number}"),
+            id=message_id(context.identity, *origin),
             type=kind,
             time=context.now,
             data=event,

@@ -1,7 +1,7 @@
 """External ids: what each user calls users and assets, one mechanism for both registers."""
 
-import unicodedata
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from contracts.envelope import Finding
@@ -39,7 +39,8 @@ OWN: Final = "own"
 """The scheme of what a user calls others in its own list."""
 LINKS_MAX: Final = 10
 """How many external ids one asserter may give one user or asset."""
-NOT_FOUND: Final = {"users": "user.not-found", "assets": "asset.not-found"}
+OVER: Final = {"users": ("status", "rejected"), "assets": ("lifecycle", "retired")}
+"""Register -> the field that says that one is no more, and how: its reference is free."""
 LINKED: Final[Mapping[str, type[UserIdLinked | AssetIdLinked]]] = {
     "users": UserIdLinked,
     "assets": AssetIdLinked,
@@ -77,42 +78,60 @@ def _document(
     }
 
 
-def reference_read(context: Context) -> Reads:
-    """What a registration on behalf looks at: whether its reference is taken."""
-    reference = _reference(context)
-    if reference is not None:
-        yield LINKS, link_id("users", context.sender.user, OWN, reference, context)
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a sender calls whom or what it registers: linked in the same decision, or refused."""
 
+    register: str
+    value: str
+    field: str
+    """Where the registration says it."""
 
-def reference_taken(view: View, context: Context) -> Iterator[Finding]:
-    """A platform's own reference stands for one user: a second one would be its double."""
-    for _, key in reference_read(context):
-        was = view.get(LINKS, key)
-        if was is not None:
+    def read(self, context: Context) -> tuple[str, str]:
+        """What tells whether it is taken."""
+        return LINKS, link_id(self.register, context.sender.user, OWN, self.value, context)
+
+    def taken(self, view: View, context: Context) -> Iterator[Finding]:
+        """It stands for one user or asset of its sender's: a second one would be a double.
+
+        One of a user who was rejected is free, and one of a retired asset, as their claims are:
+        who comes back registers anew.
+        """
+        was = view.get(*self.read(context))
+        if was is None:
+            return
+        field, over = OVER[self.register]
+        linked = view.get(self.register, was["entity"])
+        if linked is None or linked[field] != over:
             yield Finding(
                 rule="link.taken",
-                field="onbehalfof",
-                expected="a reference that you have given to no other user",
+                field=self.field,
+                expected="a reference that you have given to nothing else",
                 got=f"linked to {was['entity']}",
-                advice="Use that user, or register under another reference.",
+                advice="Use that one, or register under another reference.",
             )
 
+    def link(self, entity: str, view: View, context: Context) -> Put:
+        """The link, of the scheme `own`."""
+        collection, key = self.read(context)
+        was = view.get(collection, key)
+        return Put(LINKS, _document(key, entity, (OWN, self.value), context, was), was)
 
-def reference_link(user: str, context: Context) -> Iterator[Put]:
-    """The platform's own reference of whom it registers, as a link of the scheme `own`."""
-    reference = _reference(context)
-    for _, key in reference_read(context):
-        yield Put(LINKS, _document(key, user, (OWN, str(reference)), context))
 
+def reference_of_user(context: Context) -> Iterator[Reference]:
+    """What a platform calls the user whom it registers, where it says so.
 
-def _reference(context: Context) -> str | None:
-    """The reference in the normal form of an external id.
-
-    Everybody may use the front desk, so that what is said there is nobody's list.
+    The envelope has brought it into the form of an external id. Everybody may use the front desk,
+    so that what is said there is nobody's list.
     """
-    if context.on_behalf_of is None or FRONT_DESK in context.sender.roles:
-        return None
-    return unicodedata.normalize("NFC", context.on_behalf_of).strip() or None
+    if context.on_behalf_of is not None and FRONT_DESK not in context.sender.roles:
+        yield Reference("users", context.on_behalf_of, "onbehalfof")
+
+
+def reference_of_asset(reference: str | None) -> Iterator[Reference]:
+    """What a registrant calls the asset that it registers, where it says so."""
+    if reference is not None:
+        yield Reference("assets", reference, "data.reference")
 
 
 def _link_reads(command: Link, context: Context) -> Reads:
@@ -129,7 +148,7 @@ def link_user_id(command: LinkUserId, view: View, context: Context) -> Decision:
     Rejects: user.not-found, link.taken, link.too-many, link.none
     Source: U2b.
     """
-    return _link(command, view, context)
+    return _link(command, view, context, unseen="user.not-found")
 
 
 @reads(_link_reads)
@@ -139,18 +158,20 @@ def link_asset_id(command: LinkAssetId, view: View, context: Context) -> Decisio
     Rejects: asset.not-found, link.taken, link.too-many, link.none
     Source: U2b.
     """
-    return _link(command, view, context)
+    return _link(command, view, context, unseen="asset.not-found")
 
 
-def _link(command: Link, view: View, context: Context) -> Decision:
+def _link(command: Link, view: View, context: Context, *, unseen: str) -> Decision:
     register, user = register_of_entity(command.id), context.sender.user
     key = link_id(register, user, command.scheme, command.value, context)
     was = view.get(LINKS, key)
     if command.unlink:
-        return _unlinked(command, was, view, context)
+        # What links to who was erased goes by itself: a command that names it would be kept.
+        is_erased = "erased_at" in (view.get(register, command.id) or {})
+        return _unlinked(command, None if is_erased else was, view, context)
     found = seen(register, command.id, view, context)
     if found is None or "erased_at" in found[0]:
-        return _not_found(command.id, register)
+        return _not_found(command.id, unseen)
     if was is not None and was["entity"] == command.id:
         return _accepted(command, view, context, revision=was["revision"], state="linked")
     if was is not None and not command.replace:
@@ -240,14 +261,14 @@ def _key(entity: str, view: View, context: Context) -> str:
     return key
 
 
-def _not_found(entity: str, register: str) -> Rejected:
+def _not_found(entity: str, rule: str) -> Rejected:
     return reject(
         finding(
-            NOT_FOUND[register],
+            rule,
             "id",
             expected="an id that you may see",
             got=entity,
-            advice="Check the id; ask its registrant or its owner for access.",
+            advice="Check the id; ask its platform, its owner or an operator for access.",
         )
     )
 

@@ -10,14 +10,20 @@ shelves of what it may see alone, so that neither an answer nor its time tells o
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from contracts.messages import register_of_entity
 from handlers.decision import Document, Drop, Issuer, Put, View
 from handlers.documents import said_by
+from handlers.edges import READER, RELATIONS
 from handlers.rights import LISTED
 from handlers.spans import Span
-from handlers.visibility import RELATIONS, TAKING_PART, parties
+from handlers.tying import is_over, ties_of
+from handlers.visibility import (
+    TAKING_PART,
+    parties,
+)
 
 DIRECTORY: Final = "directory"
 BEGINNINGS: Final = (3, 5)
@@ -25,6 +31,8 @@ BEGINNINGS: Final = (3, 5)
 them, the name is looked at. Each of them costs every registration a row of the index."""
 WORD_MAX: Final = 24
 """Longer words are known by so many of their characters."""
+NAME: Final = "name"
+"""The group by whose words one is found."""
 KEPT: Final = "kept"
 """The shelf of what is not for everybody."""
 PARTIES_MAX: Final = 20
@@ -61,7 +69,7 @@ def offer_term(area: str | None, service: str | None) -> str:
 
 
 def entry_of(user: Document, known: Iterable[str], identity: Issuer) -> dict[str, Any]:
-    """A user's entry but for its revision; `known` are the parties that have or had a tie to it."""
+    """A user's entry but for its revision; `known` are the parties that may find it by a tie."""
     is_person, is_active = user["kind"] == "person", user["status"] in TAKING_PART
     name, profile = (said_by(user.get(group)) for group in LISTED)
     areas, services = (list((profile or {}).get(part) or ()) for part in ("areas", "services"))
@@ -109,57 +117,89 @@ def fits(name: str, words: Sequence[str]) -> bool:
     )
 
 
-def listing_puts(writes: Sequence[Put | Drop], view: View, identity: Issuer) -> Iterator[Put]:
-    """The entries of the users that a decision changes, or to whom it ties another party."""
+def listing_puts(
+    writes: Sequence[Put | Drop], view: View, identity: Issuer, now: datetime
+) -> Iterator[Put]:
+    """The entries of the users that a decision changes, or whom it lets others find or not."""
     puts = [write for write in writes if isinstance(write, Put)]
     users: dict[str, Put] = {}
     for put in puts:
         if put.collection == "users":
             first = users.get(put.document["_id"], put)
             users[put.document["_id"]] = Put("users", put.document, first.was)
-    tied: dict[str, list[str]] = {}
+    tied: dict[str, list[Document]] = {}
     for put in puts:
-        if put.collection == RELATIONS and put.was is None:
+        if put.collection == RELATIONS and may_find(put.was, now) != may_find(put.document, now):
             entity = put.document["entity"]
             if register_of_entity(entity) == "users":
-                tied.setdefault(entity, []).append(put.document["party"])
-    for user in dict.fromkeys((*users, *tied)):
-        yield from _listing(user, users.get(user), tied.get(user, []), view, identity)
+                tied.setdefault(entity, []).append(put.document)
+    view.require(("users", user) for user in tied if user not in users)
+    persons = [user for user in tied if user not in users and _is_person(view.get("users", user))]
+    # All in one round: a decision may end what a user is to hundreds.
+    view.require(key for user in persons for key in _entry_reads(user))
+    for user in (*users, *persons):
+        yield from _listing(users.get(user), tied.get(user, []), view, identity, now)
+
+
+def _is_person(user: Document | None) -> bool:
+    """Who is listed for everybody is found without being tied to anybody."""
+    return user is not None and bool(user["kind"] == "person")
+
+
+def _entry_reads(user: str) -> Iterator[tuple[str, Any]]:
+    yield DIRECTORY, user
+    yield RELATIONS, ties_span(user)
 
 
 def _listing(
-    user: str, put: Put | None, tied: Sequence[str], view: View, identity: Issuer
+    put: Put | None, tied: Sequence[Document], view: View, identity: Issuer, now: datetime
 ) -> Iterator[Put]:
     if put is not None and put.was is None:
-        yield Put(DIRECTORY, entry_of(put.document, tied, identity) | {"revision": 1})
+        known = [row["party"] for row in tied]
+        yield Put(DIRECTORY, entry_of(put.document, known, identity) | {"revision": 1})
         return
     if put is not None and not tied:
         before, after = (entry_of(d, (), identity) for d in (put.was or {}, put.document))
         if before == after:
             return
-    document = put.document if put is not None else view.get("users", user)
-    # Who is listed for everybody is found without being tied to anybody.
-    if document is None or (put is None and document["kind"] != "person"):
-        return
-    yield from entry_puts(document, tied, view, identity)
+    document = put.document if put is not None else view.get("users", tied[0]["entity"])
+    if document is not None:
+        yield from entry_puts(document, tied, view, identity, now)
 
 
-def entry_puts(user: Document, tied: Sequence[str], view: View, identity: Issuer) -> Iterator[Put]:
-    """A user's entry as it should be, where it is missing or another; all ties are looked at."""
+def entry_puts(
+    user: Document, tied: Sequence[Document], view: View, identity: Issuer, now: datetime
+) -> Iterator[Put]:
+    """A user's entry as it should be, where it is missing or another; all ties are looked at.
+
+    What `tied` says takes the place of what is stored. Whose ties are over finds the user no more:
+    by whether there is a further page it would learn what the user is called by now.
+    """
     was = view.get(DIRECTORY, user["_id"])
-    known: list[str] = []
+    rows: dict[str, Document] = {}
     if user["kind"] == "person":
-        rows, _ = view.page(RELATIONS, ties_span(user))
-        known = [row["party"] for row in rows]
-    entry = entry_of(user, [*known, *tied], identity)
+        stored, _ = view.page(RELATIONS, ties_span(user["_id"]))
+        rows = {row["party"]: row for row in (*stored, *tied)}
+    entry = entry_of(user, [p for p, row in rows.items() if may_find(row, now)], identity)
     revision = was["revision"] if was is not None else 0
     if was != entry | {"revision": revision}:
         yield Put(DIRECTORY, entry | {"revision": revision + 1}, was)
 
 
-def ties_span(user: Document) -> Span:
+def may_find(row: Document | None, now: datetime) -> bool:
+    """Whether what is recorded of a party lets it read the name, now or later.
+
+    A reader of other groups must not find out a name by trying words.
+    """
+    return any(
+        not is_over(one, now) and (one["as"] != READER or one["group"] == NAME)
+        for one in ties_of(row)
+    )
+
+
+def ties_span(user: str) -> Span:
     """The relations of a user, of which its entry needs the parties."""
-    return Span("entity", user["_id"])
+    return Span("entity", user)
 
 
 def parts_of(entry: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,10 +14,13 @@ from contracts.mandates import (
 from contracts.messages import Contract
 from contracts.users import ENDED_STATUSES
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, View
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
-from handlers.visibility import RELATIONS, edge, named, recorded
+from handlers.visibility import (
+    named,
+)
 
 DELEGATE: Final = "delegate"
 
@@ -51,7 +54,7 @@ def give_mandate(command: GiveMandate, view: View, context: Context) -> Decision
     was = view.get(RELATIONS, edge(user, delegate))
     kept = ties_of(was)
     new = tie(DELEGATE, (command.from_time, command.until), context)
-    given = [one for one in kept if not _is_provisional(one)]
+    given = [one for one in kept if _is_mandate(one) and not _is_provisional(one)]
     if is_known(new, given):
         return Accepted(user, _state(user, delegate, was, context.now), user)
     if findings := tuple(unfit(new, given, kept)):
@@ -142,7 +145,7 @@ def _state(user: str, delegate: str, row: Document | None, now: datetime) -> Con
             provisional=_is_provisional(one),
         )
         for one in ties_of(row)
-        if not is_over(one, now)
+        if _is_mandate(one) and not is_over(one, now)
     )
     revision = row["revision"] if row is not None else 0
     return MandateState(id=user, delegate=delegate, revision=revision, mandates=mandates)

@@ -8,10 +8,10 @@ from contracts.confirmation import UserRejected
 from contracts.interests import InterestWithdrawn
 from contracts.users import UserRetired
 from handlers.decision import Context, Document, Handled, Put, Reads, Sender, View
+from handlers.edges import RELATIONS, edge
 from handlers.interests import INTERESTS, withdrawal
 from handlers.spans import PAGE, Span
 from handlers.telling import tell, tell_reads
-from handlers.visibility import RELATIONS, edge
 
 Parting = UserRetired | UserRejected
 _SEPARATOR: Final = "|"

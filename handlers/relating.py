@@ -15,18 +15,28 @@ from contracts.relations import (
     Tie as AssetTie,
 )
 from contracts.users import ENDED_STATUSES
-from handlers.assets import asset_not_found
+from handlers.asset_rules import asset_not_found, asset_retired
+from handlers.consenting import CONSENTED, withdrawn_finding
+from handlers.consents import is_withdrawn
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
+from handlers.edges import RELATIONS, edge, recorded
+from handlers.placing import PLACES
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
-from handlers.visibility import RELATIONS, edge, named, recorded, seen, standing_reads
+from handlers.visibility import (
+    Standing,
+    named,
+    seen,
+    standing_reads,
+)
 
 
 def _relate_reads(command: RelateAsset | UnrelateAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
     yield RELATIONS, edge(command.id, command.party)
     yield "users", command.party
+    yield PLACES, command.id
 
 
 @reads(_relate_reads)
@@ -35,8 +45,8 @@ def relate_asset(command: RelateAsset, view: View, context: Context) -> Decision
 
     The party's roles and a mandate of the sender may be read stale: a command that is decided in
     the moment in which they end counts as decided before.
-    Rejects: asset.not-found, relation.not-yours, relation.party-unknown, tie.period,
-        tie.too-many
+    Rejects: asset.not-found, asset.retired, relation.not-yours, relation.party-unknown,
+        consent.withdrawn, tie.period, tie.too-many
     Source: A1a, A4a, U6.
     """
     found = seen("assets", command.id, view, context)
@@ -44,13 +54,18 @@ def relate_asset(command: RelateAsset, view: View, context: Context) -> Decision
         return asset_not_found(command.id)
     asset, standing = found
     if not standing.may("write", "relations"):
-        return _not_yours()
+        return relation_not_yours()
+    if asset["lifecycle"] == "retired":
+        return asset_retired(command.id)
     if not _has_role(view.get("users", command.party), command.relation):
         return _party_unknown(command)
     was = view.get(RELATIONS, edge(command.id, command.party))
+    if _is_unwanted(command, standing, was, context):
+        return reject(withdrawn_finding(command.party))
     kept = ties_of(was)
     asked = (command.from_time, command.until)
-    new = tie(command.relation, asked, context, service=command.service)
+    named_so = {} if command.brand is None else {"brand": command.brand}
+    new = tie(command.relation, asked, context, service=command.service, **named_so)
     like = [one for one in kept if _is_of(one, command.relation, command.service)]
     if is_known(new, like):
         return Accepted(command.id, _state(command, kept, was, context.now), _key(asset))
@@ -93,7 +108,7 @@ def unrelate_asset(command: UnrelateAsset, view: View, context: Context) -> Deci
     if asset is None or (found is None and not will_be):
         return asset_not_found(command.id)
     if not is_itself and (found is None or not found[1].may("write", "relations")):
-        return _not_yours()
+        return relation_not_yours()
     meant = _meant(command)
     if not any(map(meant, kept)):
         return _none(command)
@@ -117,6 +132,16 @@ def unrelate_asset(command: UnrelateAsset, view: View, context: Context) -> Deci
         writes=(Put(RELATIONS, document, was),),
         events=(event,),
     )
+
+
+def _is_unwanted(
+    command: RelateAsset, standing: Standing, row: Document | None, context: Context
+) -> bool:
+    """Whether the owner has taken back what the tie would need; the owner itself may relate."""
+    by_owner = "owner" in standing.held or (
+        "delegate" in standing.held and context.sender.user != command.party
+    )
+    return command.relation in CONSENTED and not by_owner and is_withdrawn(row, command.service)
 
 
 def _has_role(party: Document | None, role: str) -> bool:
@@ -160,7 +185,8 @@ def _state(
     return RelationState(id=command.id, party=command.party, revision=revision, ties=ties)
 
 
-def _not_yours() -> Rejected:
+def relation_not_yours() -> Rejected:
+    """The answer to who may see an asset and not who is what to it."""
     return reject(
         finding(
             "relation.not-yours",

@@ -32,6 +32,9 @@ UNPROVEN: Final[frozenset[Relation]] = frozenset({"reader"})
 RECORDED: Final = ("aggregator", "fsp", "so", "mo", "verifier")
 """Relations to an asset that are recorded by `asset.relate.v1`; `delegate` is by mandate."""
 
+RULING: Final[frozenset[Relation]] = frozenset({"registrant", "owner", "delegate", "operator"})
+"""Who decides what becomes of an asset: whether it is retired, and what takes its place."""
+
 Cells = Mapping[Relation, Right]
 
 USER_GROUPS: Final[Mapping[str, Cells]] = {
@@ -114,14 +117,50 @@ ASSET_GROUPS: Final[Mapping[str, Cells]] = {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
         "aggregator": "read", "fsp": "read", "so": "read", "mo": "read", "verifier": "read",
     },
+    "details": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "write", "so": "read", "mo": "read", "verifier": "read",
+    },
+    "meters": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "read", "fsp": "write", "so": "write", "verifier": "read",
+    },
+    "signposts": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "write", "so": "read", "mo": "read", "verifier": "read",
+    },
     "relations": {
         "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+    },
+    "members": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "read", "so": "read", "mo": "read", "verifier": "read",
+    },
+    "portfolios": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "write",
+    },
+    "service": {
+        "registrant": "write", "owner": "write", "delegate": "write", "operator": "write",
+        "aggregator": "write", "fsp": "write", "so": "read", "mo": "read", "verifier": "read",
+    },
+    "confirmations": {
+        "registrant": "read", "owner": "read", "delegate": "read", "operator": "read",
+        "aggregator": "read", "fsp": "read", "so": "read", "mo": "read", "verifier": "read",
     },
 }  # fmt: skip
 """Field group of an asset x relation.
 
 `relations` is who is what to the asset: a party may end its own, and knows of no other.
+`members` is what is in a portfolio and what that can do together; `portfolios` of an asset is
+whether it may be put into one. In which ones it is nobody is shown, since they are others'.
 """
+TAKES_OUT: Final[frozenset[Relation]] = frozenset({"owner", "delegate"})
+"""Relations to an asset by which one may take it out of a portfolio that is another's."""
+
+SCOPED: Final = frozenset({"service", "confirmations"})
+"""Groups that are kept by service: a relation for one service alone reads and writes that one, a
+relation without a service all of them."""
 
 GROUPS: Final[Mapping[str, Mapping[str, Cells]]] = {"users": USER_GROUPS, "assets": ASSET_GROUPS}
 """Collection -> its table."""

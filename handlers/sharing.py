@@ -18,7 +18,18 @@ from contracts.sharing import (
 )
 from contracts.taxonomy import USER_PREFIX
 from contracts.users import ENDED_STATUSES
-from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
+from handlers.decision import (
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Guard,
+    Put,
+    Reads,
+    Rejected,
+    View,
+)
+from handlers.edges import READER, RELATIONS, edge, holds, recorded, shared
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rights import GRANTABLE
 from handlers.rules import finding, reject
@@ -26,7 +37,6 @@ from handlers.signature import reads
 from handlers.spans import Span
 from handlers.timing import SHARING, TIMERS, timer_id, timer_row
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
-from handlers.visibility import READER, RELATIONS, edge, holds, recorded, shared
 
 GRANT: Final = "grant"
 INTEREST: Final = "interest"
@@ -81,6 +91,7 @@ def grant_sharing(command: GrantSharing, view: View, context: Context) -> Decisi
         reply=state_of(user, party, document, context.now),
         writes=(Put(RELATIONS, document, was), *expiring(user, party, command.until, view)),
         events=(event,),
+        guards=awaited(user, party, command.until, view),
     )
 
 
@@ -125,6 +136,7 @@ def revoke_sharing(command: RevokeSharing, view: View, context: Context) -> Deci
         reply=state_of(user, party, document, context.now),
         writes=(Put(RELATIONS, document, was), *expiring(user, party, later, view)),
         events=(event,),
+        guards=awaited(user, party, later, view),
     )
 
 
@@ -195,6 +207,15 @@ def expiring(user: str, party: str, until: datetime | None, view: View) -> Itera
     if view.get(TIMERS, key) is None:
         row = {"_id": key, "revision": 1, **timer_row(SHARING, until, user)}
         yield Put(TIMERS, row)
+
+
+def awaited(user: str, party: str, until: datetime | None, view: View) -> tuple[Guard, ...]:
+    """The timer of an end that is there already: it must not go off before this is kept.
+
+    The lane of the notices would find nothing that ends by this decision, and drop it.
+    """
+    timer = view.get(TIMERS, expiry(user, party, until)) if until is not None else None
+    return (Guard(TIMERS, timer),) if timer is not None else ()
 
 
 def with_interest(

@@ -23,10 +23,10 @@ from handlers.decision import (
     Rejected,
     View,
 )
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.signature import reads
-from handlers.tying import Tie, ended, tie, ties_of, unfit
-from handlers.visibility import RELATIONS, edge, recorded
+from handlers.tying import Tie, ended, tie, ties_of, too_many
 
 
 def _sign_reads(command: SignAgreement | RevokeAgreement, context: Context) -> Reads:
@@ -53,7 +53,7 @@ def sign_agreement(command: SignAgreement, view: View, context: Context) -> Deci
         return Accepted(command.id, _signature(command.id, user, held), user)
     kept = ties_of(was)
     new = tie(SIGNATORY, (None, None), context, version=head["version"], sha256=head["sha256"])
-    if findings := tuple(unfit(new, (), kept)):
+    if findings := tuple(too_many(kept)):
         return reject(*findings)
     before, _ = ended(kept, _is_signature, None, context)
     event = AgreementSigned(

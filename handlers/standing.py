@@ -31,6 +31,7 @@ from handlers.decision import (
 )
 from handlers.groups import opened
 from handlers.leaving import ended_accounts, leaving
+from handlers.patching import stale
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.user_rules import not_active, user_not_found, user_not_yours
@@ -194,13 +195,17 @@ def reinstate_user(command: ReinstateUser, view: View, context: Context) -> Deci
 def confirm_user(command: ConfirmUser, view: View, context: Context) -> Decision:
     """Confirm a provisional user by an operator's word, whatever evidence there is.
 
-    Rejects: user.not-found, user.not-provisional
+    Rejects: user.not-found, user.not-provisional, user.stale
     Source: the states of a user.
     """
-    if (user := view.get("users", command.id)) is None:
+    if (found := seen("users", command.id, view, context)) is None:
         return user_not_found(command.id)
+    user, standing = found
     if (answer := _stands(CONFIRM, user)) is not None:
         return answer
+    expected = command.expected_revision
+    if findings := tuple(stale(expected, user, standing, view, rule="user.stale")):
+        return reject(*findings)
     return _taken(CONFIRM, user, "confirmed", context, told={"grounds": "operator"})
 
 

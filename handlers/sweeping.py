@@ -6,29 +6,46 @@ from typing import Final
 
 from contracts.erasing import UserEraseAsked, UserErased
 from contracts.messages import Event
+from contracts.updates import UserUpdated
+from handlers.belonging import PLACEMENTS
 from handlers.bookkeeping import unattributed
+from handlers.changing import CHANGES
+from handlers.counting import forget_meters
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
 from handlers.documents import history_id
+from handlers.edges import RELATIONS
 from handlers.erasing import ERASURES, REMAINS, tombstone
 from handlers.evidence import EVIDENCE_ROWS
 from handlers.interests import INTERESTS
 from handlers.links import LINKS
-from handlers.post import ERASED
+from handlers.placing import PLACES, SEALED, shelf_term
+from handlers.post import ERASED, NOTICES, Post, todo
 from handlers.spans import PAGE, Span
 from handlers.untying import untied, withdrawn
-from handlers.visibility import RELATIONS, named
+from handlers.visibility import (
+    named,
+)
+from handlers.watching import watched
 
+SUBSCRIPTIONS: Final = "subscriptions"
 PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "told": ("events", "recipient"),
+    # Again: what was said of a change before it may have been remembered behind the erasure.
+    "changes": (CHANGES, "_id"),
     "links": (LINKS, "entity"),
     "evidence": (EVIDENCE_ROWS, "user"),
     "interests": (INTERESTS, "user"),
+    "meters": (PLACEMENTS, "person"),
+    "places": (PLACES, "terms"),
     "ties": (RELATIONS, "entity"),
     "tied": (RELATIONS, "party"),
+    "choices": (SUBSCRIPTIONS, ""),
+    "asked": (NOTICES, "recipient"),
     # The last one, so that what it is about to say of the changes has nothing beside it.
     "history": ("history", ""),
 }
-"""Part of the work, in order -> its collection, and the field that names the user."""
+"""Part of the work, in order -> its collection, and the field that names the user; none where the
+rows are found by their ids."""
 _ORDER: Final[Sequence[str]] = tuple(PHASES)
 _SEPARATOR: Final = "|"
 _Done = tuple[tuple[Put | Drop, ...], tuple[Event, ...], str]
@@ -67,8 +84,11 @@ def sweep_reads(fact: UserEraseAsked, context: Context) -> Reads:
     if context.cursor is None:
         yield "sequences", fact.id
     place = Place.of(context.cursor)
-    if place.phase != "history":
-        yield PHASES[place.phase][0], _span(fact, place)
+    collection, field = PHASES[place.phase]
+    if field:
+        yield collection, _span(fact, place)
+    elif collection == SUBSCRIPTIONS:
+        yield collection, fact.id
 
 
 def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
@@ -84,6 +104,8 @@ def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
     place = Place.of(context.cursor)
     if place.phase == "history":
         writes, events, further = _history(user, place, view)
+    elif place.phase == "choices":
+        writes, events, further = _choices(fact, view, context), (), ""
     else:
         writes, events, further = _rows(fact, place, view, context)
     if context.cursor is None:
@@ -104,18 +126,50 @@ def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
 
 
 def _span(fact: UserEraseAsked, place: Place) -> Span:
+    if place.phase == "places":
+        return Span.of_list("terms", [shelf_term(fact.id, SEALED)], place.after)
     return Span(PHASES[place.phase][1], fact.id, place.after)
 
 
 def _rows(fact: UserEraseAsked, place: Place, view: View, context: Context) -> _Done:
-    """What it was told and what others call it is dropped; what it is to others ends."""
+    """What it was told and what others call it is dropped; what it is to others ends.
+
+    With that those who could read it have nothing more to take over.
+    """
     collection = PHASES[place.phase][0]
     rows, further = view.page(collection, _span(fact, place))
+    if collection == PLACEMENTS:
+        return forget_meters(rows, view, context), (), further
+    if collection == PLACES:
+        # Of others' assets that it could see the places are theirs.
+        rows = [row for row in rows if row["person"] == fact.id]
     if collection == RELATIONS:
         asker = replace(context, sender=Sender(fact.by, frozenset(), "confirmed"))
-        return *untied(rows, view, asker), further
+        writes, events = untied(rows, view, asker)
+        of_readers = rows if place.phase == "ties" else ()
+        return (*writes, *_closed(of_readers, fact, view, context)), events, further
     events = tuple(withdrawn(rows, fact.by)) if collection == INTERESTS else ()
     return tuple(Drop(collection, row) for row in rows), events, further
+
+
+def _closed(
+    rows: Sequence[Document], fact: UserEraseAsked, view: View, context: Context
+) -> tuple[Put | Drop, ...]:
+    asked = [todo(row["party"], UserUpdated.message_type, fact.id) for row in rows]
+    view.require((NOTICES, notice) for notice in asked)
+    post = Post(view, context)
+    for notice in asked:
+        post.close(notice, UserErased.message_type)
+    return post.writes
+
+
+def _choices(fact: UserEraseAsked, view: View, context: Context) -> tuple[Put | Drop, ...]:
+    """What it has chosen to be told, with its place among those who watch an asset."""
+    was = view.get(SUBSCRIPTIONS, fact.id)
+    if was is None:
+        return ()
+    itself = replace(context, sender=Sender(fact.id, frozenset(), "retired"))
+    return (Drop(SUBSCRIPTIONS, was), *watched(was.get("access", ()), (), view, itself))
 
 
 def _told_no_more(user: str, view: View) -> Put:

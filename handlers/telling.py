@@ -1,6 +1,6 @@
 """Who is told what of a fact: audience, choice, filter, and each recipient's own count."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from contracts.messages import Event, register_of_entity
@@ -15,19 +15,17 @@ from handlers.decision import (
     Reads,
     View,
 )
+from handlers.edges import RELATIONS, limited, shared, tied
 from handlers.kinds import KINDS, NAMES, Kind, resolved
 from handlers.post import NOTICES, Post, digest_pot, digest_span, todo
 from handlers.rights import Relation
 from handlers.spans import Span
 from handlers.visibility import (
-    RELATIONS,
     VALUES_OF,
     Standing,
     Visible,
     event_for,
     event_naming,
-    shared,
-    tied,
 )
 
 Party = tuple[Document, str]
@@ -52,27 +50,36 @@ def tell(fact: Event, view: View, context: Context) -> Handled:
 
     Source: U5, A5a.
     """
-    kind, keyed_to = KINDS.get(type(fact)), unattributed(context.now)
+    post = Post(view, context)
+    further = announce(fact, post)
+    return Handled(unattributed(context.now), post.writes, tuple(post.told), further)
+
+
+def announce(fact: Event, post: Post) -> str | None:
+    """Tell the parties on this page; say behind whom the next one begins, if there is one."""
+    kind, view, context = KINDS.get(type(fact)), post.view, post.context
     if kind is None:
-        return Handled(keyed_to)
+        return None
     edges, further = ([], "") if kind.is_first else view.page(RELATIONS, _span(fact, context))
     audience = _audience(fact, _parties(edges, view, context), context)
     view.require(key for recipient in audience for key in _reads_of(recipient))
     asked = {r: _todo(r, standing, fact, kind) for r, standing in audience.items()}
-    view.require((NOTICES, notice) for notice in asked.values() if notice is not None)
+    done_with = [todo(r, kind.ends.message_type, fact.entity) for r in audience if kind.ends]
+    view.require((NOTICES, n) for n in (*asked.values(), *done_with) if n is not None)
     chosen = {r: choice(kind, fact, view.get("subscriptions", r), s) for r, s in audience.items()}
     pots = {r: _pot(r, fact, kind, way) for r, way in chosen.items()}
     view.require(("pots", pot) for pot in pots.values() if pot is not None)
-    post = Post(view, context)
     if context.cursor is None:
         _resolve(post, fact)
+    for notice in done_with:
+        post.close(notice, fact.message_type)
     for recipient, standing in audience.items():
         visible = _visible(recipient, standing, fact, kind)
         if visible is not None and chosen[recipient] != "off":
             sequence = _deliver(post, fact, kind, visible, pots[recipient])
             if sequence is not None and asked[recipient] is not None:
                 _open(post, recipient, fact, kind, sequence)
-    return Handled(keyed_to, post.writes, tuple(post.told), further or None)
+    return further or None
 
 
 def _visible(recipient: str, standing: Standing, fact: Event, kind: Kind) -> Visible | None:
@@ -88,7 +95,7 @@ def _about(fact: Event, kind: Kind) -> str:
 
 def _todo(recipient: str, standing: Standing, fact: Event, kind: Kind) -> str | None:
     """The notice that asks the recipient for action; None where it is asked for none."""
-    if not kind.asks or (kind.asks_of is not None and kind.asks_of not in standing.held):
+    if not kind.asks or (kind.asks_of and standing.held.isdisjoint(kind.asks_of)):
         return None
     if kind.asks_when is not None and getattr(fact, kind.asks_when[0]) != kind.asks_when[1]:
         return None
@@ -190,13 +197,14 @@ def _parties(edges: Sequence[Document], view: View, context: Context) -> Sequenc
     return [(row, statuses.get(row["party"], "")) for row in edges]
 
 
-def _audience(fact: Event, parties: Iterable[Party], context: Context) -> Mapping[str, Standing]:
+def _audience(fact: Event, parties: Sequence[Party], context: Context) -> Mapping[str, Standing]:
     """The recipients of this page with what they were to the entity when it happened."""
     at = context.at or context.now
     named = _named(fact)
     found = {row["party"]: tied(row, at, status) for row, status in parties}
     granted = {party: groups for party, (_, groups) in found.items()}
-    recorded = {party: held for party, (held, _) in found.items()}
+    recorded = {party: held - KINDS[type(fact)].not_of for party, (held, _) in found.items()}
+    only = {row["party"]: limited(row, at) for row, _ in parties}
     # Whom the fact names is told with the first page, together with what else it is.
     first = {} if context.cursor else {user: frozenset(held) for user, held in named.items()}
     told = {
@@ -210,7 +218,12 @@ def _audience(fact: Event, parties: Iterable[Party], context: Context) -> Mappin
     actors = {fact.entity if itself else actor, *RESERVED}
     also = _also(fact)
     return {
-        user: Standing(_collection(fact), held, granted.get(user, frozenset()))
+        user: Standing(
+            _collection(fact),
+            held,
+            granted.get(user, frozenset()),
+            only.get(user, frozenset()),
+        )
         for user, held in told.items()
         if (held or user == also) and user not in actors
     }

@@ -56,6 +56,11 @@ def unfit(new: Tie, like: Sequence[Tie], kept: Sequence[Tie]) -> Iterator[Findin
             got=_span(new),
             advice="End that one first, or let the new one begin at its end.",
         )
+    yield from too_many(kept)
+
+
+def too_many(kept: Sequence[Tie]) -> Iterator[Finding]:
+    """Whether there is no room for one more tie, over or not."""
     if len(kept) >= TIES_MAX:
         yield finding(
             "tie.too-many",

@@ -8,9 +8,12 @@ from contracts.messages import Event, register_of_entity
 from contracts.relations import AssetUnrelated
 from contracts.sharing import SharingRevoked
 from handlers.decision import Context, Document, Put, View
+from handlers.edges import READER, RELATIONS
 from handlers.mandates import DELEGATE
 from handlers.tying import Tie, ended
-from handlers.visibility import READER, RELATIONS, named
+from handlers.visibility import (
+    named,
+)
 
 
 def untied(

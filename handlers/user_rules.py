@@ -61,12 +61,12 @@ def reserved(roles: Iterable[str], field: str) -> Iterator[Finding]:
         )
 
 
-def user_not_found(user: str) -> Rejected:
+def user_not_found(user: str, field: str = "id") -> Rejected:
     """The answer for a user whom the sender may not see, and for one that there is not."""
     return reject(
         finding(
             "user.not-found",
-            "id",
+            field,
             expected="the id of a user that you may see",
             got=user,
             advice="Check the id; ask its platform or an operator for access.",

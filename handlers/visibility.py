@@ -3,7 +3,7 @@
 Every way out has this one door: replies, findings, answers to queries, personal events.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -11,24 +11,22 @@ from typing import Any, Final
 from contracts.messages import Contract, Event
 from contracts.notices import Again
 from contracts.taxonomy import FRONT_DESK, VERIFIER
+from handlers.consents import is_unwanted
 from handlers.decision import RESERVED, Context, Document, Sender, View
-from handlers.documents import said_by
-from handlers.rights import GROUPS, RIGHTS, UNPROVEN, Relation, Right, strongest
+from handlers.documents import mask, said_by
+from handlers.edges import READER, RELATIONS, edge, limited, tied, ties
+from handlers.rights import GROUPS, RIGHTS, SCOPED, Relation, Right, strongest
 
-RELATIONS: Final = "relations"
-"""Collection of the recorded relations: one document for an entity and a party."""
-READER: Final = "reader"
-COUNTED: Final = frozenset({"confirmed"})
-"""Statuses in which a user reads what others share: a provisional one only waits for it."""
 UNOWNED: Final = "nobody"
 """In place of an owner that there is not: whoever may not see a thing must not learn by the time
 which an answer takes whether it exists, so that as much is read for it."""
 VALUES_OF: Final[Mapping[str, str]] = {"area": "connection"}
 """Attributes of a fact that tell a value of a group: for those alone who may read the group."""
+VALUES: Final = ("before", "after")
+"""Attributes of an event that hold groups of values, which are shown as those of the document."""
 TAKING_PART: Final = frozenset({"provisional", "confirmed"})
 """Statuses of users who take part in the market."""
 _SEAL: Final = object()
-_MASK_KEPT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +53,34 @@ class Standing:
     held: frozenset[Relation]
     granted: frozenset[str] = frozenset()
     """Groups that it may read as `reader`; without one it is none."""
+    only: frozenset[tuple[Relation, str]] = frozenset()
+    """Relations that hold for some services alone, each with one of these."""
 
     @property
     def may_see(self) -> bool:
         """Whether the user may know that the document exists; default is no."""
         return bool(self.held)
 
-    def right(self, group: str) -> Right:
-        """The most that the user may do with a group; of what no table names, nothing."""
+    def right(self, path: str) -> Right:
+        """The most that the user may do with a group; of what no table names, nothing.
+
+        Of a group that is kept by service, `service.DFS` is what is said for that one.
+        """
+        group, _, rest = path.partition(".")
         held = self.held if group in self.granted else self.held - {READER}
+        if rest and group in SCOPED:
+            held &= self.held_for(rest.partition(".")[0])
         return strongest(GROUPS.get(self.collection, {}).get(group, {}), held)
 
-    def may(self, right: Right, group: str) -> bool:
+    def held_for(self, service: str | None) -> frozenset[Relation]:
+        """The relations without those that hold for other services alone."""
+        if service is None:
+            return self.held
+        return self.held - {r for r, _ in self.only if (r, service) not in self.only}
+
+    def may(self, right: Right, path: str) -> bool:
         """Whether the user may do at least this with a group."""
-        return RIGHTS.index(self.right(group)) >= RIGHTS.index(right)
+        return RIGHTS.index(self.right(path)) >= RIGHTS.index(right)
 
     def shown(self, document: Document) -> dict[str, Any]:
         """The document's groups as the user may see them, with the names of the masked ones."""
@@ -79,6 +91,10 @@ class Standing:
             # A secret whose key was destroyed is not there any more.
             if plain is None or not self.may("masked", group):
                 continue
+            if group in SCOPED:
+                plain = {n: v for n, v in plain.items() if self.may("read", f"{group}.{n}")}
+                if not plain:
+                    continue
             if self.may("read", group):
                 shown[group] = plain
             else:
@@ -88,21 +104,11 @@ class Standing:
 
     def names(self, changed: Iterable[str]) -> tuple[str, ...]:
         """Of the names of changed fields, those of groups that the user may read."""
-        return tuple(name for name in changed if self.may("read", name.partition(".")[0]))
+        return tuple(name for name in changed if self.may("read", name))
 
-
-def edge(entity: str, party: str) -> str:
-    """Id of the document that records what a party is to an entity."""
-    return f"{entity}/{party}"
-
-
-def recorded(
-    entity: str, party: str, held: Sequence[Mapping[str, Any]], was: Document | None = None
-) -> Document:
-    """What a party is to an entity, as it is kept: every tie with the time for which it holds."""
-    revision = was["revision"] + 1 if was is not None else 1
-    row = {"_id": edge(entity, party), "revision": revision, "entity": entity, "party": party}
-    return {**(was or {}), **row, "ties": list(held)}
+    def services(self, codes: Iterable[str]) -> tuple[str, ...]:
+        """Of some services those for which the user may know whether the asset is confirmed."""
+        return tuple(code for code in codes if self.may("read", f"confirmations.{code}"))
 
 
 def standing_reads(collection: str, key: str, viewer: str) -> Iterator[tuple[str, Any]]:
@@ -140,16 +146,19 @@ def standing_to(
     mandate = view.get(*mandate_read(document, viewer.user))
     by_tie, granted = tied(own_ties, at, viewer.status)
     held = {*_by_document(viewer, document or {}), *by_tie}
+    if is_unwanted(own_ties):
+        held.discard("registrant")
     if "delegate" in ties(mandate, at):
         held.add("delegate")
-    return Standing(key[0], frozenset(held), granted)
+    return Standing(key[0], frozenset(held), granted, limited(own_ties, at))
 
 
 def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
     if document.get("_id") == viewer.user:
         yield "self"
     # Everybody may use the front desk: what was registered there is not its next visitor's.
-    if document.get("registrant") == viewer.user and FRONT_DESK not in viewer.roles:
+    is_first = document.get("registrant") == viewer.user and "transferred_at" not in document
+    if is_first and FRONT_DESK not in viewer.roles:
         yield "registrant"
     if document.get("owner") == viewer.user:
         yield "owner"
@@ -168,39 +177,11 @@ def _by_organisation(viewer: Sender, document: Document) -> Iterator[Relation]:
         yield "registered"
 
 
-def ties(row: Document | None, at: datetime) -> frozenset[Relation]:
-    """The recorded relations that hold at a moment: from its beginning on, until its end."""
-    found = (row or {}).get("ties", ())
-    return frozenset(tie["as"] for tie in found if holds(tie, at))
-
-
-def shared(row: Document | None, at: datetime) -> frozenset[str]:
-    """The groups that are shared with a party at a moment, whether it may read them yet or not."""
-    found = (row or {}).get("ties", ())
-    return frozenset(tie["group"] for tie in found if tie["as"] == READER and holds(tie, at))
-
-
-def tied(
-    row: Document | None, at: datetime, status: str
-) -> tuple[frozenset[Relation], frozenset[str]]:
-    """What a party of this status is by its recorded ties, and which groups it may read by grant.
-
-    Whoever is not confirmed is no reader.
-    """
-    if status not in COUNTED:
-        return ties(row, at) - UNPROVEN, frozenset()
-    return ties(row, at), shared(row, at)
-
-
-def holds(tie: Mapping[str, Any], at: datetime) -> bool:
-    """Whether a tie holds at a moment; its time is half-open."""
-    until = tie.get("until")
-    return tie["from"] <= at and (until is None or at < until)
-
-
 def named(document: Document) -> dict[Relation, str]:
     """The users whom a document itself names, by what they are to it; events carry them along."""
-    by_name: tuple[Relation, ...] = ("registrant", "owner")
+    # Who had registered an asset is nothing to its next owner.
+    is_first = "transferred_at" not in document
+    by_name: tuple[Relation, ...] = ("registrant", "owner") if is_first else ("owner",)
     found = ((name, document.get(name)) for name in by_name)
     return {name: user for name, user in found if user is not None and user not in RESERVED}
 
@@ -216,17 +197,6 @@ def knows(viewer: Sender, claim: Document) -> bool:
     Reading the holder only where the claim is held would tell strangers by the time it takes.
     """
     return viewer.is_operator or viewer.user in claim["parties"]
-
-
-def mask(value: Any) -> Any:
-    """Keep the shape and the last characters, so that its owner recognises it and others cannot."""
-    if isinstance(value, Mapping):
-        return {name: mask(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [mask(inner) for inner in value]
-    text = str(value)
-    kept = text[-_MASK_KEPT:] if len(text) > 2 * _MASK_KEPT else ""
-    return "*" * (len(text) - len(kept)) + kept
 
 
 def event_for(
@@ -246,7 +216,39 @@ def event_for(
         changes["changed"] = standing.names(changed)
         if not changes["changed"]:
             return None
+    changes |= _by_service(standing, dict(fact))
+    if _is_elsewhere({**dict(fact), **changes}):
+        return None
     return Visible(recipient, fact.model_copy(update=changes), _SEAL)
+
+
+def _by_service(standing: Standing, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what is said by service and by field of an asset, what the recipient may know."""
+    if standing.collection != "assets":
+        return {}
+    kept: dict[str, Any] = {}
+    if said.get("services") is not None:
+        kept["services"] = standing.services(said["services"])
+    if said.get("because") is not None:
+        kept["because"] = standing.names(said["because"])
+    return kept
+
+
+def _is_elsewhere(said: Mapping[str, Any]) -> bool:
+    """Whether a confirmation concerns other services alone, and not the asset as a whole."""
+    return said.get("overall") is False and not said.get("services")
+
+
+def event_with_values(
+    recipient: str, standing: Standing, fact: Event, values: Mapping[str, Document]
+) -> Visible | None:
+    """A fact with values of before and after, as far as its recipient may read their groups."""
+    told = event_for(recipient, standing, fact, ())
+    if told is None:
+        return None
+    shown = {name: standing.shown(groups) for name, groups in values.items()}
+    filled = type(told.data).model_validate(told.data.model_dump() | shown)
+    return Visible(recipient, filled, _SEAL)
 
 
 def event_naming(recipient: str, fact: Event, hidden: Iterable[str]) -> Visible:
@@ -271,6 +273,11 @@ def again(
         return None
     denied = {n for n, of in VALUES_OF.items() if standing and not standing.may("read", of)}
     kept = {name: value for name, value in data.items() if name not in denied}
+    if standing is not None:
+        kept |= _by_service(standing, kept)
+        if _is_elsewhere(kept):
+            return None
+        kept |= {n: standing.shown(kept[n]) for n in VALUES if kept.get(n) is not None}
     if standing is not None and kept.get("changed") is not None:
         kept["changed"] = list(standing.names(kept["changed"]))
         if not kept["changed"]:

@@ -1,6 +1,8 @@
 """Data of every type that the backbone takes, with nothing wrong in it: the role alone decides."""
 
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from contracts.messages import split_type
@@ -9,6 +11,7 @@ from tests.builders import OWNER, asset, issued, user
 THIRD: Final = issued("USR", 6000)
 """A user whom nothing else is about."""
 BATTERY: Final = issued("BAT", 4000)
+PORTFOLIO: Final = issued("PFL", 4500)
 KEY_HASH: Final = "A" * 48
 
 SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -24,13 +27,51 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "agreement.revoke": {"id": "market-terms"},
     "agreement.sign": {"id": "market-terms", "sha256": "0" * 64},
+    "asset.consent": {"id": BATTERY, "party": THIRD, "method": "signature"},
+    "asset.commission": {"id": BATTERY, "commissioned_on": "2026-02-28"},
+    "area.assign": {},
+    "area.load": {
+        "kind": "gsp-group",
+        "edition": "2026",
+        "crs": "OGC:CRS84",
+        "code_property": "code",
+        "boundaries": {
+            "type": "FeatureCollection",
+            "features": [
+                {
+                    "type": "Feature",
+                    "properties": {"code": "_A"},
+                    "geometry": {
+                        "type": "Polygon",
+                        "coordinates": [[[0, 52], [1, 52], [1, 53], [0, 52]]],
+                    },
+                }
+            ],
+        },
+    },
+    "asset.attest": {
+        "id": BATTERY,
+        "expected_revision": 1,
+        "scheme": "identity",
+        "verdict": "match",
+        "source": "An archive",
+        "evidence_at": "2026-02-28T12:00:00Z",
+    },
+    "asset.confirm": {"id": BATTERY, "service": "DC"},
     "asset.get": {"id": BATTERY},
+    "asset.list": {},
     "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
+    "asset.move": {"id": BATTERY, "location": {"postcode": "M1 1AA"}},
+    "asset.near": {"point": {"latitude": 52.3, "longitude": 0.1}, "radius_m": 1000},
     "asset.register": asset(),
     "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
+    "asset.representation": {"id": BATTERY},
+    "asset.retire": {"id": BATTERY, "reason": "decommissioned"},
+    "asset.transfer": {"id": BATTERY, "owner": THIRD},
     "asset.translate": {"ids": [BATTERY]},
     "asset.unrelate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.update": {"id": BATTERY, "name": "Two"},
+    "asset.withdraw-consent": {"id": BATTERY, "party": THIRD},
     "channel.send": {"to": THIRD, "text": "Good morning."},
     "change.acknowledge": {"id": OWNER, "revision": 1},
     "change.pending": {},
@@ -47,6 +88,10 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "effective": "2030-01-01T00:00:00Z",
         "text": "Use notice.close.v2.",
     },
+    "shard.list": {"id": "assets"},
+    "shard.merge": {"id": "assets", "shards": [1], "into": 0},
+    "shard.move": {"id": "assets", "cells": "_A.*.7", "to": 0},
+    "shard.split": {"id": "assets", "shard": 0, "into": [0, 1]},
     "mandate.end": {"delegate": THIRD},
     "mandate.give": {"delegate": THIRD},
     "notice.broadcast": {
@@ -59,10 +104,24 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "notice.close": {"id": "any"},
     "notice.close.v2": {"ids": ["any"]},
     "notice.list": {},
+    "portfolio.add": {"id": PORTFOLIO, "members": [BATTERY]},
+    "portfolio.duplicates": {"id": PORTFOLIO},
+    "portfolio.members": {"id": PORTFOLIO},
+    "portfolio.remove": {"id": PORTFOLIO, "members": [BATTERY]},
+    "object.put": {
+        "sha256": sha256(b"{}").hexdigest(),
+        "size": 2,
+        "chunk": 1,
+        "chunks": 1,
+        "content": b64encode(b"{}").decode(),
+    },
     "sharing.grant": {"party": THIRD, "groups": ["contacts"]},
     "sharing.list": {},
     "sharing.revoke": {"party": THIRD},
     "subscription.set": {"broadcasts": True},
+    "taxonomy.define": {"id": "EVB", "words": "electric bus"},
+    "taxonomy.get": {"id": "BAT"},
+    "taxonomy.list": {},
     "user.attest": {
         "id": OWNER,
         "expected_revision": 1,

@@ -7,23 +7,35 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
+from contracts.areas import AreaAssignAsked, AreaLoaded
+from contracts.asset_types import TypeDefined
+from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.confirmation import UserRejected
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
+from contracts.lifecycle import AssetRetired
 from contracts.messages import Event, Request, check_type, split_type
+from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
+from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
 from contracts.updates import UserUpdated
 from contracts.users import UserRetired
 from handlers import (
     accounts,
     agreements,
+    amending,
     answering,
+    areas,
+    asset_lists,
+    asset_types,
     assets,
     attesting,
     broadcasting,
     changing,
     channels,
+    commissioning,
+    consenting,
     directory,
     erasing,
     granting,
@@ -32,17 +44,30 @@ from handlers import (
     interfaces,
     links,
     mandates,
+    moving,
+    nearby,
     notices,
+    objects,
+    parts,
+    portfolios,
+    proving,
     relating,
+    representing,
     requirements,
+    retiring,
+    shards,
     sharing,
     signing,
     standing,
+    transferring,
     translating,
     updating,
     users,
 )
+from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
+from handlers.conflicting import tell_conflict, tell_conflict_reads
+from handlers.counting import count, count_reads, recount, recount_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
@@ -50,6 +75,14 @@ from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
+from handlers.spreading import (
+    leave,
+    leave_reads,
+    retire,
+    retire_reads,
+    spread_out,
+    spread_out_reads,
+)
 from handlers.sweeping import sweep, sweep_reads
 from handlers.telling import tell, tell_reads
 from handlers.watching import note, note_reads
@@ -60,8 +93,18 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     accounts,
     standing,
     mandates,
+    asset_types,
     assets,
+    asset_lists,
+    amending,
+    commissioning,
+    retiring,
+    moving,
+    transferring,
+    proving,
     relating,
+    consenting,
+    representing,
     notices,
     channels,
     broadcasting,
@@ -81,6 +124,12 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     erasing,
     history,
     directory,
+    portfolios,
+    parts,
+    shards,
+    areas,
+    nearby,
+    objects,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -143,8 +192,9 @@ def _entries(handler: Handler) -> Iterator[Entry]:
 
 
 def served_by(entries: Mapping[str, Entry], queue: str) -> Mapping[str, Handler]:
-    """The handlers of the types that one queue takes."""
-    return {e.name: e.handler for e in entries.values() if e.queue == queue}
+    """The handlers of the types that one queue takes; all shards of a register take the same."""
+    first = names.first_shard(queue)
+    return {e.name: e.handler for e in entries.values() if e.queue == first}
 
 
 def events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:
@@ -164,7 +214,18 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     UserRetired: (part, part_reads),
     UserRejected: (part, part_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
+    TypeDefined: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
+    AssetUpdated: (recount, recount_reads),
+    PortfolioCounting: (count, count_reads),
+    PortfolioNested: (spread_out, spread_out_reads),
+    PortfolioLeaving: (leave, leave_reads),
+    AssetMoved: (recount, recount_reads),
+    AssetTransferred: (recount, recount_reads),
+    AssetRetired: (retire, retire_reads),
+    AssetConflicted: (tell_conflict, tell_conflict_reads),
+    AreaLoaded: (assign, assign_reads),
+    AreaAssignAsked: (assign, assign_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -26,6 +26,7 @@ What is not allowed here is forbidden: the default is no.
 1. **May this role send this type at all?**
    A user has roles; the first table says which types each role may send.
    The answer to others is `sender.role`.
+   A user whose roles all wait for an operator's grant may send what every role of the market may.
    The dry run of a command (`….check.v1`) may be sent by whoever may send the command.
 2. **What is this user to this one asset or user?**
    That is its *relation*, and the tables after the first say what each relation may do with each group of fields.
@@ -88,9 +89,10 @@ Who is suspended, rejected or retired is told to operators alone.
 """  # noqa: E501  prose, a sentence per line
 MEANINGS: Final[Mapping[Relation, str]] = {
     "self": "The user itself, to its own record.",
-    "registrant": "Who sent the registration. The front desk counts as nobody's.",
+    "registrant": "Who sent the registration; of an asset until it has another owner. The front "
+    "desk counts as nobody's.",
     "delegate": "Who has a mandate of the user; of an asset, a mandate of its owner.",
-    "operator": "Who runs the backbone.",
+    "operator": "Who runs the backbone; a user with that role, once it is confirmed.",
     "owner": "The user whom the asset names as its owner.",
     "aggregator": "Recorded: an aggregator that works with the asset.",
     "fsp": "Recorded: a flexibility service provider for the asset.",

@@ -27,12 +27,15 @@ from topology.plan import AccountLimits
 from workers import __version__
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
-from workers.backbone import Backbone, StartError, open_backbone
+from workers.backbone import Backbone, StartError, check_shards, open_backbone
+from workers.directories import directory, fronted
+from workers.directory import Directory
 from workers.engine import Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
 from workers.loading import Loader
-from workers.mailbox import HELD, Mailbox, part, subscribe
+from workers.mailbox import Mailbox, subscribe
+from workers.owning import HELD, part
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
 from workers.quota import Quota
@@ -86,16 +89,18 @@ class Workers:
             renew=self._publisher.renew,
             unmade=Unmade(backbone.store, self._management).among,
         )
-        found = lanes(backbone)
+        found, registers = lanes(backbone), fronted(backbone)
         self._shares = Shares(
             backbone.store,
             backbone.owner,
             settings.lease_s,
             HELD * settings.lease_s,
-            [lane.queue for lane in found],
+            [*(lane.queue for lane in found), *map(names.directory, registers)],
             lambda: self._publisher.is_connected,
         )
         self.mailboxes = [self._mailbox(lane) for lane in found]
+        fronts = (directory(backbone, register, self._shares) for register in registers)
+        self._owners: list[Mailbox | Directory] = [*fronts, *self.mailboxes]
         self._timers = Timers(
             store=backbone.store,
             publish=self._publisher.publish,
@@ -111,7 +116,7 @@ class Workers:
             events_days=settings.events_days,
             backoff_max_s=settings.backoff_max_s,
         )
-        self._watchdog = Watchdog(self.mailboxes, backbone.store.ping, settings.watchdog_s)
+        self._watchdog = Watchdog(self._owners, backbone.store.ping, settings.watchdog_s)
         self._stopping = asyncio.Event()
 
     def _mailbox(self, lane: Served) -> Mailbox:
@@ -159,6 +164,7 @@ class Workers:
         """Run until stopped. Mailboxes end first, then the relay sends what they committed."""
         async with AsyncExitStack() as stack:
             # Before there are tasks, whose group would wrap what stops the start.
+            await check_shards(self._backbone.store, self._backbone.settings.shards_max)
             stack.push_async_callback(self._publisher.stop)
             await self._reach(names.RELAY_ACCOUNT, self._publisher.start)
             brokers = [await self._queries(stack), await self._accounts(stack)]
@@ -174,11 +180,11 @@ class Workers:
             renewing = [tasks.create_task(work.run()) for work in lasting]
             sharing = tasks.create_task(self._shares.run())
             relaying = tasks.create_task(self.relay.run())
-            owning = [tasks.create_task(mailbox.run()) for mailbox in self.mailboxes]
+            owning = [tasks.create_task(mailbox.run()) for mailbox in self._owners]
             ready()
             log.info("workers.ready", mailboxes=len(self.mailboxes), version=__version__)
             await self._until_stopped([*renewing, sharing, relaying, *owning])
-            for mailbox in self.mailboxes:
+            for mailbox in self._owners:
                 mailbox.stop()
             await asyncio.wait(owning, timeout=self._backbone.settings.stop_timeout_s)
             # Now, and not with the last message sent: what was released is free to be taken.

@@ -8,6 +8,7 @@ from contracts.values.company import (
     SortCode,
     VatNumber,
 )
+from contracts.values.details import Details
 from contracts.values.identity import (
     AccountName,
     AnyUserId,
@@ -37,6 +38,7 @@ from contracts.values.placeholder import (
     not_given,
 )
 from contracts.values.quantity import (
+    Amount,
     Kilovolt,
     KilovoltAmpere,
     Kilowatt,
@@ -51,6 +53,7 @@ from contracts.values.text import Email, Line, Name, Phone
 __all__ = [
     "AccountName",
     "AccountNumber",
+    "Amount",
     "AnyUserId",
     "AssetId",
     "AssetType",
@@ -58,6 +61,7 @@ __all__ = [
     "CommandId",
     "CompanyNumber",
     "Date",
+    "Details",
     "Easting",
     "Eic",
     "Email",

@@ -132,3 +132,30 @@ Pound = TypeAliasType(
     "Pound", Annotated[Decimal, _parsed("Money", "GBP", "1000000000000", 5000000)]
 )
 """Pounds sterling."""
+
+
+def _sum(value: object) -> Decimal:
+    number = _decimal(value)
+    if number < 0:
+        raise QUANTITY_NEGATIVE.broken()
+    return number
+
+
+Amount = TypeAliasType(
+    "Amount",
+    Annotated[
+        Decimal,
+        Parsed(
+            _sum,
+            {
+                "type": "number",
+                "description": "A sum, exact in the register; 15 digits survive a JSON number.",
+                "examples": [1250.5],
+                "minimum": 0,
+            },
+            {},
+            dump=_json_number,
+        ),
+    ],
+)
+"""A sum of amounts, which may have more digits than each of them."""

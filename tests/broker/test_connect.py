@@ -20,6 +20,7 @@ pytestmark = pytest.mark.connected
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 CLIENT: Final = ROOT / "examples" / "client.py"
+REGISTER: Final = ROOT / "examples" / "register.py"
 
 
 async def said(*words: str, environment: dict[str, str] | None = None) -> str:
@@ -46,6 +47,18 @@ async def test_the_shipped_client_gets_its_reply(working: Spine, tmp_path: Path)
     reply = json.loads(await said(sys.executable, str(CLIENT), url, "operator"))
     assert reply["type"] == "user.register.accepted.v1"
     assert reply["data"]["id"].startswith("USR-")
+
+
+async def test_a_platform_registers_itself_and_is_let_in(working: Spine) -> None:
+    url = working.addresses.amqp_as(names.FRONT_DESK, working.vault.password(names.FRONT_DESK))
+    printed = await said(sys.executable, str(REGISTER), url, "Desk Visitor Ltd")
+    own = printed.splitlines()[-1]
+    reply = json.loads(printed.removesuffix(f"{own}\n"))
+    assert reply["type"] == "user.register.accepted.v1"
+    assert urlsplit(own).username == reply["data"]["id"]
+    async with await aio_pika.connect(own) as connection:
+        queue = names.replies_queue(reply["data"]["id"])
+        assert (await (await connection.channel()).declare_queue(queue, passive=True)).name == queue
 
 
 async def test_key_prints_what_a_client_needs(working: Spine, tmp_path: Path) -> None:

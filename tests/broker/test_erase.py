@@ -8,6 +8,7 @@ import pytest
 from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 
+from handlers.groups import PERSONAL, SEALED
 from tests.boxes import readable
 from tests.broker.test_secrets import dumps, written_as
 from tests.spine import Platform, Spine, asset, eventually, user
@@ -180,7 +181,9 @@ async def test_no_answer_gives_a_value_back(working: Spine, played: Played) -> N
             for moments in ({}, {"as_of": "2100-01-01T00:00:00Z"}):
                 history = await accepted(party, "user.history.v1", {"id": who} | moments)
                 assert history["changes"][0]["by"] == platform.user
-                assert all("erased_at" in change for change in history["changes"][:1])
+                told = [name for one in history["changes"] for name in one["values"]]
+                assert not {*PERSONAL, *SEALED} & {*told}
+                assert [one for one in history["changes"] if "name" in one["changed"]]
             asked = {"ids": [who], "asserter": platform.user}
             translated = await accepted(party, "user.translate.v1", asked)
             assert translated["ids"] == [{"id": who, "external": []}]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from contracts.requirements import REQUIRED, registration_schema
-from tests.golden import changelog
+from tests.golden import changelog, codes
 from topology.asyncapi import document
 from topology.catalog import build
 from topology.definitions import definitions
@@ -34,7 +34,11 @@ def pages() -> Mapping[str, str]:
 
 def papers() -> Mapping[str, str]:
     """Pages of `docs` that are made and not written -> what they must hold."""
-    return {"rights.md": page(build()), "contracts-changelog.md": changelog.page()}
+    return {
+        "rights.md": page(build()),
+        "contracts-changelog.md": changelog.page(),
+        "registers/codes.md": codes.page(),
+    }
 
 
 def _json(value: object) -> str:

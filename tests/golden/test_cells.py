@@ -12,10 +12,10 @@ from contracts.messages import check_type
 from contracts.taxonomy import FRONT_DESK
 from contracts.updates import UpdateUser
 from handlers.decision import Document
+from handlers.edges import edge, recorded
 from handlers.groups import opened
 from handlers.provisional import PROVISIONAL
-from handlers.rights import GROUPS, RIGHTS, USER_GROUPS
-from handlers.visibility import edge, recorded
+from handlers.rights import GROUPS, RECORDED, RIGHTS, USER_GROUPS
 from tests import registers
 from tests.builders import NOW, OWNER, command, issued, user_document
 from tests.decider import ENTRIES, Decider, reply, rules, said
@@ -36,7 +36,7 @@ from tests.golden.cells import (
     role_cells,
 )
 from tests.golden.coverage import Tables, cells, group_cell, role_cell
-from tests.samples import sample
+from tests.samples import PORTFOLIO, sample
 from topology.catalog import REGISTER_MODULES, build
 
 VIEWER: Final = issued("USR", 7000)
@@ -144,6 +144,9 @@ def test_group(collection: str, group: str, relation: str, right: str) -> None:
     if group == "relations":
         (mandates if collection == "users" else parties)(relation, right)
         return
+    if group in {"members", "portfolios"}:
+        (inside if group == "members" else placed)(relation, right)
+        return
     given, key = user_with(relation) if collection == "users" else asset_with(relation, group)
     is_shown(given, (collection, key), group, relation, right)
     is_told(given, (collection, key), group, relation, right)
@@ -187,7 +190,8 @@ def is_told(given: Decider, key: tuple[str, str], group: str, relation: str, rig
     sender = sender_for(given, key, group)
     answer, data, letters = ask(given, f"{kind}.v1", update, sender=sender)
     assert answer == f"{kind}.accepted.v1", data
-    told = [said(one)[1]["changed"] for one in letters if one.recipient == VIEWER]
+    changed = [one for one in letters if one.type == f"{kind}d.v1"]
+    told = [said(one)[1]["changed"] for one in changed if one.recipient == VIEWER]
     if relation in UNTIED[collection] or sender == VIEWER:
         assert told == []
         return
@@ -217,7 +221,9 @@ def is_written(given: Decider, key: tuple[str, str], group: str, relation: str, 
         assert kind == f"{prefix}.update.accepted.v1"
         assert opened(after)[group] != opened(before)[group]
     else:
-        denied = [(f"{prefix}.not-yours", f"data.{group}")]
+        # Of what is kept by service, it is the service that is refused.
+        path = "service.DC" if group == "service" else group
+        denied = [(f"{prefix}.not-yours", f"data.{path}")]
         assert said_against(data) == (
             denied if relation != "others" else [(NOT_FOUND[collection], "data.id")]
         )
@@ -265,6 +271,54 @@ def parties(relation: str, right: str) -> None:
         hidden = [("asset.not-found", "data.id")]
         denied = [("relation.not-yours", "data.party")]
         assert said_against(data) == (hidden if relation == "others" else denied)
+
+
+def own_asset(given: Decider, number: int, kind: str) -> str:
+    """Another asset, which the viewer has registered."""
+    key, like = issued(kind, number), given.documents["assets", BATTERY] or {}
+    own = {"_id": key, "registrant": VIEWER, "owner": VIEWER, "asset_type": kind}
+    given.documents["assets", key] = {**like, **own}
+    return key
+
+
+def inside(relation: str, right: str) -> None:
+    """What is in a portfolio: shown and told to whom may read it, changed by whom may write it."""
+    given, _ = asset_with(relation, "name")
+    mine, more = own_asset(given, 4100, "SOL"), own_asset(given, 4200, "SOL")
+    portfolio = {**(given.documents["assets", BATTERY] or {}), "_id": PORTFOLIO}
+    given.documents["assets", PORTFOLIO] = {**portfolio, "asset_type": "PFL"}
+    if relation in RECORDED:
+        tie(given, PORTFOLIO, VIEWER, relation)
+    _, shown, _ = ask(given, "asset.get.v1", {"id": PORTFOLIO})
+    assert ("members" in shown) is can(right, "read")
+    wish = {"id": PORTFOLIO, "members": [mine]}
+    _, _, letters = ask(given, "portfolio.add.v1", wish, sender="operator")
+    kinds = [one.type for one in letters if one.recipient == VIEWER]
+    is_told = can(right, "read") and relation not in UNTIED["assets"]
+    assert ("portfolio.changed.v1" in kinds) is is_told
+    listed, _, _ = ask(given, "portfolio.members.v1", {"id": PORTFOLIO})
+    assert (listed == "portfolio.members.accepted.v1") is can(right, "read")
+    _, data, _ = ask(given, "portfolio.add.v1", {"id": PORTFOLIO, "members": [more]})
+    hidden, denied = [("asset.not-found", "data.id")], [("portfolio.not-yours", "data.id")]
+    if right == "write":
+        assert said_against(data) == []
+    else:
+        assert said_against(data) == (hidden if relation == "others" else denied)
+
+
+def placed(relation: str, right: str) -> None:
+    """Which portfolios an asset is in: nobody is shown; who may write puts it into its own."""
+    given, _ = asset_with(relation, "name")
+    wish = {"id": own_asset(given, 4500, "PFL"), "members": [BATTERY]}
+    _, data, _ = ask(given, "portfolio.add.v1", wish)
+    where = "data.members.0"
+    hidden, denied = [("asset.not-found", where)], [("portfolio.member-not-yours", where)]
+    if right == "write":
+        assert said_against(data) == []
+    else:
+        assert said_against(data) == (hidden if relation == "others" else denied)
+    _, shown, _ = ask(given, "asset.get.v1", {"id": BATTERY})
+    assert "portfolios" not in shown
 
 
 def mandates(relation: str, right: str) -> None:
@@ -349,6 +403,10 @@ def behaviour(collection: str, group: str, relation: str, right: str) -> object:
         if collection == "users" and relation == "verifier":
             is_told = False
         return is_told, collection == "assets" and right == "write"
+    if group == "members":
+        return can(right, "read"), right == "write"
+    if group == "portfolios":
+        return right == "write"
     return "read" if right == "write" and group not in CHANGES[collection] else right
 
 

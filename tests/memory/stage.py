@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from handlers.case import Outcome
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import NOW, command
 from tests.decider import Decider, reply, said
 from tests.memory.oracle import Oracle, Tie
@@ -234,6 +234,10 @@ class Stage:
             changes |= {"status": "confirmed"} if is_confirmed else {}  # type: ignore[dict-item]
             self.decider.documents["users", user] = {**document, **changes}
             self.oracle.confirmed |= {user} if is_confirmed else set()
+        else:
+            # An operator's role counts from its confirmation on.
+            self.decider.documents["users", user] = {**document, "status": "confirmed"}
+            self.oracle.confirmed |= {user}
         self.users.append(user)
         self.oracle.registrants[user] = sender
         self.oracle.persons |= {user} if number % 2 else set()

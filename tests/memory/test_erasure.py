@@ -115,6 +115,30 @@ async def test_what_is_said_of_it_later_is_kept_and_spoils_nothing(workshop: Wor
     assert (kind, data["state"]) == ("user.erase.accepted.v1", "running")
 
 
+async def test_an_asset_that_was_given_to_a_person_goes_with_its_new_owner(
+    workshop: Workshop,
+) -> None:
+    """And what was said of it before, with whoever owned it then."""
+    sender = await platform(workshop)
+    first = await person(workshop, sender)
+    again = {**PERSON, "name": "Barnaby Quillfeather"}
+    given = command("user.register.v1", again, sender=sender, id="heir", onbehalfof="our 8")
+    heir = str((await one(workshop, given))[1]["id"])
+    data = asset(owner=first, name="Quince Cottage", location={"address": "Marmalade Yard"})
+    (key,) = [(await one(workshop, command(data=data, sender=sender, id="asset")))[1]["id"]]
+    update = {"id": key, "name": "Quince Lodge"}
+    await workshop.run(command("asset.update.v1", update, sender=sender, id="update"))
+    wish = {"id": key, "owner": heir}
+    kind, _ = await one(workshop, command("asset.transfer.v1", wish, sender=first, id="transfer"))
+    assert kind == "asset.transfer.accepted.v1"
+    await workshop.run(retire(first), erase(first))
+    rows = await workshop.opened("assets")
+    assert rows[key]["name"].value == "Quince Lodge"
+    assert rows[key]["location"].value == {"address": "Marmalade Yard"}
+    await workshop.run(retire(heir), erase(heir))
+    assert found(workshop, apart=("outbox",)) == set()
+
+
 async def test_who_comes_and_goes_within_one_batch_leaves_nothing(workshop: Workshop) -> None:
     sender = await platform(workshop)
     issued = await person(await _twin(), sender)

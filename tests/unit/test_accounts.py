@@ -7,7 +7,7 @@ import pytest
 from contracts.taxonomy import OPERATOR
 from handlers.accounts import ACCOUNTS_MAX
 from handlers.decision import Secret
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 

@@ -196,7 +196,7 @@ def test_unknown_field_is_named_wherever_it_is() -> None:
 def test_all_findings_are_given_at_once_and_unknown_fields_come_last() -> None:
     data = asset(
         colour="red",
-        asset_type="XXX",
+        asset_type="xxx",
         lifecycle="retired",
         connection={"mpan_import": "1312345678908", "mpan_export": "13"},
         capability={"power_kw": -1},
@@ -249,7 +249,7 @@ def test_value_that_no_store_can_hold_is_named(path: str, value: Any) -> None:
 
 
 def test_number_too_large_is_named_beside_everything_else_that_is_wrong() -> None:
-    data = asset(capability={"power_kw": 2**70}, asset_type="XXX", colour="red")
+    data = asset(capability={"power_kw": 2**70}, asset_type="xxx", colour="red")
     assert found(delivery(envelope(data=data))) == [
         ("value.unstorable", "data.capability.power_kw"),
         ("asset-type.unknown", "data.asset_type"),

@@ -8,13 +8,14 @@ from typing import Any, Final
 import pytest
 
 from contracts.taxonomy import FRONT_DESK, OPERATOR
+from handlers.agreement_rules import WAYS_OUT
 from handlers.case import Outcome
 from handlers.conditions import CONDITIONS, NEEDED_MAX
+from handlers.edges import edge
 from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
-from tests.decider import Decider, events, reply, rules, said
+from tests.decider import ENTRIES, Decider, events, reply, rules, said
 
 MARKET: Final = issued("USR", 5000)
 SYSTEM: Final = issued("USR", 5100)
@@ -208,6 +209,33 @@ def test_signers_are_told_of_a_new_version_and_what_asks_of_them_stays_open(
     assert opened == ([] if stays else [(r, kind, NAME, "open") for r in (PLATFORM, OWNER)])
 
 
+@pytest.mark.parametrize(
+    ("kind", "by"),
+    [
+        ("agreement.signed.v1", PLATFORM),
+        ("agreement.revoked.v1", PLATFORM),
+        ("agreement.withdrawn.v1", MARKET),
+    ],
+)
+def test_what_asks_for_a_signature_is_closed_when_nothing_is_to_be_signed(
+    decider: Decider, kind: str, by: str
+) -> None:
+    publish(decider)
+    sign(decider)
+    sign(decider, sender=OWNER)
+    told(decider, publish(decider, 2))
+    if kind == "agreement.signed.v1":
+        outcome = sign(decider, 2)
+    else:
+        what = "agreement" if by == MARKET else "signature"
+        outcome = ask(decider, "agreement.revoke.v1", by, id=NAME, what=what)
+    told(decider, outcome)
+    resolved = {n["recipient"]: n["resolved_by"] for n in decider.of("notices")}
+    assert resolved == {PLATFORM: kind, OWNER: kind if by == MARKET else None}
+    states = {n["recipient"]: n["state"] for n in decider.of("notices")}
+    assert states == {r: "closed" if by else "open" for r, by in resolved.items()}
+
+
 def test_what_was_told_of_an_agreement_is_told_again_while_it_is_signed(decider: Decider) -> None:
     publish(decider)
     sign(decider)
@@ -331,6 +359,16 @@ def test_a_market_s_agreement_is_needed_by_those_who_address_it(decider: Decider
 def test_some_types_cannot_need_an_agreement(decider: Decider, sender: str, wanted: str) -> None:
     outcome = publish(decider, sender=sender, needed_for=[GATED, wanted])
     assert refused(outcome) == [("agreement.not-gateable", "data.needed_for.1")]
+
+
+@pytest.mark.parametrize("operation", sorted(WAYS_OUT))
+def test_nobody_signs_to_leave(decider: Decider, operation: str) -> None:
+    """Each is an operation that others than operators send; else it would be refused anyway."""
+    name = f"{operation}.v1"
+    assert ENTRIES[name].handler.contract.senders - {OPERATOR, FRONT_DESK}
+    (finding,) = reply(publish(decider, sender=OPERATOR, needed_for=[name]))[1]["findings"]
+    assert (finding["rule"], finding["field"]) == ("agreement.not-gateable", "data.needed_for.0")
+    assert "leaves" in finding["expected"]
 
 
 def test_an_operator_goes_no_further_with_a_market_s_agreement(decider: Decider) -> None:

@@ -9,8 +9,8 @@ import pytest
 from contracts.taxonomy import BACKBONE, FRONT_DESK
 from handlers.admission import Delivery
 from handlers.case import Outcome
+from handlers.edges import recorded
 from handlers.letters import Letter
-from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user
 from tests.decider import Decider, events, reply, rules
 
@@ -172,3 +172,20 @@ def test_a_check_is_no_attempt(decider: Decider) -> None:
     assert letter is not None
     assert letter.type == "asset.register.check.rejected.v1"
     assert decider.of("pots") == []
+
+
+def test_who_reads_groups_of_a_user_is_not_told_that_somebody_tried(decider: Decider) -> None:
+    """Of a user are told: itself, its registrant, and whoever acts for it."""
+    decider.documents["users", STRANGER] |= {"status": "confirmed"}  # type: ignore[operator]
+    decider.decide(
+        command("user.update.v1", {"id": OWNER, "claims": {"lei": LEI}}, sender=OWNER, id="claim"),
+        command("sharing.grant.v1", {"party": STRANGER, "groups": ["claims"]}, sender=OWNER,
+                id="share"),
+        command("mandate.give.v1", {"delegate": PLATFORM}, sender=OWNER, id="give"),
+    )  # fmt: skip
+    data = user(claims={"lei": LEI})
+    refused = decider.decide(command("user.register.v1", data, sender="operator", id="attempt"))
+    assert {letter.recipient for letter in told(decider.decide(*facts(refused)))} == {
+        OWNER,
+        PLATFORM,
+    }

@@ -13,9 +13,9 @@ from handlers.admission import Delivery
 from handlers.case import Outcome
 from handlers.changing import CHANGES_MAX, WAIT_DAYS
 from handlers.decision import Secret
+from handlers.edges import edge, recorded
 from handlers.letters import Letter
 from handlers.spans import PAGE
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 from tests.unit.test_sharing import (
@@ -31,6 +31,7 @@ from tests.unit.test_sharing import (
     unchanged,
     who,
 )
+from workers.timers import letter_of
 
 ACKNOWLEDGE: Final = "change.acknowledge.v1"
 UPDATED: Final = "user.updated.v1"
@@ -267,6 +268,31 @@ def test_where_all_have_acknowledged_nothing_is_told(decider: Decider) -> None:
     change(decider, "claims")
     for party in (STRANGER, OTHER):
         acknowledge(decider, 2, party)
+    decider.now = NOW + WAIT
+    assert reminded(decider) == []
+    assert waiting(decider) == []
+
+
+def test_who_reads_no_more_is_asked_no_more_though_a_clock_is_behind(decider: Decider) -> None:
+    """The process that decides on the timer may be behind the one that announced it."""
+    ask(decider, REVOKE, party=STRANGER, until=(NOW + HOUR).isoformat())
+    change(decider, "bank")
+    assert asked(decider) == [(UPDATED, OWNER)]
+    (row,) = [one for one in decider.of("timers") if one["kind"] == "sharing"]
+    letter = letter_of(row, NOW + HOUR)
+    decider.now = NOW + HOUR - timedelta(milliseconds=1)
+    told = personal(decider.decide(Delivery(letter.body, letter.type, BACKBONE)))
+    assert [one.type for one in told] == ["sharing.expired.v1"] * 2
+    assert asked(decider) == []
+
+
+def test_of_an_erased_user_nothing_waits_any_more(decider: Decider) -> None:
+    """Its changes went with the erasure; a timer that stays is announced for ever."""
+    change(decider, "claims")
+    was = decider.documents["users", OWNER]
+    decider.documents["users", OWNER] = {**was, "status": "retired"}
+    ask(decider, "user.erase.v1", "operator", id=OWNER, confirm_id=OWNER)
+    assert len(waiting(decider)) == 1
     decider.now = NOW + WAIT
     assert reminded(decider) == []
     assert waiting(decider) == []

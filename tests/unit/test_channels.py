@@ -89,6 +89,24 @@ def test_whom_one_may_not_address_is_refused_in_the_same_words(
     assert decider.of("channels") == []
 
 
+@pytest.mark.parametrize("status", ["rejected", "retired", "suspended"])
+def test_who_has_left_is_addressed_no_more(decider: Decider, status: str) -> None:
+    """Neither first nor on a channel that is open: there is nobody who could read it."""
+    say(decider, PLATFORM, MARKET)
+    for one in (MARKET, SYSTEM):
+        was = decider.documents["users", one]
+        decider.documents["users", one] = {**was, "status": status}
+    kept = len(decider.of("events"))
+    said = [reply(say(decider, PLATFORM, to)) for to in (MARKET, SYSTEM)]
+    if status == "suspended":
+        assert [kind for kind, _ in said] == ["channel.send.accepted.v1"] * 2
+        return
+    assert len(decider.of("events")) == kept
+    nobody = reply(say(decider, PLATFORM, issued("USR", 9000)))[1]["findings"]
+    for _, data in said:
+        assert [one | {"got": ""} for one in data["findings"]] == [nobody[0] | {"got": ""}]
+
+
 def test_another_mo_may_not_answer_in_its_place(decider: Decider) -> None:
     say(decider, PLATFORM, MARKET)
     assert rules(reply(say(decider, SYSTEM, PLATFORM))[1]) == [("channel.closed", "data.to")]

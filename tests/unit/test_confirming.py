@@ -9,11 +9,11 @@ import pytest
 from contracts.confirmation import Scheme
 from contracts.messages import Role
 from contracts.requirements import EVIDENCE, REQUIRED
-from handlers import visibility
+from handlers import edges
 from handlers.decision import Guard, Secret
+from handlers.edges import recorded
 from handlers.evidence import GROUP_OF, SIGNIFICANT
 from handlers.spans import PAGE
-from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import Decider, events, reply, rules, said
 
@@ -114,6 +114,20 @@ def test_an_operator_confirms_whatever_there_is(decider: Decider) -> None:
     assert (reply(again)[1]["revision"], events(again)) == (2, [])
 
 
+def test_an_operator_confirms_what_it_has_looked_at(decider: Decider) -> None:
+    """Meanwhile the user has called itself otherwise: the operator looks again."""
+    update = {"id": PLATFORM, "name": "Somebody Else Ltd"}
+    decider.decide(command("user.update.v1", update, sender=PLATFORM, id=str(uuid4())))
+    outcome = send(decider, "confirm", expected_revision=1)
+    (finding,) = reply(outcome)[1]["findings"]
+    assert (finding["rule"], finding["field"]) == ("user.stale", "data.expected_revision")
+    assert "2 (changed since yours: name)" in finding["expected"]
+    assert status(decider) == "provisional"
+    assert reply(send(decider, "confirm", expected_revision=2))[1]["status"] == "confirmed"
+    # Done is done, whatever it is that was looked at.
+    assert reply(send(decider, "confirm", expected_revision=1))[1]["revision"] == 3
+
+
 def test_a_rejection_has_its_reason_and_its_note_stays_sealed(decider: Decider) -> None:
     given = command(
         "user.register.v1",
@@ -182,6 +196,44 @@ def test_only_confirmed_operators_decide(decider: Decider, kind: str, more: Any)
     )
     assert (decider.documents["users", PLATFORM] or {})["revision"] == 1
     assert reply(send(decider, kind, STRANGER, **more))[0] == f"user.{kind}.accepted.v1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "answer"),
+    [
+        ("user.get.v1", {"id": PLATFORM}, "user.not-found"),
+        ("user.history.v1", {"id": PLATFORM}, "user.not-found"),
+        ("user.translate.v1", {"ids": [PLATFORM], "asserter": OTHER}, "link.not-yours"),
+        ("user.update.v1", {"id": PLATFORM, "name": "Mine Ltd"}, "user.not-found"),
+        ("user.retire.v1", {"id": PLATFORM}, "user.not-found"),
+        ("user.erase.v1", {"id": PLATFORM, "confirm_id": PLATFORM}, "user.not-found"),
+        ("user.link-id.v1", {"id": PLATFORM, "scheme": "own", "value": "1"}, "user.not-found"),
+        ("account.set.v1", {"account": PLATFORM, "key_hash": "A" * 48}, "account.not-yours"),
+        ("account.end.v1", {"account": PLATFORM}, "account.not-yours"),
+        ("user.register.v1", user(), "user.on-behalf-missing"),
+    ],
+)
+def test_who_is_granted_operator_is_none_before_its_confirmation(
+    decider: Decider, kind: str, data: Any, answer: str
+) -> None:
+    change(decider, STRANGER, roles=["operator"])
+    given = command(kind, data, sender=STRANGER, id=str(uuid4()))
+    if kind in {"user.get.v1", "user.history.v1", "user.translate.v1"}:
+        refused = said(decider.ask(given))[1]
+    else:
+        (outcome,) = decider.decide(given)
+        refused = reply(outcome)[1]
+    assert refused["code"] == answer
+
+
+def test_who_is_granted_operator_grants_no_role_by_registering(decider: Decider) -> None:
+    change(decider, STRANGER, roles=["operator"])
+    data = user(roles=["fsp", "operator"])
+    (outcome,) = decider.decide(
+        command("user.register.v1", data, sender=STRANGER, id=str(uuid4()), onbehalfof="one")
+    )
+    given = reply(outcome)[1]
+    assert (given["roles"], given["roles_requested"]) == (["fsp"], ["operator"])
 
 
 # Roles.
@@ -286,6 +338,11 @@ def test_the_same_again_makes_no_event_and_another_takes_its_place(decider: Deci
     attest(decider)
     (row,) = decider.of("evidence")
     assert (row["revision"], row["verdict"], status(decider)) == (2, "match", "confirmed")
+    # The confirmation has made it another revision; what was looked at is the same.
+    once_more = attest(decider, expected_revision=1)
+    assert (reply(once_more)[1]["status"], events(once_more)) == ("confirmed", [])
+    change(decider, name="Somebody Else Ltd", revision=3)
+    assert codes(attest(decider, expected_revision=1)) == [("user.stale", "data.expected_revision")]
 
 
 @pytest.mark.parametrize("order", [("match", "mismatch"), ("mismatch", "match")])
@@ -489,7 +546,7 @@ def test_what_others_share_counts_for_the_confirmed_alone(
     decider: Decider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A relation of that kind, as a recorded tie: nothing to a provisional user."""
-    monkeypatch.setattr(visibility, "UNPROVEN", frozenset({"delegate"}))
+    monkeypatch.setattr(edges, "UNPROVEN", frozenset({"delegate"}))
     tie = {"as": "delegate", "from": NOW, "until": None}
     row = recorded(PLATFORM, STRANGER, [tie])
     decider.documents["relations", row["_id"]] = row

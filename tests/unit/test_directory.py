@@ -13,7 +13,7 @@ from handlers.admission import Arrival, Limits, admit
 from handlers.decision import Drop, Put, Secret, View
 from handlers.listing import PARTIES_MAX, entry_of, folded, listing_puts, ties_span
 from handlers.spans import PAGE, Span
-from tests.builders import OWNER, PLATFORM, STRANGER, command, issued, user, user_document
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import RULEBOOK, VAULT, Decider, reply, rules, said
 from topology.catalog import contracts_of
 
@@ -75,7 +75,7 @@ def send(decider: Decider, kind: str, data: Mapping[str, Any], sender: str, **mo
 def person(decider: Decider, registrant: str = PLATFORM, name: str = "Zoë Quillfeather") -> str:
     """A person, registered by a platform for it."""
     data = {"kind": "person", "name": name, "roles": ["owner"]}
-    answer = send(decider, "user.register.v1", data, registrant, onbehalfof="customer 7")
+    answer = send(decider, "user.register.v1", data, registrant, onbehalfof=f"customer {name}")
     return str(answer["id"])
 
 
@@ -232,6 +232,50 @@ def test_a_delegate_finds_a_person_from_its_mandate_on_until_its_end(decider: De
     assert decider.documents["directory", SOLAR]["revision"] == 1
 
 
+@pytest.mark.parametrize("until", [None, timedelta(hours=1)])
+def test_whose_mandate_is_over_learns_no_new_name_by_trying(
+    decider: Decider, until: timedelta | None
+) -> None:
+    """Whether there is a further page would say whether a word of the name was guessed."""
+    one = person(decider)
+    end = {} if until is None else {"until": (decider.now + until).isoformat()}
+    send(decider, "mandate.give.v1", {"delegate": STRANGER} | end, one)
+    assert search(decider, STRANGER, text="zoe", limit=1)["cursor"]
+    if until is None:
+        send(decider, "mandate.end.v1", {"delegate": STRANGER}, one)
+    decider.now += timedelta(hours=2)
+    send(decider, "user.update.v1", {"id": one, "name": "Bea Married"}, one)
+    guesses = [search(decider, STRANGER, text=word, limit=1) for word in ("married", "single")]
+    assert guesses == [{"entries": []}] * 2
+
+
+def test_what_one_was_to_many_persons_ends_in_one_page(decider: Decider) -> None:
+    """Their entries are read together: an erasure would else ask for ever more."""
+    many = [person(decider, STRANGER, name=f"Ada {number}") for number in range(12)]
+    for kind, data in (("retire", {}), ("erase", {"confirm_id": STRANGER})):
+        message = command(f"user.{kind}.v1", {"id": STRANGER} | data, sender="operator",
+                          id=str(uuid4()))  # fmt: skip
+        decider.consequences(decider.decide(message))
+    (done,) = decider.of("erasures")
+    assert done["state"] == "done"
+    # Who has registered somebody stays its registrant, whatever becomes of the mandate.
+    assert {STRANGER} <= set((decider.documents["directory", many[0]] or {})["parties"])
+    assert decider.of("dead_letters") == []
+
+
+def test_a_reader_of_other_groups_learns_no_name_by_trying(decider: Decider) -> None:
+    one = person(decider)
+    send(decider, "sharing.grant.v1", {"party": STRANGER, "groups": ["address"]}, one)
+    guesses = [search(decider, STRANGER, text=word, limit=1) for word in ("zoe", "bea")]
+    assert guesses == [{"entries": []}] * 2
+    send(decider, "sharing.grant.v1", {"party": STRANGER, "groups": ["name"]}, one)
+    assert found(decider, STRANGER, text="zoe") == {one}
+    send(decider, "sharing.revoke.v1", {"party": STRANGER, "groups": ["name"]}, one)
+    assert search(decider, STRANGER, text="zoe", limit=1) == {"entries": []}
+    send(decider, "sharing.grant.v1", {"party": SOLAR, "groups": ["name"]}, one)
+    assert STRANGER not in (decider.documents["directory", one] or {})["parties"]
+
+
 def test_who_is_out_is_listed_to_operators_alone(decider: Decider) -> None:
     suspend = {"id": SOLAR, "reason": "request"}
     send(decider, "user.suspend.v1", suspend, "operator")
@@ -273,8 +317,9 @@ def test_an_entry_is_written_with_the_change_and_not_without_one(decider: Decide
     was = decider.documents["users", SOLAR]
     assert was is not None
     changed = {**was, "revision": 2, "bank": Secret({"iban": "x"})}
-    assert not list(listing_puts([Put("users", changed, was)], view(decider), VAULT))
-    (put,) = listing_puts([Put("users", {**changed, "roles": ["so"]}, was)], view(decider), VAULT)
+    assert not list(listing_puts([Put("users", changed, was)], view(decider), VAULT, NOW))
+    writes = [Put("users", {**changed, "roles": ["so"]}, was)]
+    (put,) = listing_puts(writes, view(decider), VAULT, NOW)
     assert put.expected == 1
     assert put.document["roles"] == ["so"]
 
@@ -285,7 +330,7 @@ def test_the_last_of_several_changes_in_one_decision_counts(decider: Decider) ->
     one = {**was, "revision": 2, "name": "One"}
     two = {**one, "revision": 3, "name": "Two"}
     writes = [Put("users", one, was), Put("users", two, one)]
-    (put,) = listing_puts(writes, view(decider), VAULT)
+    (put,) = listing_puts(writes, view(decider), VAULT, NOW)
     assert (put.document["name"], put.document["revision"]) == ("Two", 2)
 
 
@@ -294,7 +339,7 @@ def test_an_erased_name_is_gone_from_the_entry(decider: Decider) -> None:
     was = decider.documents["users", one]
     assert was is not None
     erased = {k: v for k, v in was.items() if k != "name"} | {"status": "retired", "revision": 2}
-    (put,) = listing_puts([Put("users", erased, was)], view(decider, one), VAULT)
+    (put,) = listing_puts([Put("users", erased, was)], view(decider, one), VAULT, NOW)
     assert not [t for t in put.document["terms"] if "/word:" in t or "/party:" in t]
 
 
@@ -312,7 +357,7 @@ def view(decider: Decider, *persons: str) -> Any:
         if collection in loaded:
             loaded[collection][key] = document
     for one in persons:
-        loaded["relations"][ties_span({"_id": one})] = []
+        loaded["relations"][ties_span(one)] = []
     return View(loaded)
 
 

@@ -215,7 +215,8 @@ def test_an_exchange_that_is_named_like_a_users_events_is_no_choice_of_the_user(
             changed(HELD, "topic_permissions", "front-desk", "user", write=".*"),
             "topic permission",
             {
-                "write": r"^(agreement\.get\.v1|agreement\.list\.v1|user\.register\.check\.v1"
+                "write": r"^(agreement\.get\.v1|agreement\.list\.v1"
+                r"|taxonomy\.get\.v1|taxonomy\.list\.v1|user\.register\.check\.v1"
                 r"|user\.register\.v1|user\.requirements\.v1)\z"
             },
             {"write": ".*"},

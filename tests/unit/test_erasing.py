@@ -1,5 +1,6 @@
 """Erasure: what goes with the commit, what is gone through afterwards, and what remains."""
 
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -9,9 +10,10 @@ from contracts.taxonomy import BACKBONE
 from handlers.bookkeeping import unattributed
 from handlers.decision import Put, Secret
 from handlers.documents import history_id
+from handlers.edges import edge, recorded
+from handlers.post import shelf, todo
 from handlers.spans import PAGE
-from handlers.visibility import edge, recorded
-from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, delivery, issued, user
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, delivery, issued, user
 from tests.decider import Decider, events, reply, rules, said
 
 ERASE = "user.erase.v1"
@@ -64,6 +66,24 @@ def swept(decider: Decider, outcome: Any) -> list[Any]:
         done += outcomes
         waiting = [decider._again(o) for o in outcomes if o.kind == "continued"]
     return done
+
+
+def test_nobody_is_reminded_of_who_was_erased(decider: Decider) -> None:
+    """What was changed before may be remembered behind the erasure, and its timer comes later."""
+    who = register(decider)
+    changed = send(decider, "user.update.v1", {"id": who, "address": {"town": "Ely"}})
+    late = send(decider, "user.update.v1", {"id": who, "address": {"town": "March"}})
+    decider.consequences([changed])
+    send(decider, "user.retire.v1", {"id": who})
+    asked = erase(decider, who)
+    decider.consequences([late])
+    assert [row["user"] for row in decider.of("timers")] == [who]
+    assert swept(decider, asked)[-1].kind == "handled"
+    assert decider.of("changes") == []
+    decider.now += timedelta(days=15)
+    (due,) = decider.due()
+    assert [letter.recipient for letter in due.letters] == []
+    assert decider.of("timers") == []
 
 
 def plain_words(decider: Decider, who: str) -> set[str]:
@@ -190,6 +210,52 @@ def test_its_place_among_others_is_taken_out(decider: Decider) -> None:
     for name in (edge(BATTERY, who), edge(who, STRANGER), edge(who, PLATFORM)):
         (ended,) = decider.documents["relations", name]["ties"]
         assert (ended["until"], ended["ended_by"]) == (NOW, "operator")
+
+
+def test_what_it_chose_and_had_to_do_is_taken_out(decider: Decider) -> None:
+    """Its choices, its to-do list, its place among watchers; nobody is asked about it any more."""
+    who = register(decider)
+    made = send(decider, "asset.register.v1", asset(owner=who), who)
+    battery = str(reply(made)[1]["id"])
+    for watcher in (who, PLATFORM):
+        tie = {"as": "fsp", "from": NOW, "until": None}
+        row = recorded(battery, watcher, [tie])
+        decider.documents["relations", row["_id"]] = row
+        send(decider, "subscription.set.v1", {"access": [battery], "broadcasts": True}, watcher)
+    for recipient, kind, subject in (
+        (who, "interest.answered.v1", STRANGER),
+        (STRANGER, "user.updated.v1", who),
+        (STRANGER, "user.updated.v1", PLATFORM),
+    ):
+        key = todo(recipient, kind, subject)
+        notice = {"_id": key, "revision": 1, "recipient": recipient, "state": "open"}
+        notice |= {"type": kind, "subject": subject, "shelf": shelf(recipient, "open")}
+        decider.documents["notices", key] = notice
+    row = recorded(who, STRANGER, [{**tie, "as": "reader", "group": "bank", "via": "grant"}])
+    decider.documents["relations", row["_id"]] = row
+    send(decider, "user.retire.v1", {"id": who})
+    swept(decider, erase(decider, who))
+    assert [row["_id"] for row in decider.of("subscriptions")] == [PLATFORM]
+    assert decider.documents["watches", battery]["watchers"] == [PLATFORM]
+    left = {(n["recipient"], n["subject"]): n["state"] for n in decider.of("notices")}
+    assert left == {(STRANGER, who): "closed", (STRANGER, PLATFORM): "open"}
+
+
+def test_where_a_persons_assets_stand_is_not_found_any_more(decider: Decider) -> None:
+    who = register(decider, "person")
+    point = {"point": {"latitude": 52.3, "longitude": 0.1}}
+
+    def placed(number: int, **owner: str) -> str:
+        identity = {"make": "Acme", "serial": f"SN-{number}"}
+        data = {"asset_type": "BAT", "identity": identity, "location": point, **owner}
+        return str(reply(send(decider, "asset.register.v1", data, PLATFORM))[1]["id"])
+
+    theirs, others = [placed(n, owner=who) for n in range(3)], placed(9)
+    send(decider, "user.suspend.v1", {"id": who, "reason": "other"})
+    send(decider, "user.retire.v1", {"id": who})
+    assert {row["_id"] for row in decider.of("places")} == {*theirs, others}
+    swept(decider, erase(decider, who))
+    assert {row["_id"] for row in decider.of("places")} == {others}
 
 
 def test_the_platform_is_told_at_the_end_and_the_user_is_not(decider: Decider) -> None:

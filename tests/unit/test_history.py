@@ -9,8 +9,8 @@ import pytest
 from contracts.history import CHANGES_MAX
 from handlers.decision import Secret
 from handlers.documents import history_id
+from handlers.edges import edge, recorded
 from handlers.history import REVISIONS_MAX
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import Decider, reply, rules, said
 
@@ -99,6 +99,18 @@ def test_what_was_so_and_what_was_known(
     was = found.get("was", {})
     assert (was.get("name"), was.get("address", {}).get("town")) == (name, town)
     assert bool(was) is (name is not None)
+
+
+def test_before_its_registration_there_was_no_record(decider: Decider) -> None:
+    """A sender's clock, or its wish, may date a change before it; that is no record yet."""
+    early = row(5, 20, 0, name="Five Ltd")
+    decider.documents["history", early["_id"]] = early
+    document = decider.documents["users", SUBJECT]
+    decider.documents["users", SUBJECT] = {**document, "revision": 5, "name": "Five Ltd"}
+    found = ask(decider, as_of=at(0.5))
+    assert "was" not in found
+    assert found["changes"][-1]["valid_from"] < found["changes"][0]["valid_from"]
+    assert ask(decider, as_of=at(2))["was"]["name"] == "Five Ltd"
 
 
 def test_a_group_that_was_taken_out_was_there_before(decider: Decider) -> None:
@@ -219,3 +231,15 @@ def test_of_an_erased_user_there_are_names_of_groups_and_no_values(decider: Deci
     assert found["changes"][0]["values"]["kind"] == "organisation"
     assert all("erased_at" in change for change in found["changes"])
     assert found["was"]["status"] == "provisional"
+
+
+def test_before_its_registration_there_was_no_record_whatever_a_change_says(
+    decider: Decider,
+) -> None:
+    early = row(5, 20, -5, address={"town": "Earlier"})
+    decider.documents["history", early["_id"]] = early
+    decider.documents["users", SUBJECT] |= {"revision": 5}  # type: ignore[operator]
+    before, after = ask(decider, as_of=at(-3)), ask(decider, as_of=at(2))
+    assert "was" not in before
+    assert after["was"]["address"] == {"town": "Earlier"}
+    assert [one["revision"] for one in before["changes"]][-1] == 5

@@ -6,9 +6,9 @@ from typing import Any, Final
 import pytest
 
 from handlers.decision import Secret
+from handlers.edges import edge
 from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued, user_document
 from tests.decider import Decider, events, reply, rules
 from tests.unit.test_sharing import (
@@ -196,6 +196,18 @@ def test_what_is_asked_back_stays_open_until_more_is_said(decider: Decider) -> N
     assert todos(decider, MARKET) == [("interest.expressed.v1", PLATFORM)], "it opens again"
     told(decider, ask(decider, ANSWER, SECOND, id=PLATFORM, answer="declined"))
     assert todos(decider, PLATFORM) == []
+
+
+def test_who_is_being_erased_is_not_answered(decider: Decider) -> None:
+    """The text would be archived under the key of what is said of it afterwards."""
+    express(decider, MARKET)
+    ask(decider, "user.retire.v1", "operator", id=PLATFORM)
+    ask(decider, "user.erase.v1", "operator", id=PLATFORM, confirm_id=PLATFORM)
+    answer = {"answer": "declined", "text": "Not with Ada."}
+    assert decider.of("interests") != []
+    erased = refused(ask(decider, ANSWER, MARKET, id=PLATFORM, **answer))
+    assert erased == refused(ask(decider, ANSWER, MARKET, id=NOBODY, **answer))
+    assert erased == [("interest.none", "data.id")]
 
 
 def test_a_stale_answer_is_refused(decider: Decider) -> None:

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from handlers.kinds import KINDS, RESOLVES, Kind
+from handlers.kinds import ATTEMPT, KINDS, RESOLVES, Kind
 from tests.given import ROOT
 
 PAGE: Final = ROOT / "docs" / "registers" / "notices.md"
@@ -18,8 +18,8 @@ RESOLUTION: Final = re.compile(
 
 
 def asks(kind: Kind) -> str:
-    if kind.asks_of is not None:
-        return f"of a `{kind.asks_of}`"
+    if kind.asks_of:
+        return f"of a {', '.join(f'`{relation}`' for relation in kind.asks_of)}"
     if kind.asks_when is not None:
         return f"where `{kind.asks_when[0]}` is `{kind.asks_when[1]}`"
     return "yes" if kind.asks else "no"
@@ -43,6 +43,13 @@ def test_what_a_resolution_names_is_there() -> None:
             names = {one.recipient, one.about} | ({one.unless} if one.unless else set())
             assert names <= event.model_fields.keys()
             assert KINDS[one.of].asks
+
+
+def test_what_asks_for_action_has_an_end_but_for_attempts() -> None:
+    """Only an attempted duplicate is a matter of its recipient's own judgement."""
+    ends = {one.of for resolutions in RESOLVES.values() for one in resolutions}
+    asking = {event for event, kind in KINDS.items() if kind.asks and kind is not ATTEMPT}
+    assert asking == ends
 
 
 def test_the_page_lists_every_kind_as_it_is() -> None:

@@ -8,7 +8,7 @@ import pytest
 from contracts.links import TRANSLATED_MAX
 from handlers.decision import Secret
 from handlers.links import LINKS_MAX
-from tests.builders import OWNER, PLATFORM, STRANGER, command, issued, user, user_document
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import Decider, events, reply, rules, said
 
 OTHER = issued("USR", 5000)
@@ -248,6 +248,23 @@ def test_the_reference_of_a_registration_is_a_link(decider: Decider) -> None:
     assert refused(decider, link("user", OTHER, "Ada Example")) == [("link.taken", "data.value")]
 
 
+@pytest.mark.parametrize(
+    ("reference", "code"),
+    [("a\u0000b", "text.control"), ("\u202e7", "text.control"), (" ", "text.empty")],
+)
+def test_a_reference_is_what_a_translation_can_give_back(
+    decider: Decider, reference: str, code: str
+) -> None:
+    assert refused(decider, register(reference=reference)) == [(code, "onbehalfof")]
+
+
+def test_a_reference_is_found_however_it_is_spaced(decider: Decider) -> None:
+    _, data = linked(decider, register(reference="customer  7"))
+    for value in ("customer  7", "customer 7", " customer\t7"):
+        assert translate(decider, "user", external=own(value))["external"][0]["id"] == data["id"]
+    assert refused(decider, register(reference="customer 7")) == [("link.taken", "onbehalfof")]
+
+
 def test_a_reference_stands_for_one_user(decider: Decider) -> None:
     _, first = linked(decider, register(claims={"mpid": "EELC"}))
     again = register()
@@ -260,6 +277,20 @@ def test_a_reference_stands_for_one_user(decider: Decider) -> None:
     assert another["id"] != first["id"]
 
 
+def test_the_reference_of_a_rejected_user_passes_on(decider: Decider) -> None:
+    """Nothing leads out of rejected: the platform registers its customer anew, as it calls it."""
+    _, first = linked(decider, register(claims={"mpid": "EELC"}))
+    wish = {"id": first["id"], "reason": "incomplete"}
+    reject = command("user.reject.v1", wish, sender="operator", id="reject")
+    outcomes = decider.decide(reject, register(claims={"mpid": "EELC"}))
+    assert [outcome.kind for outcome in outcomes] == ["accepted", "accepted"]
+    second = reply(outcomes[1])[1]["id"]
+    found = translate(decider, "user", external=own("customer 7"), ids=[first["id"], second])
+    assert found["external"][0]["id"] == second
+    assert [one["external"] for one in found["ids"]] == [[], own("customer 7")]
+    assert refused(decider, register()) == [("link.taken", "onbehalfof")]
+
+
 def test_two_registrations_of_one_reference_in_one_batch_make_one_user(decider: Decider) -> None:
     outcomes = decider.decide(register(), register())
     assert [outcome.kind for outcome in outcomes] == ["accepted", "rejected"]
@@ -270,3 +301,36 @@ def test_the_front_desk_has_no_list_of_its_own(decider: Decider) -> None:
     kind, refused = linked(decider, register("front-desk"))
     assert (kind, refused["code"]) == ("user.register.rejected.v1", "envelope.unsupported")
     assert decider.of("links") == []
+
+
+def test_of_who_was_erased_no_command_with_an_external_id_is_kept(decider: Decider) -> None:
+    """It would outlast the erasure in the archive, which has another key for it by then."""
+    linked(decider, link("user", OWNER, "Ada Example"))
+    unlink = link("user", OWNER, "Ada Example", unlink=True)
+    decider.documents["users", OWNER] |= {"erased_at": NOW}  # type: ignore[operator]
+    assert refused(decider, unlink) == [("link.none", "data.value")]
+
+
+def register_asset(reference: str = "pump 7", **data: Any) -> Any:
+    given = {"asset_type": "SOL", "reference": reference, "location": {"postcode": "SW1A 1AA"}}
+    return command("asset.register.v1", given | data, sender=PLATFORM, id=str(uuid4()))
+
+
+def test_the_reference_of_an_asset_s_registration_is_a_link(decider: Decider) -> None:
+    """It is found under the scheme `own`, and is no part of the asset that others may read."""
+    _, data = linked(decider, register_asset())
+    assert "reference" not in decider.documents["assets", data["id"]]
+    assert translate(decider, "asset", external=own("pump 7"))["external"][0]["id"] == data["id"]
+    assert refused(decider, register_asset()) == [("link.taken", "data.reference")]
+    # What is a user's is no asset's.
+    linked(decider, register(reference="pump 7"))
+
+
+def test_the_reference_of_a_retired_asset_passes_on(decider: Decider) -> None:
+    _, first = linked(decider, register_asset())
+    wish = {"id": first["id"], "reason": "wrong-type"}
+    linked(decider, command("asset.retire.v1", wish, sender=PLATFORM, id=str(uuid4())))
+    _, second = linked(decider, register_asset(asset_type="WND"))
+    found = translate(decider, "asset", external=own("pump 7"), ids=[first["id"], second["id"]])
+    assert found["external"][0]["id"] == second["id"]
+    assert [one["external"] for one in found["ids"]] == [[], own("pump 7")]

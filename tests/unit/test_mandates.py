@@ -1,13 +1,13 @@
 """Who may act for a user, since when, until when, and how a provisional mandate ends."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
 import pytest
 
+from handlers.edges import edge
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge
 from tests.builders import (
     NOW,
     OWNER,
@@ -148,6 +148,18 @@ def test_the_same_again_makes_no_event(decider: Decider) -> None:
         assert events(outcome) == []
 
 
+def test_what_is_shared_with_a_user_is_no_mandate(decider: Decider) -> None:
+    ask(decider, "sharing.grant.v1", OWNER, party=STRANGER, groups=["address"])
+    assert refused(ask(decider, END, STRANGER, user=OWNER)) == [("mandate.none", "data.user")]
+    given = ask(decider, GIVE, OWNER, delegate=STRANGER)
+    assert [kind for kind, _ in events(given)] == ["mandate.given.v1"]
+    assert len(reply(given)[1]["mandates"]) == 1
+    held = decider.documents["relations", edge(OWNER, STRANGER)]["ties"]
+    assert sorted(tie["as"] for tie in held) == ["delegate", "reader"]
+    ended = ask(decider, END, OWNER, delegate=STRANGER)
+    assert reply(ended)[1]["mandates"] == []
+
+
 @pytest.mark.parametrize("delegate", [issued("USR", 77), OWNER])
 def test_a_delegate_is_another_registered_user(decider: Decider, delegate: str) -> None:
     outcome = ask(decider, GIVE, OWNER, delegate=delegate)
@@ -202,3 +214,23 @@ def test_whom_the_operator_registers_has_no_delegate(decider: Decider) -> None:
     (outcome,) = decider.decide(given)
     assert reply(outcome)[0] == "user.register.accepted.v1"
     assert "relations" not in [write.collection for write in outcome.writes]
+
+
+@pytest.mark.parametrize("until", [None, NOW + HOUR], ids=["without end", "until a moment"])
+def test_what_is_shared_with_a_delegate_is_no_mandate(
+    decider: Decider, until: datetime | None
+) -> None:
+    """Both are kept in one document: neither is taken for the other, nor in the other's way."""
+    end = {} if until is None else {"until": until.isoformat()}
+    ask(decider, "sharing.grant.v1", OWNER, party=STRANGER, groups=["bank"], **end)
+    assert refused(ask(decider, END, OWNER, delegate=STRANGER)) == [
+        ("mandate.none", "data.delegate")
+    ]
+    given = ask(decider, GIVE, OWNER, delegate=STRANGER)
+    assert [name for name, _ in events(given)] == ["mandate.given.v1"]
+    assert len(reply(given)[1]["mandates"]) == 1
+    ended = ask(decider, END, OWNER, delegate=STRANGER)
+    assert [name for name, _ in events(ended)] == ["mandate.ended.v1"]
+    assert reply(ended)[1]["mandates"] == []
+    shared = said(decider.ask(command("sharing.list.v1", {}, sender=OWNER, id="shared")))[1]
+    assert [one["group"] for one in shared["shared"][0]["groups"]] == ["bank"]

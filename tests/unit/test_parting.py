@@ -7,8 +7,8 @@ import pytest
 
 from contracts.taxonomy import OPERATOR
 from handlers.decision import Secret
+from handlers.edges import edge, recorded
 from handlers.spans import PAGE
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, delivery, issued, user_document
 from tests.decider import Decider, events, said
 from tests.unit.test_interests import MARKET, SECOND, express, listed, todos
@@ -228,7 +228,8 @@ def test_who_was_erased_is_told_nothing_any_more(decider: Decider) -> None:
     erased(decider, OPERATOR)
     decider.documents["assets", BATTERY] = {
         "_id": BATTERY, "revision": 1, "owner": PLATFORM, "registrant": OWNER, "name": "Cottage",
-        "kind": "BAT",
+        "asset_type": "BAT", "lifecycle": "operating", "status": "provisional",
+        "registered_at": NOW,
     }  # fmt: skip
     wish = {"id": BATTERY, "party": SECOND, "relation": "mo"}
     heard, _, _ = aftermath(decider, ask(decider, "asset.relate.v1", OWNER, **wish))

@@ -4,7 +4,7 @@ from typing import Any, Final, get_args
 from uuid import uuid4
 
 import pytest
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # has no types
+from jsonschema import Draft202012Validator
 
 from contracts.messages import Role
 from contracts.requirements import EVIDENCE, REQUIRED, missing, registration_schema

@@ -5,10 +5,11 @@ from typing import Final
 
 import pytest
 
-from contracts.messages import ROLES, split_type
+from contracts.messages import MARKET, ROLES, split_type
+from contracts.taxonomy import BACKBONE
 from handlers.admission import Arrival, Limits, admit
-from handlers.decision import Sender
-from handlers.entry import pass_entry
+from handlers.decision import Sender, View
+from handlers.entry import pass_entry, sender_of
 from tests.builders import NOW, PLATFORM, command
 from tests.samples import SAMPLES, sample
 from topology import catalog
@@ -44,3 +45,29 @@ def test_the_role_alone_decides_who_may_send_it(name: str) -> None:
         refused = pass_entry(arrival, sender, entry.handler, NOW)
         found = [one.rule for one in refused.findings] if refused is not None else []
         assert found == ([] if role in entry.senders else ["sender.role"]), role
+
+
+@pytest.mark.parametrize("status", ["provisional", "confirmed"])
+@pytest.mark.parametrize("name", ENTRIES)
+def test_whose_roles_all_wait_may_send_what_every_role_of_the_market_may(
+    name: str, status: str
+) -> None:
+    entry, arrival = ENTRIES[name], arrived(name)
+    sender = Sender(PLATFORM, frozenset(), status)
+    refused = pass_entry(arrival, sender, entry.handler, NOW)
+    found = [one.rule for one in refused.findings] if refused is not None else []
+    if not set(entry.senders) >= MARKET:
+        assert found == ["sender.role"]
+    elif status == "provisional" and not entry.handler.for_provisional:
+        assert found == ["sender.provisional"]
+    else:
+        assert found == []
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_the_backbones_own_account_may_send_nothing(name: str) -> None:
+    """It has no role either, and is no user who waits for one."""
+    sender = sender_of(BACKBONE, View({}))
+    refused = pass_entry(arrived(name), sender, ENTRIES[name].handler, NOW)
+    assert refused is not None
+    assert [one.rule for one in refused.findings] == ["sender.role"]

@@ -9,11 +9,12 @@ import pytest
 
 from contracts.messages import register_of
 from handlers.case import Outcome
-from handlers.decision import Secret
+from handlers.decision import Guard, Secret
+from handlers.edges import edge, recorded
 from handlers.letters import Letter
+from handlers.sharing import expiry
 from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 
@@ -22,6 +23,7 @@ GRANT: Final = "sharing.grant.v1"
 REVOKE: Final = "sharing.revoke.v1"
 LIST: Final = "sharing.list.v1"
 NOBODY: Final = issued("USR", 77)
+MARKET: Final = issued("USR", 5000)
 BANK: Final = {"account_name": "Ada Example", "account_number": "12345678"}
 CONTACTS: Final = [{"name": "Bo Desk", "purpose": "general", "email": "bo@example.com"}]
 
@@ -81,6 +83,27 @@ def who(letters: Sequence[Letter]) -> list[tuple[str, str]]:
 
 def test_the_prefix_belongs_to_the_users() -> None:
     assert {register_of(p) for p in ("sharing", "interest", "change")} == {"users"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "more"),
+    [(GRANT, {"party": STRANGER, "groups": ["bank"]}), (REVOKE, {"party": STRANGER})],
+)
+def test_what_ends_at_a_time_that_is_waited_for_counts_on_its_timer(
+    decider: Decider, kind: str, more: dict[str, Any]
+) -> None:
+    """It could run out while this is decided, and nobody would be told that this has ended."""
+    until = (NOW + HOUR).isoformat()
+    first = ask(decider, GRANT, party=STRANGER, groups=["address"], until=until)
+    ask(decider, GRANT, party=STRANGER, groups=["contacts"])
+    (timer,) = decider.of("timers")
+    second = ask(decider, kind, until=until, **more)
+    assert first.guards == ()
+    assert [(one.collection, one.was["_id"]) for one in second.guards] == [("timers", timer["_id"])]
+    decider.now += HOUR
+    (ended,) = decider.due()
+    told = [said(one)[1]["groups"] for one in ended.letters if one.kind == "personal"]
+    assert told == [["address", "bank" if kind == GRANT else "contacts"]] * 2
 
 
 def test_a_reader_reads_in_full_what_was_granted_and_nothing_else(decider: Decider) -> None:
@@ -232,6 +255,26 @@ def test_both_are_told_when_a_grant_runs_out_and_of_nothing_else(decider: Decide
     assert {str(said(one)[1]["groups"]) for one in told} == {"['bank']"}
     assert decider.of("timers") == []
     assert personal(decider.due()) == []
+
+
+def test_a_timer_that_is_there_must_not_go_off_before_the_grant_is_kept(decider: Decider) -> None:
+    """The lane of the notices drops it, and would have found nothing of this grant."""
+    end = (NOW + HOUR).isoformat()
+    first = ask(decider, GRANT, party=STRANGER, groups=["bank"], until=end)
+    (timer,) = decider.of("timers")
+    second = ask(decider, GRANT, party=STRANGER, groups=["claims"], until=end)
+    ask(decider, GRANT, party=STRANGER, groups=["contacts"])
+    third = ask(decider, REVOKE, party=STRANGER, groups=["contacts"], until=end)
+    wish: dict[str, Any] = {"to": [MARKET], "groups": ["bank"], "until": end}
+    decider.documents["users", MARKET] = user_document(MARKET, roles=["mo"])
+    decider.documents["users", OWNER] = user_document(OWNER, roles=["fsp"])
+    fourth = ask(decider, "interest.express.v1", **wish)
+    fifth = ask(decider, "interest.express.v1", **wish, note="More.")
+    of_market = decider.documents["timers", expiry(OWNER, MARKET, NOW + HOUR)]
+    guards = [outcome.guards for outcome in (first, second, third, fourth, fifth)]
+    known = (Guard("timers", timer),)
+    assert guards == [(), known, known, (), (Guard("timers", of_market),)]
+    assert decider.of("timers") == [timer, of_market]
 
 
 def test_what_is_shared_anew_in_time_does_not_run_out(decider: Decider) -> None:

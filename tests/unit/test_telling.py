@@ -10,12 +10,12 @@ from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery
 from handlers.case import Outcome
 from handlers.decision import Secret
+from handlers.edges import recorded
 from handlers.letters import Letter
 from handlers.notices import REPLAY_SILENCE_MAX
 from handlers.post import event_row
 from handlers.spans import PAGE
 from handlers.timing import GATHERED, timer_id, timer_row
-from handlers.visibility import recorded
 from outbox.record import OutboxRecord
 from tests.builders import (
     NOW,

@@ -137,6 +137,20 @@ def test_role_is_granted_at_once_or_waits_for_an_operator(decider: Decider, role
     assert given == (([role], []) if role in SELF_ASSERTED else ([], [role]))
 
 
+def test_who_waits_for_its_role_completes_its_record_and_may_leave(decider: Decider) -> None:
+    """An SO has no role before an operator grants it, and is not shut out of its own record."""
+    who = register(decider, desk(roles=["so"]))
+    wishes = (
+        ("user.update.v1", {"id": who, "profile": {"areas": ["_A"]}}),
+        ("account.set.v1", {"account": who, "key_hash": KEY_HASH}),
+        ("user.retire.v1", {"id": who}),
+        ("user.erase.v1", {"id": who, "confirm_id": who}),
+    )
+    for kind, data in wishes:
+        (outcome,) = decider.decide(command(kind, data, sender=who, id=str(uuid4())))
+        assert reply(outcome)[0] == kind.replace(".v1", ".accepted.v1")
+
+
 def test_operator_grants_by_registering(decider: Decider) -> None:
     given = command(REGISTER, user(roles=["so", "operator", "fsp"]), sender="operator")
     document = decider.documents["users", register(decider, given)]

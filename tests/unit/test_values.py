@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]  # ships no types
+from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
 from contracts import values
@@ -38,6 +38,11 @@ GOOD = [
     ("AssetId", "bat-0000-0000-0001-v", "BAT-0000-0000-0001-V"),
     ("AssetType", "PFL", "PFL"),
     ("CommandId", "a", "a"),
+    (
+        "Details",
+        {"chemistry": "LFP", "b": [1, {"c": None}]},
+        {"chemistry": "LFP", "b": [1, {"c": None}]},
+    ),
     ("CommandId", "A" * 128, "A" * 128),
     ("Mpan", "1312345678907", "1312345678907"),
     ("Mpan", "20 0000 0000 015", "2000000000015"),
@@ -78,6 +83,8 @@ GOOD = [
     ("Seconds", 0.000001, Decimal("0.000001")),
     ("KilowattPerMinute", 600, Decimal(600)),
     ("Pound", 5_000_000, Decimal(5_000_000)),
+    ("Amount", 1250.5, Decimal("1250.5")),
+    ("Amount", Decimal("100000000.000001"), Decimal("100000000.000001")),
     ("Name", "  Cafe\u0301   Power ", "Caf\u00e9 Power"),
     ("Line", "1 Example\u00a0Street", "1 Example Street"),
     ("Email", "Flex.Desk+a@Example.COM", "Flex.Desk+a@example.com"),
@@ -106,6 +113,9 @@ BAD = [
     ("AssetId", "BAT-0000-0000-0010-V", "asset-id.check-digit"),
     ("AssetType", "bat", "asset-type.unknown"),
     ("CommandId", "", "command-id.format"),
+    ("Details", "LFP", "details.form"),
+    ("Details", {"a": "x" * 9000}, "details.size"),
+    ("Details", {"a": [[[[[[1]]]]]]}, "details.size"),
     ("CommandId", "a" * 129, "command-id.format"),
     ("CommandId", "a b", "command-id.format"),
     ("CommandId", "a\n", "command-id.format"),
@@ -161,6 +171,7 @@ BAD = [
     ("Seconds", 1e-7, "quantity.range"),
     ("Kilovolt", 11_000, "quantity.range"),
     ("Pound", -1, "quantity.negative"),
+    ("Amount", -1, "quantity.negative"),
     ("Name", "", "text.empty"),
     ("Name", " \u00a0 ", "text.empty"),
     ("Name", "x" * 201, "text.length"),

@@ -3,14 +3,18 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from pymongo import IndexModel
+
 Index = Sequence[str]
+"""Fields in their order; one with `:2dsphere` behind its name holds a point on the globe."""
 
 # Look-ups are by `_id`, and where an order matters `_id` is made to sort that way (history by
 # entity and revision, the archive by lane and batch): an index costs every commit. No TTL index:
 # its deletions come when they come, so retention is a timed job.
 INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "users": (),
-    "assets": (("cell", "_id"),),
+    "assets": (("cell", "_id"), ("registrant", "_id"), ("owner", "_id")),
+    "asset_types": (),
     "accounts": (("user", "_id"), ("state", "_id")),
     "agreements": (("state", "_id"),),
     "agreement_versions": (),
@@ -18,6 +22,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "directory": (("terms", "_id"),),
     "claims": (),
     "evidence": (("user", "_id"),),
+    "proofs": (("asset", "_id"),),
     "inbox": (),
     "outbox": (("partition", "_id"),),
     "history": (),
@@ -41,7 +46,25 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "broadcasts": (),
     "broadcasters": (),
     "reached": (),
+    "members": (("within", "_id"),),
+    "placements": (("person", "_id"),),
+    "nests": (),
+    "tallies": (),
+    "portfolios": (),
+    "flags": (("flagged", "_id"),),
+    "shards": (),
+    "areas": (),
+    "area_cells": (),
+    "objects": (),
+    "object_chunks": (),
+    "places": (("viewers", "point:2dsphere"), ("terms", "_id")),
     "present": (),
     "lanes": (),
     "keys": (),
 }
+
+
+def model_of(index: Index) -> IndexModel:
+    """An index as the driver makes it."""
+    parts = (field.partition(":") for field in index)
+    return IndexModel([(name, kind or 1) for name, _, kind in parts])

@@ -1,0 +1,240 @@
+"""How an asset's data changes: a patch of its groups, and what every change brings along."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from contracts.assets import AssetDuplicateAttempted, AssetUpdated, UpdateAsset
+from contracts.envelope import Finding
+from contracts.lifecycle import AssetRedated
+from contracts.messages import Event
+from handlers.asset_groups import is_personal, kept, key_of, opened, state_of
+from handlers.asset_rules import (
+    ASSET_RULES,
+    CLAIM_RULES,
+    TYPED_RULES,
+    area_of,
+    asset_not_found,
+    asset_retired,
+    device_claim,
+    device_reads,
+)
+from handlers.decision import (
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Drop,
+    Put,
+    Reads,
+    Rejected,
+    View,
+)
+from handlers.documents import changed_fields, merged
+from handlers.lapsing import moved_timer, overdue_since
+from handlers.patching import not_yours, stale
+from handlers.placing import PLACES, location_reads
+from handlers.proofs import reopened
+from handlers.provenance import conflicts, differing, given_after
+from handlers.rules import Rule, attempted, check, claim, finding, holder_of, reject
+from handlers.signature import reads
+from handlers.visibility import Standing, named, seen, standing_reads
+
+SERVICES_MAX: Final = 50
+"""For how many services an asset may have offers."""
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """An asset after a change, what else is written with it, and what it is to others."""
+
+    document: dict[str, Any]
+    changed: tuple[str, ...]
+    writes: tuple[Put | Drop, ...]
+    events: tuple[Event, ...]
+    """Besides the one of the change itself."""
+
+    def with_document(self, document: Document) -> tuple[Put | Drop, ...]:
+        """What is written where more has become of the asset in the same decision."""
+        first, *rest = self.writes
+        if not isinstance(first, Put):
+            raise TypeError(f"expected the asset first, got {first}")
+        personal = is_personal(first.document)
+        return (replace(first, document=kept(document, personal=personal)), *rest)
+
+
+def unfit(
+    rules: Sequence[Rule[Document]], document: Document, view: View, context: Context
+) -> Rejected | None:
+    """What speaks against a document; a device that is another asset's is told to that one."""
+    if (rejected := check(rules, document, view, context)) is not None:
+        return rejected
+    if (rejected := check(CLAIM_RULES, document, view, context)) is None:
+        return None
+    device = device_claim(document)
+    held = holder_of(*device, view, context) if device is not None else None
+    return attempted(rejected, [held], AssetDuplicateAttempted, context.sender.roles, context)
+
+
+def refused(
+    paths: Sequence[str],
+    expected: int | None,
+    found: tuple[Document, Standing],
+    view: View,
+) -> Rejected | None:
+    """What speaks against a change before its values are looked at: who sends it, and when."""
+    stored, standing = found
+    if stored["lifecycle"] == "retired":
+        return asset_retired(stored["_id"])
+    if denied := tuple(not_yours(paths, standing, rule="asset.not-yours", what="asset")):
+        return reject(*denied)
+    findings = tuple(stale(expected, stored, standing, view, rule="asset.stale"))
+    return reject(*findings) if findings else None
+
+
+def amended(
+    stored: Document,
+    document: dict[str, Any],
+    view: View,
+    context: Context,
+    *,
+    is_unseen: bool = False,
+) -> Amended | None:
+    """The asset with its next revision and who gave what; None where nothing has changed.
+
+    `is_unseen` says that the sender did not name the revision that it has seen: whose recent values
+    it overwrites is told.
+    """
+    was = opened(stored)
+    changed = tuple(changed_fields(_with_service(was), _with_service(document)))
+    if not changed:
+        return None
+    revision, fields = stored["revision"] + 1, differing(was, document)
+    document |= {"revision": revision, "updated_at": context.now}
+    document, doubt = reopened(document, fields, view, context)
+    personal = document.get("is_personal", is_personal(stored))
+    document["given"] = given_after(was, fields, revision, context)
+    return Amended(
+        document=document,
+        changed=changed,
+        writes=(
+            Put("assets", kept(document, personal=personal), stored),
+            *claim_writes(was, document, view, context),
+            *moved_timer(was, document, view),
+        ),
+        events=(
+            *((doubt,) if doubt is not None else ()),
+            *_redated(was, document, context),
+            *(conflicts(was, fields, revision, context) if is_unseen else ()),
+        ),
+    )
+
+
+def _redated(was: Document, document: Document, context: Context) -> Iterator[AssetRedated]:
+    """Whether an asset that was overdue is waited for again."""
+    is_planned = document["lifecycle"] == "planned"
+    is_late = [overdue_since(one, context.now) is not None for one in (was, document)]
+    if is_planned and is_late == [True, False]:
+        yield AssetRedated(
+            id=document["_id"],
+            revision=document["revision"],
+            by=context.sender.user,
+            parties=named(was) or None,
+        )
+
+
+def _with_service(document: Document) -> Document:
+    """So that of a first offer the service is named, and not the whole group."""
+    return document if "service" in document else {**document, "service": {}}
+
+
+def claim_writes(
+    was: Document, document: Document, view: View, context: Context
+) -> Iterator[Put | Drop]:
+    """Give back the claim of the old make and serial and take that of the new."""
+    old, new = device_claim(was), device_claim(document)
+    if old == new:
+        return
+    held = holder_of(*old, view, context) if old is not None else None
+    # What counts as a placeholder may have changed since: then the claim is another's by now.
+    if held is not None and held["holder"] == was["_id"]:
+        yield Drop("claims", held)
+    if new is not None:
+        yield claim(*new, document, context)
+
+
+def _update_reads(command: UpdateAsset, context: Context) -> Reads:
+    yield from standing_reads("assets", command.id, context.sender.user)
+    yield from device_reads(command.identity, context)
+    if command.location is not None:
+        yield PLACES, command.id
+        yield from location_reads(command.location)
+
+
+@reads(_update_reads)
+def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
+    """Merge the given groups; tell which changed; nothing changed makes no event.
+
+    The owner is not changed by it, so that whether there is such a user is not asked again.
+    Rejects: asset.not-found, asset.not-yours, asset.stale, asset.retired, service.too-many,
+        asset.unidentifiable, asset.duplicate, connection.gsp-group, location.outside,
+        lifecycle.dates, asset-type.unknown, details.undefined, details.invalid
+    Source: A4, A4a, A7, assumption 11.
+    """
+    found = seen("assets", command.id, view, context)
+    if found is None:
+        return asset_not_found(command.id)
+    stored, _ = found
+    patch = command.model_dump(exclude_unset=True, exclude={"id", "expected_revision"})
+    was = opened(stored)
+    paths = [*_paths(patch, was)]
+    if (rejected := refused(paths, command.expected_revision, found, view)) is not None:
+        return rejected
+    document = merged(was, patch)
+    if findings := tuple(_too_many(document)):
+        return reject(*findings)
+    typed = (rule for group, rule in TYPED_RULES.items() if patch.get(group) is not None)
+    if (rejected := unfit((*ASSET_RULES, *typed), document, view, context)) is not None:
+        return rejected
+    is_unseen = command.expected_revision is None
+    done = amended(stored, document, view, context, is_unseen=is_unseen)
+    if done is None:
+        return Accepted(subject=command.id, keyed_to=key_of(was), reply=state_of(was))
+    event = AssetUpdated(
+        id=command.id,
+        revision=done.document["revision"],
+        status=done.document["status"],
+        by=context.sender.user,
+        parties=named(was) or None,
+        area=area_of(done.document),
+        changed=done.changed,
+    )
+    return Accepted(
+        subject=command.id,
+        keyed_to=key_of(was),
+        reply=state_of(done.document),
+        writes=done.writes,
+        events=(event, *done.events),
+    )
+
+
+def _paths(patch: Mapping[str, Any], was: Document) -> Iterator[str]:
+    """What a patch touches: each service by itself, since each has its writers."""
+    for group, value in patch.items():
+        if group == "service":
+            # To clear them all is to clear each.
+            codes = was.get("service", {}) if value is None else value
+            yield from (f"service.{code}" for code in codes)
+        else:
+            yield group
+
+
+def _too_many(document: Document) -> Iterator[Finding]:
+    if len(offers := document.get("service", {})) > SERVICES_MAX:
+        yield finding(
+            "service.too-many",
+            "service",
+            expected=f"offers for at most {SERVICES_MAX} services",
+            got=len(offers),
+            advice="Take out those that are not offered any more, with null.",
+        )

@@ -1,0 +1,1 @@
+"""Which codes an operation can be answered with, found out from the sources."""
