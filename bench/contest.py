@@ -99,12 +99,12 @@ async def run_rival(
         "against": str(contestant.against) if contestant.against else None,
     }
     async with _child(order) as child:
-        began, before = await child.said("begun"), _cpu(testbed, child.pid)
+        began, before = await child.said("begun"), cpu_of(testbed, child.pid)
         ended = await child.said("ended", START_LIMIT_S + count / SLOWEST_PER_SECOND)
-        after = _cpu(testbed, child.pid)
+        after = cpu_of(testbed, child.pid)
     found = await testbed.waiting(outputs)
     _expect(2 * count, found, f"messages in {outputs}")
-    return Run(contestant.name, count, ended - began, _spent(before, after, count), found)
+    return Run(contestant.name, count, ended - began, spent(before, after, count), found)
 
 
 async def run_spine(
@@ -116,13 +116,13 @@ async def run_spine(
     inbox = await testbed.database(database)["inbox"].count_documents({})
     assets = await testbed.database(database)["assets"].count_documents({})
     async with serving(testbed, database) as child:
-        began, before = child.began, _cpu(testbed, child.pid)
-        ended = await _settled(testbed, database, inbox + count, count)
-        after = _cpu(testbed, child.pid)
-    found, repeats = await _checked(testbed, users, count)
+        began, before = child.began, cpu_of(testbed, child.pid)
+        ended = await decided(testbed, database, inbox + count, count)
+        after = cpu_of(testbed, child.pid)
+    found, repeats = await checked(testbed, users, count)
     now = await testbed.database(database)["assets"].count_documents({})
     _expect(count, now - assets, f"more assets in {database}: all accepted")
-    cpu = _spent(before, after, count)
+    cpu = spent(before, after, count)
     return Run("spine", count, ended - began, cpu, outputs=found, repeats=repeats)
 
 
@@ -146,7 +146,7 @@ async def serving(testbed: Testbed, database: str) -> AsyncIterator["Child"]:
         await child.end()
 
 
-async def _settled(testbed: Testbed, database: str, inbox: int, count: int) -> float:
+async def decided(testbed: Testbed, database: str, inbox: int, count: int) -> float:
     """The moment when every command is decided and every output confirmed and forgotten."""
     deadline = time.monotonic() + START_LIMIT_S + count / SLOWEST_PER_SECOND
     held = testbed.database(database)
@@ -164,7 +164,8 @@ async def _settled(testbed: Testbed, database: str, inbox: int, count: int) -> f
     )
 
 
-async def _checked(testbed: Testbed, users: Sequence[str], count: int) -> tuple[int, int]:
+async def checked(testbed: Testbed, users: Sequence[str], count: int) -> tuple[int, int]:
+    """How many replies and events there are, and how many too many; Unmeasured for too few."""
     replies = sum([await testbed.waiting(queue) for queue in _personal(testbed, users)])
     events = await testbed.waiting(DOMAIN)
     _expect(count, min(count, replies), "replies in the parties' queues")
@@ -183,7 +184,8 @@ def _expect(wanted: int, found: int, what: str) -> None:
         raise Unmeasured(f"expected {wanted} {what}, got {found}: this run measures nothing")
 
 
-def _cpu(testbed: Testbed, client: int) -> Cpu:
+def cpu_of(testbed: Testbed, client: int) -> Cpu:
+    """What everybody has used until now, in seconds."""
     return Cpu(
         _used(client), _used(testbed.pids.get("rabbitmq")), _used(testbed.pids.get("mongod"))
     )
@@ -196,7 +198,9 @@ def _used(pid: int | None) -> Any:
     return times.user + times.system
 
 
-def _spent(before: Cpu, after: Cpu, count: int) -> Cpu:
+def spent(before: Cpu, after: Cpu, count: int) -> Cpu:
+    """What was used meanwhile, in microseconds for each command."""
+
     def each(was: float | None, now: float | None) -> Any:
         return None if was is None or now is None else (now - was) / count * 1e6
 

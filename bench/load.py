@@ -12,6 +12,7 @@ from uuid import uuid4
 import aio_pika
 from aio_pika.abc import AbstractExchange
 
+from bench.sites import site
 from contracts.assets import RegisterAsset
 from contracts.envelope import user_urn
 from topology import names
@@ -41,11 +42,16 @@ class Party:
 
 def command(user: str, command_id: str | None = None, serial: str | None = None) -> bytes:
     """A registration of a battery; without a serial it is one that nobody else has."""
+    serial = serial or uuid4().hex
+    latitude, longitude = site(serial)
     data: dict[str, Any] = {
         "asset_type": "BAT",
-        "identity": {"make": "Acme", "serial": serial or uuid4().hex},
+        "identity": {"make": "Acme", "serial": serial},
         "connection": {"mpan_export": "2000000000015"},
-        "location": {"postcode": "AB10 1AB", "point": {"latitude": 57.15, "longitude": -2.1}},
+        "location": {
+            "postcode": "AB10 1AB",
+            "point": {"latitude": latitude, "longitude": longitude},
+        },
         "capability": {"power_kw": 3.6},
     }
     return json.dumps(envelope(user, TYPE, data, command_id)).encode()

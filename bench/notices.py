@@ -25,7 +25,7 @@ from bench.latency import Latencies
 from bench.load import Party, command, envelope
 from bench.testbed import BASE, RUN, VHOST, Testbed, open_testbed
 from contracts.assets import AssetUpdated, RegisterAsset, UpdateAsset
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from topology import names
 from workers.cli.measuring import Unmeasured
 from workers.settings import Settings

@@ -19,7 +19,7 @@ from bench.load import Party
 from bench.places import EVENTS, OUTPUTS, QUEUES, Servers
 from contracts.taxonomy import USER_PREFIX
 from topology import catalog, names
-from topology.plan import build as build_plan
+from topology.sharding import build as build_plan
 from workers import embedded
 from workers.addresses import Addresses
 from workers.cli.place import SERVERS
@@ -130,7 +130,7 @@ async def open_testbed(settings: Settings, folder: Path | None) -> AsyncIterator
     host, accounts. An account that was there before is not touched, and one with another password
     than ours stops the bench before anything is made.
     """
-    plan = build_plan(catalog.build())
+    plan = build_plan(catalog.build(), settings.shards_max)
     with _served(settings, folder) as (served, given, account, pids):
         url = urlsplit(given.amqp_url)._replace(path=f"/{VHOST}").geturl()
         addresses = replace(given, amqp_url=url)

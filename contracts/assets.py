@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, model_validator
 
+from contracts.areas import AreaId
 from contracts.asset_groups import (
     AssetGroups,
     Capability,
@@ -141,6 +142,9 @@ class AssetView(AssetState, AssetGroups):
     asset_type: AssetType
     members: Members | None = None
     """Of a portfolio: what its members can do together."""
+    areas: tuple[AreaId, ...] | None = None
+    """Areas in which its point or grid reference lies, such as `gsp-group/_A`; for those who may
+    read `location`."""
     overdue_since: datetime | None = None
     """Of a planned asset that was not commissioned in time: since when it is overdue."""
     replaces: AssetId | None = None

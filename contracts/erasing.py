@@ -35,7 +35,8 @@ class EraseUser(
     Rows of which there may be many are gone through afterwards: the answer says `running`, and
     `user.erased.v1` is published at the end. Erasing again changes nothing; where the first one got
     stuck it goes on.
-    The user itself sends it right after `user.retire.v1`, on the same connection.
+    The user itself sends it within a minute of `user.retire.v1`, and has a minute more to read the
+    answer; after that its accounts are gone.
     Errors: `user.not-found`, `user.not-yours`, `user.confirm-id`, `user.not-retired`.
     Source: section 8 of the domain: a retired person's data is removed, the id remains.
     """

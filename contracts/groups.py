@@ -59,6 +59,18 @@ class Bank(Contract):
     iban: Iban | None = None
 
 
+class BankPatch(Contract):
+    """What changes of where payments go; what is absent stays, null clears.
+
+    The details that come of it have an account name.
+    """
+
+    account_name: Name | None = None
+    sort_code: SortCode | None = None
+    account_number: AccountNumber | None = None
+    iban: Iban | None = None
+
+
 class UserClaims(Contract):
     """Identifiers that belong to one user only; each may be held once in the whole register.
 
@@ -97,6 +109,13 @@ class Profile(Contract):
     areas: Annotated[tuple[GspGroup, ...], Field(max_length=20)] = ()
     """GSP groups in which it is active."""
     services: Annotated[tuple[ServiceCode, ...], Field(max_length=50)] = ()
+
+
+class ProfilePatch(Contract):
+    """What changes of what the user offers; a list that is given takes the place of the other."""
+
+    areas: Annotated[tuple[GspGroup, ...] | None, Field(max_length=20)] = None
+    services: Annotated[tuple[ServiceCode, ...] | None, Field(max_length=50)] = None
 
 
 Contacts = Annotated[tuple[Contact, ...], Field(max_length=20)]

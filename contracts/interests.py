@@ -166,11 +166,12 @@ class InterestAnswered(Event, type="interest.answered.v1"):
 
 
 class InterestWithdrawn(Event, type="interest.withdrawn.v1"):
-    """An interest was withdrawn, with what was shared for it."""
+    """An interest was withdrawn, with what was shared for it; or one of the two has left."""
 
     id: UserId
     """Who was interested."""
     by: AnyUserId
+    """Who withdrew it, or let the one who has left go."""
     to: UserId
     revision: int
     left: tuple[str, ...] = ()

@@ -72,6 +72,8 @@ class Request(Message):
     """The major before, where both are taken."""
     after_retiring: ClassVar[bool] = False
     """Whether a user who has retired may still send it."""
+    by_reference: ClassVar[bool] = False
+    """Whether its data may be an object of the sender's, named in `dataref`."""
 
     @classmethod
     def __pydantic_init_subclass__(
@@ -197,8 +199,10 @@ BELONGS: Final[Mapping[str, str]] = {
     "access": "notices",
     "account": "users",
     "agreement": "users",
+    "area": "assets",
     "interface": "notices",
     "mandate": "users",
+    "object": "assets",
     "sharing": "users",
     "interest": "users",
     "change": "users",
@@ -208,6 +212,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "event": "notices",
     "subscription": "notices",
     "taxonomy": "assets",
+    "shard": "users",
 }
 """Prefixes of types that are no register of their own -> the register that decides them."""
 

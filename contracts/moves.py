@@ -18,7 +18,7 @@ class MoveAsset(Command, type="asset.move.v1", senders=PLATFORMS, accepted=Asset
     is left. What is confirmed is provisional again, and those who buy from it are told.
     The same again is accepted and changes nothing.
     Errors: `asset.not-found`, `asset.not-yours`, `asset.stale`, `asset.retired`, `move.nowhere`,
-    `asset.unidentifiable`, `connection.gsp-group`, `location.outside`.
+    `connection.gsp-group`, `location.outside`.
     Source: A1, A7 of the requirement.
     """
 

@@ -116,7 +116,8 @@ class NoticeDue(Event, type="notice.due.v1"):
     """Whose it is."""
     timer: str
     kind: str = "gathered"
-    """What waited: a pot of notices, a grant that ends, a change that is to be acknowledged."""
+    """What waited: a pot of notices, a grant that ends, a change that is to be acknowledged, or
+    who has retired itself and is to be let in no more."""
 
 
 class AccessNoted(Event, type="access.noted.v1", apart=True):

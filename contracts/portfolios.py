@@ -111,7 +111,8 @@ class ListMembers(Query, type="portfolio.members.v1", senders=READERS, accepted=
 
     For those who may read the portfolio's group `members`. The values of a member are asked for
     with `asset.get.v1`, and go by what the asker is to that member.
-    Errors: `asset.not-found`, `portfolio.type`, `portfolio.not-yours`, `cursor.foreign`.
+    Errors: `asset.not-found` (also where the asker may not read its members), `portfolio.type`,
+    `cursor.foreign`.
     Source: A6 of the requirement.
     """
 
@@ -135,7 +136,8 @@ class ListDuplicates(
     """List what may be in a portfolio twice, to any depth, in pages.
 
     An asset is named where it is a direct member or the asker may see it by itself.
-    Errors: `asset.not-found`, `portfolio.type`, `portfolio.not-yours`, `cursor.foreign`.
+    Errors: `asset.not-found` (also where the asker may not read its members), `portfolio.type`,
+    `cursor.foreign`.
     Source: A3 of the requirement: flag duplicates within each unit or portfolio.
     """
 

@@ -39,8 +39,8 @@ class RelateAsset(Command, type="asset.relate.v1", senders=PLATFORMS, accepted=R
     itself by another right than these. The page on rights says what each relation may do.
     The time is half-open and begins now at the earliest: no right is given for the past.
     The same tie again is accepted and changes nothing.
-    Errors: `asset.not-found`, `relation.not-yours`, `relation.party-unknown`, `consent.withdrawn`,
-    `tie.period`, `tie.too-many`.
+    Errors: `asset.not-found`, `asset.retired`, `relation.not-yours`, `relation.party-unknown`,
+    `consent.withdrawn`, `tie.period`, `tie.too-many`.
     Source: A1a, A4a, U6 of the requirement.
     """
 

@@ -60,6 +60,11 @@ RESERVED_USERS: Final = frozenset({OPERATOR, FRONT_DESK})
 BACKBONE: Final = "flex-relay"
 """The account under which the backbone itself sends; the broker vouches for it as for any other."""
 
+SHARDED: Final = frozenset({"assets"})
+"""Registers whose mailbox may be divided into shards, each with a lane of its own."""
+SHARDS_MAX: Final = 16
+"""Into how many at most."""
+
 GSP_GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {
         "10": "_A",

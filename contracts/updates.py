@@ -8,10 +8,10 @@ from pydantic import Field, model_validator
 from contracts.groups import (
     Accreditations,
     Address,
-    Bank,
+    BankPatch,
     Contacts,
     Insurance,
-    Profile,
+    ProfilePatch,
     UserClaims,
 )
 from contracts.messages import EVERYBODY, Command, Contract, Event, Role
@@ -36,13 +36,15 @@ class UpdateUser(
 
     Sent by the user itself, its delegate or an operator; the page on rights says who may write
     which group. Groups are merged field by field (RFC 7396); lists are replaced whole.
+    What comes of it has to be whole: bank details have an account name (`field.missing`), and
+    nobody is without a name.
     With `expected_revision` an update that has not seen the latest revision is rejected; without it
     the last in arrival order wins. An update that changes nothing is accepted and makes no event.
     A new claim is held from then on, and the one that it replaces is free. A confirmed user whose
     name or claims change is provisional again, unless evidence holds for what they are now.
     Errors: `user.not-found` (also where the sender may not see it), `user.not-yours`,
     `user.not-active`, `user.stale`, `user.duplicate`, `user.role-reserved`, `user.unreachable`,
-    every rule of a value.
+    `field.missing`, every rule of a value.
     Source: U1, U4, U9 of the requirement.
     """
 
@@ -53,10 +55,10 @@ class UpdateUser(
     claims: UserClaims | None = None
     address: Address | None = None
     contacts: Contacts | None = None
-    bank: Bank | None = None
+    bank: BankPatch | None = None
     insurance: Insurance | None = None
     accreditation: Accreditations | None = None
-    profile: Profile | None = None
+    profile: ProfilePatch | None = None
     roles_requested: tuple[Role, ...] | None = Field(default=None, max_length=10)
     """Roles that you ask for besides those that you have, in place of those that wait; an operator
     grants them."""

@@ -182,7 +182,7 @@ class SuspendUser(Command, type="user.suspend.v1", senders={"operator"}, accepte
 
     id: UserId
     reason: SuspensionReason
-    """Told to the user, its registrant and whoever acts for it."""
+    """Told to the user and its parties: its registrant, whoever acts for it, and its readers."""
     note: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """In the operator's own words; kept sealed and told to nobody."""
 
@@ -206,9 +206,10 @@ class RetireUser(
 ):  # fmt: skip
     """Take a user out of the market for good; sent by itself or by an operator.
 
-    Its accounts and its queues are removed: who retires itself is told by the answer, if it is
-    read within some seconds. The id and the claims stay taken. Retiring a user who is retired
-    changes nothing.
+    Its accounts and its queues are removed. Who retires itself has a minute for reading the answer
+    and for sending `user.erase.v1`, and another one for reading the answer to that; all else is
+    refused as `sender.suspended` from the answer on. The id and the claims stay taken. Retiring a
+    user who is retired changes nothing.
     Errors: `user.not-active`, `user.not-yours`, `user.not-found`.
     Source: the states of a user, on the page of the user register.
     """
@@ -237,9 +238,18 @@ class UserReinstated(Event, type="user.reinstated.v1"):
 
 
 class UserRetired(Event, type="user.retired.v1"):
-    """A user has left the market; its accounts and queues are removed."""
+    """A user has left the market; its accounts and queues are removed.
+
+    At once where an operator has retired it; where it was itself, when it could read the answer.
+    """
 
     id: UserId
     revision: int
     status: UserStatus
     by: AnyUserId
+
+
+class UserLeft(Event, type="user.left.v1"):
+    """A user who has retired itself is let in no more; for the backbone itself."""
+
+    id: UserId

@@ -31,6 +31,7 @@ from contracts.values import CommandId, user_of
 REPLY_DIRECT: Final = "amq.rabbitmq.reply-to."
 UNREADABLE_HEADERS: Final = "x-unreadable-headers"
 """Mark in the place of headers that the driver cannot read; whoever sends it is refused as well."""
+_REFERRING: Final[TypeAdapter[Header]] = TypeAdapter(Header)
 _COMMAND_ID: Final[TypeAdapter[str]] = TypeAdapter(CommandId)
 
 
@@ -138,7 +139,7 @@ def admit(
     try:
         envelope = adapter(contract).validate_json(delivery.body)
     except ValidationError as error:
-        return _admit_broken(delivery, error)
+        return _admit_referring(delivery, contract) or _admit_broken(delivery, error)
     except RecursionError:
         return refuse(delivery, "undecodable", "JSON that is not nested so deep", "")
     return _admit_read(delivery, envelope)
@@ -171,7 +172,7 @@ def _refuse_unread(delivery: Delivery, limits: Limits) -> Refusal | None:
     return None
 
 
-def _admit_read(delivery: Delivery, envelope: Envelope[Request]) -> Arrival | Refusal:
+def _admit_read(delivery: Delivery, envelope: Header) -> Arrival | Refusal:
     user = str(delivery.user)
     if envelope.source != user_urn(user):
         return refuse(delivery, "source", user_urn(user), envelope.source)
@@ -181,10 +182,21 @@ def _admit_read(delivery: Delivery, envelope: Envelope[Request]) -> Arrival | Re
         type=delivery.type,
         digest=sha256(delivery.body).digest(),
         delivery=delivery,
-        message=envelope.data,
+        message=envelope.data if isinstance(envelope, Envelope) else None,
         header=envelope,
         findings=_type_findings(delivery, envelope.type),
     )
+
+
+def _admit_referring(delivery: Delivery, contract: type[Request]) -> Arrival | Refusal | None:
+    """A command whose data is an object of its sender's; None where it is none of the kind."""
+    if not contract.by_reference:
+        return None
+    try:
+        header = _REFERRING.validate_json(delivery.body)
+    except (ValidationError, RecursionError):
+        return None
+    return _admit_read(delivery, header) if header.dataref is not None else None
 
 
 def _admit_broken(delivery: Delivery, error: ValidationError) -> Arrival | Refusal:

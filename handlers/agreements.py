@@ -33,11 +33,11 @@ from handlers.decision import (
     Rejected,
     View,
 )
+from handlers.edges import RELATIONS, edge
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import check, reject
 from handlers.signature import reads
 from handlers.spans import Span
-from handlers.visibility import RELATIONS, edge
 
 AGREEMENTS: Final = "agreements"
 VERSIONS: Final = "agreement_versions"

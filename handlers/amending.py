@@ -33,6 +33,7 @@ from handlers.decision import (
 from handlers.documents import changed_fields, merged
 from handlers.lapsing import moved_timer, overdue_since
 from handlers.patching import not_yours, stale
+from handlers.placing import PLACES, location_reads
 from handlers.provenance import conflicts, differing, given_after
 from handlers.rules import Rule, attempted, check, claim, finding, holder_of, reject
 from handlers.signature import reads
@@ -154,6 +155,9 @@ def claim_writes(
 def _update_reads(command: UpdateAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
     yield from device_reads(command.identity, context)
+    if command.location is not None:
+        yield PLACES, command.id
+        yield from location_reads(command.location)
 
 
 @reads(_update_reads)

@@ -22,13 +22,13 @@ from handlers.decision import (
     Secret,
     View,
 )
+from handlers.edges import edge
 from handlers.erasing import ERASURES
 from handlers.interests import INTERESTS, interest_state, no_interest, plain_of
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
-from handlers.visibility import edge
 
 
 def _answer_reads(command: AnswerInterest, context: Context) -> Reads:

@@ -13,6 +13,7 @@ from handlers.conditions import sunset_of, unsigned
 from handlers.decision import Accepted, Answer, Context, Put, Rejected, View
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
+from handlers.referring import decided
 from handlers.visibility import reply_to_sender
 
 
@@ -34,7 +35,7 @@ def answer(
     said = (
         said
         or unsigned(arrival, handler, view, context)
-        or handler.function(arrival.message, view, context)
+        or decided(arrival, handler, view, context)
     )
     if isinstance(said, Rejected):
         return letters.rejected(arrival, said, context)

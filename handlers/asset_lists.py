@@ -9,18 +9,17 @@ from contracts.taxonomy import USER_PREFIX
 from handlers.asset_rules import area_of
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.documents import said_by
+from handlers.edges import RELATIONS, ties
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.user_rules import user_not_found
 from handlers.visibility import (
-    RELATIONS,
     Standing,
     mandate_read,
     seen,
     standing_reads,
-    ties,
 )
 
 Page = tuple[Sequence[str], str]

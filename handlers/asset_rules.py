@@ -202,10 +202,11 @@ def _device_is_free(document: Document, view: View, context: Context) -> Iterato
     )
 
 
+PLACE_RULES: Final[tuple[Rule[Document], ...]] = (_group_fits_mpan, _stands_in_gb)
+"""What an asset's place and connection have to say."""
 ASSET_RULES: Final[tuple[Rule[Document], ...]] = (
     _is_identifiable,
-    _group_fits_mpan,
-    _stands_in_gb,
+    *PLACE_RULES,
     _dates_fit_lifecycle,
 )
 CLAIM_RULES: Final[tuple[Rule[Document], ...]] = (_device_is_free,)

@@ -13,11 +13,13 @@ from handlers.asset_rules import (
     device_reads,
 )
 from handlers.asset_types import type_read
+from handlers.cells import home
 from handlers.decision import Accepted, Answer, Context, Decision, Put, Reads, Rejected, View
 from handlers.documents import plain
 from handlers.lapsing import lapse_timer, overdue_since
 from handlers.links import reference_of_asset
 from handlers.parts import sums_of, sums_reads
+from handlers.placing import PLACES, location_reads, shown_areas
 from handlers.provenance import shown_sources
 from handlers.retiring import not_replaceable, replaced_reads, replacement
 from handlers.rules import candidate_ids, claim, issue_id, reject
@@ -37,6 +39,7 @@ def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     yield from device_reads(command.identity, context)
     yield from (one.read(context) for one in reference_of_asset(command.reference))
     yield from replaced_reads(command.replaces, context)
+    yield from location_reads(command.location)
 
 
 @reads(_registration_reads)
@@ -62,6 +65,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
         return reject(*linked)
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
+    document["home"] = _home(command, context)
     state = state_of(document)
     replaced = tuple(replacement(command.replaces, asset, view, context))
     return Accepted(
@@ -93,6 +97,16 @@ def _is_persons(command: RegisterAsset, view: View) -> bool:
     return owner is not None and owner["kind"] == "person"
 
 
+def _home(command: RegisterAsset, context: Context) -> str:
+    """The cell that decides where the asset's commands go, for good.
+
+    That by which this command has come here too, so that all of its events are of one lane.
+    """
+    connection = command.connection
+    group = connection.gsp_group if connection is not None else None
+    return home(command.asset_type, group, context.sender.user, context.command_id)
+
+
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:
     given = plain(command.model_dump(exclude_none=True, exclude={"reference"}))
     return {
@@ -110,6 +124,7 @@ def _get_reads(query: GetAsset, context: Context) -> Reads:
     yield from standing_reads("assets", query.id, context.sender.user)
     yield watch_read(query.id)
     yield from sums_reads(query.id)
+    yield PLACES, query.id
 
 
 @reads(_get_reads)
@@ -132,6 +147,7 @@ def get_asset(query: GetAsset, view: View, context: Context) -> Answer | Rejecte
         **{name: document[name] for name in LIFE if name in document},
         **groups,
         **sums_of(query.id, standing, view),
+        **shown_areas(query.id, standing, view),
         given={part: one for part, one in sources.items() if part.partition(".")[0] in groups},
     )
     return Answer(shown, noted(query.id, view, context))

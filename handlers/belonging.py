@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from handlers.decision import Context, Document
 from handlers.documents import said_by
-from handlers.visibility import edge
+from handlers.edges import edge
 
 MEMBERS: Final = "members"
 """Collection: for a portfolio and an asset since when, and until when, the one is in the other."""

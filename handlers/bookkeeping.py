@@ -17,7 +17,9 @@ DEAD_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 REGISTERS: Final = frozenset({"users", "assets"})
 """Collections whose every change is kept in history."""
 OWN_BYTES: Final = "bytes/"
-UNVERSIONED: Final = frozenset({"_id", "revision", "updated_at", "cell", "given", "is_personal"})
+UNVERSIONED: Final = frozenset(
+    {"_id", "revision", "updated_at", "cell", "given", "is_personal", "home"}
+)
 
 
 def unattributed(now: datetime) -> str:

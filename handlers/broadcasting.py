@@ -6,12 +6,12 @@ from typing import Any, Final
 from contracts.broadcasts import BroadcastAsked, BroadcastNotice, BroadcastState
 from contracts.envelope import Finding
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Secret, View
+from handlers.edges import RELATIONS
 from handlers.polygons import AREA_KM2_MAX, CELLS_MAX, Corners, area_km2, cells, fault_of
 from handlers.reaching import BROADCASTS, counted, is_meant, opted_in, parties_of, ring_of
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
-from handlers.visibility import RELATIONS
 
 BROADCASTERS: Final = "broadcasters"
 """Collection: how many broadcasts a user has sent today."""

@@ -10,6 +10,7 @@ from handlers.conditions import condition_reads
 from handlers.decision import RESERVED, Context, Drop, Guard, Issuer, Put, Sender, View
 from handlers.letters import Letter
 from handlers.parking import Parking
+from handlers.references import reference_reads
 from handlers.signature import Handler
 
 Kind = Literal[
@@ -36,6 +37,8 @@ class Rulebook:
 
     handlers: Mapping[str, Handler]
     identity: Issuer
+    shards_max: int = 1
+    """Into how many shards a register may be divided here."""
 
     def context(
         self,
@@ -58,6 +61,7 @@ class Rulebook:
             at=header.time if header else None,
             cursor=arrival.delivery.cursor,
             sunset=sunset,
+            shards_max=self.shards_max,
             dry_run=dry_run,
         )
 
@@ -67,6 +71,7 @@ class Rulebook:
             yield "users", arrival.user
         if not arrival.is_fact:
             yield from condition_reads(self.handlers[arrival.type])
+        yield from reference_reads(arrival)
         if arrival.message is not None:
             context = self.context(arrival, None, now)
             yield from self.handlers[arrival.type].reads(arrival.message, context)

@@ -34,6 +34,7 @@ from handlers.decision import (
     Rejected,
     View,
 )
+from handlers.edges import COUNTED, READER, RELATIONS, edge, shared
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.post import Post
 from handlers.rights import GRANTABLE
@@ -44,14 +45,9 @@ from handlers.telling import tell, tell_reads
 from handlers.timing import CHANGES as KIND
 from handlers.timing import TIMERS, timer_id, timer_row
 from handlers.visibility import (
-    COUNTED,
-    READER,
-    RELATIONS,
-    edge,
     mandate_read,
     own,
     seen,
-    shared,
     standing_reads,
 )
 

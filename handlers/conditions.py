@@ -13,10 +13,10 @@ from contracts.envelope import Finding
 from contracts.messages import Request, operation_of
 from handlers.admission import Arrival
 from handlers.decision import RESERVED, Context, Document, Put, Rejected, View
+from handlers.edges import RELATIONS, edge, holds
 from handlers.rules import reject
 from handlers.signature import Handler
 from handlers.tying import Tie, ties_of
-from handlers.visibility import RELATIONS, edge, holds
 
 CONDITIONS: Final = "conditions"
 SIGNATORY: Final = "signatory"

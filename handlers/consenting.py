@@ -16,15 +16,13 @@ from contracts.users import ENDED_STATUSES
 from handlers.asset_rules import asset_not_found
 from handlers.consents import Consent, consent_of, consents_of, is_withdrawn
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, ties_of
 from handlers.visibility import (
-    RELATIONS,
     Standing,
-    edge,
     named,
-    recorded,
     seen,
     standing_reads,
 )

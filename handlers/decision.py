@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from contracts.envelope import Finding
 from contracts.messages import Contract, Event
 from contracts.taxonomy import BACKBONE, FRONT_DESK, OPERATOR
-from handlers.spans import Span
+from handlers.spans import Around, Span
 
 if TYPE_CHECKING:
     from handlers.visibility import Visible
@@ -16,13 +16,10 @@ if TYPE_CHECKING:
 Document = Mapping[str, Any]
 Reads = Iterable[tuple[str, Any]]
 """(collection, id) of the documents that a decision will look at; a Span in place of an id is a
-page of them."""
+page of them, and so is an Around."""
 
-RESERVED: Final[Mapping[str, frozenset[str]]] = {
-    OPERATOR: frozenset({OPERATOR}),
-    FRONT_DESK: frozenset({FRONT_DESK}),
-    BACKBONE: frozenset(),
-}
+_ITSELF: Final = {one: frozenset({one}) for one in (OPERATOR, FRONT_DESK)}
+RESERVED: Final[Mapping[str, frozenset[str]]] = {**_ITSELF, BACKBONE: frozenset()}
 """Identities that a fresh register knows, with their roles; they have no document."""
 
 
@@ -215,6 +212,18 @@ class View:
         found = (self.get(collection, key) for key in sorted(ids))
         return [document for document in found if document is not None], upto
 
+    def around(self, collection: str, around: Around) -> Sequence[Document]:
+        """A page's documents by their distance, as they are stored.
+
+        Raises NotLoadedError if nobody looked.
+        """
+        try:
+            ids: Sequence[str] = self.loaded[collection][around]
+        except KeyError:
+            raise self._missing([(collection, around)]) from None
+        found = (self.get(collection, key) for key in ids)
+        return [document for document in found if document is not None]
+
     def require(self, keys: Reads) -> None:
         """Raise NotLoadedError with all of `keys` that nobody read: one round reads them."""
         missing = [
@@ -285,5 +294,6 @@ class Context:
     """Of a fact whose consequences come in portions: where this one begins."""
     sunset: datetime | None = None
     """Until when the type that was sent is taken, where its end is announced."""
+    shards_max: int = 1  # So many queues the broker has for the shards of one register.
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""

@@ -15,8 +15,8 @@ from handlers.belonging import (
     placed_in,
 )
 from handlers.decision import Context, Document, View
+from handlers.edges import edge
 from handlers.nesting import NESTS, below
-from handlers.visibility import edge
 
 NAMED_MAX: Final = 10
 """How many assets a duplicate names."""

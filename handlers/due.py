@@ -9,13 +9,17 @@ from handlers.decision import Context, Handled, Reads, View
 from handlers.expiring import expire, expire_reads
 from handlers.gathered import tell_gathered, tell_gathered_reads
 from handlers.lapsing import lapse, lapse_reads
-from handlers.timing import CHANGES, GATHERED, LAPSES, SHARING
+from handlers.leaving import leave, leave_reads
+from handlers.objects import expire_object, expire_object_reads
+from handlers.timing import CHANGES, FAREWELL, GATHERED, LAPSES, OBJECTS, SHARING
 
 BY_KIND: Final[Mapping[str, tuple[Any, Any]]] = {
     GATHERED: (tell_gathered, tell_gathered_reads),
     SHARING: (expire, expire_reads),
     CHANGES: (remind, remind_reads),
     LAPSES: (lapse, lapse_reads),
+    OBJECTS: (expire_object, expire_object_reads),
+    FAREWELL: (leave, leave_reads),
 }
 """Kind of timer -> what follows, and what that reads; each drops the timer's row."""
 

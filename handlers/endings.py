@@ -65,7 +65,9 @@ def handled(case: Case, arrival: Arrival) -> Outcome:
     done: Handled = handler.function(arrival.message, case.view, context)
     if done.is_nothing and arrival.delivery.cursor is None:
         return Outcome(case.index, arrival, "idle", unattributed(case.now))
-    facts = (Letter.domain(e, n, arrival, context) for n, e in enumerate(done.events))
+    # Of each portion its own: otherwise a later one's would be taken for those of the first.
+    place = f"{context.cursor}/" if context.cursor is not None else ""
+    facts = (Letter.domain(e, f"{place}{n}", arrival, context) for n, e in enumerate(done.events))
     told = (
         *facts,
         *(Letter.personal(one, arrival.delivery.trace) for one in done.told),

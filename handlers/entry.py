@@ -128,7 +128,7 @@ def _header_findings(arrival: Arrival, handler: Handler, now: datetime) -> Itera
         yield _finding("message.expired", "time", "a time of the last 400 days", header.time)
     if header.expirytime is not None and header.expirytime < now:
         yield _finding("message.expired", "expirytime", "a moment to come", header.expirytime)
-    if header.dataref is not None:
+    if header.dataref is not None and arrival.message is not None:
         yield _finding("envelope.unsupported", "dataref", "data in the message", header.dataref)
     if header.onbehalfof is not None and not handler.contract.for_another:
         yield _finding("envelope.unsupported", "onbehalfof", "none on this type", header.onbehalfof)

@@ -24,6 +24,7 @@ from handlers.decision import (
     View,
 )
 from handlers.groups import opened
+from handlers.leaving import lingering
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.user_rules import user_not_found, user_not_yours
@@ -85,6 +86,7 @@ def erase_user(command: EraseUser, view: View, context: Context) -> Decision:
         Put(ERASURES, record),
         Put("users", after, user),
         *_drops(user, view, context),
+        *(lingering(user, view, context) if "self" in standing.held else ()),
     )
     return _accepted(after, record, context, writes, asked)
 

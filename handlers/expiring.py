@@ -5,10 +5,13 @@ from contracts.sharing import SharingExpired
 from contracts.updates import UserUpdated
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Handled, Reads, View
+from handlers.edges import READER, RELATIONS, shared
 from handlers.post import NOTICES, Post, todo
 from handlers.timing import TIMERS, name_of
 from handlers.tying import ties_of
-from handlers.visibility import READER, RELATIONS, own, shared
+from handlers.visibility import (
+    own,
+)
 
 
 def _sides(fact: NoticeDue) -> tuple[str, str]:

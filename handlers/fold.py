@@ -25,7 +25,16 @@ from handlers.endings import (
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.listing import listing_puts
-from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_of, touched
+from handlers.parking import (
+    COLLECTION,
+    Contended,
+    Full,
+    Parking,
+    Waiting,
+    row_of,
+)
+from handlers.placing import place_writes
+from handlers.referring import decided
 from handlers.rules import reject
 from handlers.visibility import reply_to_sender
 
@@ -111,7 +120,8 @@ def _closed(
 ) -> tuple[Outcome, RowsT]:
     """The outcome with its rows; a command that had waited gives up its place with it.
 
-    Here and not in a handler, so that none can change a user and forget the directory.
+    Here and not in a handler, so that none can change a user and forget the directory, or an asset
+    and forget its place.
     """
     if listed := tuple(_listed(case, outcome)):
         outcome = replace(outcome, writes=(*outcome.writes, *listed))
@@ -122,8 +132,10 @@ def _closed(
     return outcome, rows(outcome)
 
 
-def _listed(case: Case, outcome: Outcome) -> Iterable[Put]:
-    return listing_puts(outcome.writes, case.view, case.rulebook.identity, case.now)
+def _listed(case: Case, outcome: Outcome) -> Iterable[Put | Drop]:
+    identity = case.rulebook.identity
+    yield from listing_puts(outcome.writes, case.view, identity, case.now)
+    yield from place_writes(outcome.writes, case.view, identity)
 
 
 def _outcome(case: Case) -> Outcome:
@@ -141,7 +153,7 @@ def _outcome(case: Case) -> Outcome:
     # Before it is asked who waits: those behind others want their documents in the same round.
     case.view.require((inbox, *case.reads(arrival)))
     if not case.parking.is_empty:
-        keys = touched(case.reads(arrival), arrival)
+        keys = case.parking.touched_by(case.reads(arrival), arrival)
         if case.parking.blocks(keys, arrival.delivery.ticket):
             return behind(case, arrival, keys)
     remembered = case.view.get(*inbox)
@@ -155,7 +167,7 @@ def _outcome(case: Case) -> Outcome:
     decision: Decision = (
         pass_entry(arrival, sender, handler, case.now)
         or unsigned(arrival, handler, case.view, context)
-        or handler.function(arrival.message, case.view, context)
+        or decided(arrival, handler, case.view, context)
     )
     if isinstance(decision, Rejected):
         return rejected(case, arrival, decision, context)

@@ -1,7 +1,9 @@
 """Whether a point can be an asset's in Great Britain: on land, or in the waters around it."""
 
-from itertools import pairwise
+from functools import lru_cache
 from typing import Final
+
+import shapely
 
 Ring = tuple[tuple[float, float], ...]
 """Corners as (longitude, latitude), WGS84; the last is joined to the first."""
@@ -97,10 +99,13 @@ def in_gb_waters(latitude: float, longitude: float) -> bool:
 
 
 def is_inside(ring: Ring, latitude: float, longitude: float) -> bool:
-    """Cast a ray to the east: inside if it crosses the ring an odd number of times."""
-    inside = False
-    for (west, south), (east, north) in pairwise((*ring, ring[0])):
-        if (south > latitude) != (north > latitude):
-            crossing = west + (latitude - south) / (north - south) * (east - west)
-            inside ^= longitude < crossing
-    return inside
+    """Whether a point is inside a ring; on its edge it is not."""
+    return bool(shapely.contains_xy(_polygon(ring), longitude, latitude))
+
+
+@lru_cache(maxsize=64)
+def _polygon(ring: Ring) -> shapely.Polygon:
+    """Prepared once: thousands of points are asked for of one ring."""
+    polygon = shapely.Polygon(ring)
+    shapely.prepare(polygon)
+    return polygon

@@ -28,12 +28,12 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import said_by
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.sharing import awaited, expiring, expiry, left, unknown_groups, with_interest
 from handlers.signature import reads
 from handlers.timing import TIMERS
 from handlers.tying import TIES_MAX, ties_of
-from handlers.visibility import RELATIONS, edge, recorded
 
 INTERESTS: Final = "interests"
 """Collection: one document for who is interested and who is addressed."""
@@ -216,6 +216,17 @@ def withdraw_interest(command: WithdrawInterest, view: View, context: Context) -
         return no_interest("to", to)
     if was["status"] == "withdrawn":
         return Accepted(user, interest_state(was), user)
+    after, writes, event = withdrawal(was, view, context)
+    return Accepted(
+        subject=user, keyed_to=user, reply=interest_state(after), writes=writes, events=(event,)
+    )
+
+
+def withdrawal(
+    was: Document, view: View, context: Context
+) -> tuple[Document, tuple[Put, ...], InterestWithdrawn]:
+    """An interest as it is when the sender has withdrawn it, what is written, and what is said."""
+    user, to = was["user"], was["to"]
     withdrawn = {"status": "withdrawn", "withdrawn_at": context.now}
     after = {**was, **withdrawn, "revision": was["revision"] + 1}
     row = view.get(RELATIONS, edge(user, to))
@@ -223,18 +234,14 @@ def withdraw_interest(command: WithdrawInterest, view: View, context: Context) -
     ties = with_interest(kept, (), None, context)
     ended = recorded(user, to, ties, row)
     event = InterestWithdrawn(
-        id=user, by=user, to=to, revision=after["revision"], left=left(ended, context.now)
+        id=user,
+        by=context.sender.user,
+        to=to,
+        revision=after["revision"],
+        left=left(ended, context.now),
     )
-    return Accepted(
-        subject=user,
-        keyed_to=user,
-        reply=interest_state(after),
-        writes=(
-            Put(INTERESTS, after, was),
-            *((Put(RELATIONS, ended, row),) if ties != kept else ()),
-        ),
-        events=(event,),
-    )
+    shared_no_more = (Put(RELATIONS, ended, row),) if ties != kept else ()
+    return after, (Put(INTERESTS, after, was), *shared_no_more), event
 
 
 def no_interest(field: str, got: str) -> Rejected:

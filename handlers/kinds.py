@@ -88,14 +88,13 @@ class Kind:
     """Of which type the notices about the same entity ask nothing more of whoever is told."""
 
 
-READERS: Final[frozenset[Relation]] = frozenset({"reader"})
-"""Who reads some groups of a user has no part in who it is, or in why it is out."""
 ATTEMPT: Final = Kind(
     mandatory=True,
     once_in=timedelta(hours=1),
     asks=True,
     hidden=("by",),
-    not_of=READERS,
+    # Who reads some groups of a user has no part in who it is.
+    not_of=frozenset({"reader"}),
 )
 """The incumbent is told at once, of those that follow in sum, and of none who it was."""
 
@@ -111,13 +110,13 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     MandateEnded: Kind(mandatory=True, names="delegate"),
     AssetDuplicateAttempted: ATTEMPT,
     UserDuplicateAttempted: ATTEMPT,
-    UserSuspended: Kind(mandatory=True, not_of=READERS),
-    UserReinstated: Kind(mandatory=True, not_of=READERS),
+    UserSuspended: Kind(mandatory=True),
+    UserReinstated: Kind(mandatory=True),
     UserRetired: Kind(mandatory=True),
     UserUpdated: Kind(mandatory=True, asks=True, asks_of=("reader",)),
     UserAttested: Kind(mandatory=True),
     UserConfirmed: Kind(mandatory=True),
-    UserRejected: Kind(mandatory=True, not_of=READERS),
+    UserRejected: Kind(mandatory=True),
     UserRolesGranted: Kind(mandatory=True),
     UserErased: Kind(mandatory=True, is_last=True),
     # An account is its user's own business: no relation is looked for.
@@ -188,10 +187,10 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
         Resolution(UserUpdated, "to", "id", unless="left"),
     ),
     ChangeAcknowledged: (Resolution(UserUpdated, "by", "id"),),
+    # Only the current version can be signed.
+    AgreementSigned: (Resolution(AgreementSuperseded, "by", "id"),),
     # What one may not read any more is not to be taken over.
     SharingRevoked: (Resolution(UserUpdated, "party", "id", unless="left"),),
-    # Who takes its signature back has nothing to sign anew.
-    AgreementSigned: (Resolution(AgreementSuperseded, "by", "id"),),
     AgreementRevoked: (Resolution(AgreementSuperseded, "by", "id"),),
     AssetCommissioned: (Resolution(AssetLapsed, "parties", "id"),),
     AssetRedated: (Resolution(AssetLapsed, "parties", "id"),),

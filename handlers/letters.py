@@ -117,8 +117,11 @@ class Letter:
         )
 
     @classmethod
-    def domain(cls, event: Event, number: int, arrival: Arrival, context: Context) -> Self:
-        """A fact for the backbone's own workers and its operators: names of fields, no values."""
+    def domain(cls, event: Event, number: int | str, arrival: Arrival, context: Context) -> Self:
+        """A fact for the backbone's own workers and its operators: names of fields, no values.
+
+        `number` is its place among those of one message.
+        """
         entity = event.entity
         kind = event.message_type
         # Each portion of a fact says something of its own.

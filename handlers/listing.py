@@ -16,10 +16,14 @@ from typing import Any, Final
 from contracts.messages import register_of_entity
 from handlers.decision import Document, Drop, Issuer, Put, View
 from handlers.documents import said_by
+from handlers.edges import READER, RELATIONS
 from handlers.rights import LISTED
 from handlers.spans import Span
 from handlers.tying import is_over, ties_of
-from handlers.visibility import READER, RELATIONS, TAKING_PART, parties
+from handlers.visibility import (
+    TAKING_PART,
+    parties,
+)
 
 DIRECTORY: Final = "directory"
 BEGINNINGS: Final = (3, 5)

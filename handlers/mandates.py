@@ -14,10 +14,13 @@ from contracts.mandates import (
 from contracts.messages import Contract
 from contracts.users import ENDED_STATUSES
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, View
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
-from handlers.visibility import RELATIONS, edge, named, recorded
+from handlers.visibility import (
+    named,
+)
 
 DELEGATE: Final = "delegate"
 

@@ -5,16 +5,17 @@ from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.moves import AssetMoved, MoveAsset
-from handlers.amending import amended, refused, unfit
+from handlers.amending import amended, refused
 from handlers.asset_groups import key_of, opened, state_of
-from handlers.asset_rules import ASSET_RULES, area_of, asset_not_found
+from handlers.asset_rules import PLACE_RULES, area_of, asset_not_found
 from handlers.decision import Accepted, Context, Decision, Document, Reads, View
 from handlers.documents import plain
-from handlers.rules import finding, reject
+from handlers.placing import PLACES, location_reads
+from handlers.rules import check, finding, reject
 from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
 
-PLACES: Final = {
+SAYS_WHERE: Final = {
     "location": ("postcode", "uprn", "point", "grid"),
     "connection": ("mpan_import", "mpan_export"),
 }
@@ -23,6 +24,9 @@ PLACES: Final = {
 
 def _reads(command: MoveAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
+    if command.location is not None:
+        yield PLACES, command.id
+        yield from location_reads(command.location)
 
 
 @reads(_reads)
@@ -30,7 +34,7 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
     """Put another place, another connection or both in the place of what was there.
 
     Rejects: asset.not-found, asset.not-yours, asset.stale, asset.retired, move.nowhere,
-        asset.unidentifiable, connection.gsp-group, location.outside
+        connection.gsp-group, location.outside
     Source: A1, A7.
     """
     found = seen("assets", command.id, view, context)
@@ -44,7 +48,7 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
         return reject(*findings)
     was = opened(stored)
     document = {**was, **given}
-    if (rejected := unfit(ASSET_RULES, document, view, context)) is not None:
+    if (rejected := check(PLACE_RULES, document, view, context)) is not None:
         return rejected
     is_unseen = command.expected_revision is None
     done = amended(stored, document, view, context, is_unseen=is_unseen)
@@ -78,10 +82,10 @@ def _given(command: MoveAsset) -> dict[str, Any]:
 
 def _nowhere(given: Document) -> Iterator[Finding]:
     for group, value in given.items():
-        if not any(value.get(field) for field in PLACES[group]):
+        if not any(value.get(field) for field in SAYS_WHERE[group]):
             yield finding(
                 "move.nowhere",
                 group,
-                expected=f"at least one of {', '.join(PLACES[group])}",
+                expected=f"at least one of {', '.join(SAYS_WHERE[group])}",
                 advice="Say where it is now; leave the group out where it is the same.",
             )

@@ -65,43 +65,6 @@ class Nesting:
         found = self._made.get(portfolio) or self.view.get(NESTS, portfolio)
         return found or {"_id": portfolio, "above": {}, "below": {}}
 
-    def unfit(self, portfolio: str, nested: str, where: str) -> Iterator[Finding]:
-        """What speaks against putting one portfolio into another."""
-        upper, lower = above(self.of(portfolio)), below(self.of(nested))
-        if nested == portfolio or nested in upper:
-            yield finding(
-                "portfolio.cycle",
-                where,
-                expected="a portfolio that is neither this one nor above it",
-                got=nested,
-                advice="Leave it out: what is above cannot be below as well.",
-            )
-            return
-        steps = _longest(upper) + 1 + _longest(lower)
-        if steps >= DEPTH_MAX:
-            yield finding(
-                "portfolio.depth",
-                where,
-                expected=f"at most {DEPTH_MAX} portfolios below each other",
-                got=steps + 1,
-                advice="Put its members in instead, or nest it higher up.",
-            )
-        yield from self._wide(portfolio, nested, where)
-
-    def _wide(self, portfolio: str, nested: str, where: str) -> Iterator[Finding]:
-        tops = {portfolio, *above(self.of(portfolio))}
-        bottoms = {nested, *below(self.of(nested))}
-        up = max(len(above(self.of(one)).keys() | tops) for one in bottoms)
-        down = max(len(below(self.of(one)).keys() | bottoms) for one in tops)
-        if up > ABOVE_MAX or down > BELOW_MAX:
-            yield finding(
-                "portfolio.too-wide",
-                where,
-                expected=f"at most {ABOVE_MAX} portfolios above one and {BELOW_MAX} below",
-                got=f"{up} above, {down} below",
-                advice="Put assets together in fewer portfolios.",
-            )
-
     def put(self, portfolio: str, nested: str) -> None:
         """One is in the other now, and below whatever that is below."""
         self._change(portfolio, nested, 1)
@@ -150,3 +113,42 @@ def _through(upper: Ways, lower: Ways) -> Ways:
 
 def _longest(sides: Mapping[str, Ways]) -> int:
     return max((steps for ways in sides.values() for steps, n in enumerate(ways) if n), default=0)
+
+
+def unfit(nesting: Nesting, portfolio: str, nested: str, where: str) -> Iterator[Finding]:
+    """What speaks against putting one portfolio into another."""
+    upper, lower = above(nesting.of(portfolio)), below(nesting.of(nested))
+    if nested == portfolio or nested in upper:
+        yield finding(
+            "portfolio.cycle",
+            where,
+            expected="a portfolio that is neither this one nor above it",
+            got=nested,
+            advice="Leave it out: what is above cannot be below as well.",
+        )
+        return
+    steps = _longest(upper) + 1 + _longest(lower)
+    if steps >= DEPTH_MAX:
+        yield finding(
+            "portfolio.depth",
+            where,
+            expected=f"at most {DEPTH_MAX} portfolios below each other",
+            got=steps + 1,
+            advice="Put its members in instead, or nest it higher up.",
+        )
+    yield from _wide(nesting, portfolio, nested, where)
+
+
+def _wide(nesting: Nesting, portfolio: str, nested: str, where: str) -> Iterator[Finding]:
+    tops = {portfolio, *above(nesting.of(portfolio))}
+    bottoms = {nested, *below(nesting.of(nested))}
+    up = max(len(above(nesting.of(one)).keys() | tops) for one in bottoms)
+    down = max(len(below(nesting.of(one)).keys() | bottoms) for one in tops)
+    if up > ABOVE_MAX or down > BELOW_MAX:
+        yield finding(
+            "portfolio.too-wide",
+            where,
+            expected=f"at most {ABOVE_MAX} portfolios above one and {BELOW_MAX} below",
+            got=f"{up} above, {down} below",
+            advice="Put assets together in fewer portfolios.",
+        )

@@ -98,6 +98,13 @@ class Parking:
     def is_full(self) -> bool:
         return len(self.waiting) + self._count - len(self._gone) >= WAITING_MAX
 
+    def touched_by(self, reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str]:
+        """What a command touches; of a marker, what everybody touches who waits when it comes."""
+        keys = touched(reads, arrival)
+        if arrival.delivery.ticket is None and getattr(arrival.message, "waits_for_all", False):
+            keys |= self.waiting.keys() | self._come.keys()
+        return keys
+
     def blocks(self, keys: frozenset[str], ticket: Ticket | None) -> bool:
         """Whether somebody who came before touches one of the keys and still waits."""
         return any(self._first(key) < (ticket.id if ticket else _LAST) for key in keys)
@@ -232,6 +239,10 @@ class Waiting:
     def touching(self, key: str) -> Iterator[str]:
         """Who touches a key, the first to come first."""
         return iter(self._touching.get(key, ()))
+
+    def keys(self) -> frozenset[str]:
+        """What anybody touches."""
+        return frozenset(self._touching)
 
     def add(self, parked: Parked) -> None:
         """Let one more wait, or one go on waiting at its place."""

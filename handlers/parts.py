@@ -28,15 +28,21 @@ from handlers.belonging import (
 )
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.doubles import NAMED_MAX
+from handlers.edges import edge
 from handlers.ledger import SUMMED, Share, total_of
 from handlers.nesting import NESTS, below, is_portfolio
 from handlers.paging import after_of, cursor_of, foreign
-from handlers.portfolio_rules import no_portfolio, not_yours, portfolio_not_found
+from handlers.portfolio_rules import no_portfolio, portfolio_not_found
 from handlers.rules import reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.tying import ties_of
-from handlers.visibility import Standing, edge, mandate_read, seen, standing_reads
+from handlers.visibility import (
+    Standing,
+    mandate_read,
+    seen,
+    standing_reads,
+)
 
 _MEMBERS: Final = "portfolio.members"
 _DUPLICATES: Final = "portfolio.duplicates"
@@ -81,7 +87,7 @@ def _members_reads(query: ListMembers, context: Context) -> Reads:
 def list_members(query: ListMembers, view: View, context: Context) -> Contract | Rejected:
     """Answer with a page of the direct members of a portfolio, flagged where one may be a double.
 
-    Rejects: asset.not-found, portfolio.type, portfolio.not-yours, cursor.foreign
+    Rejects: asset.not-found, portfolio.type, cursor.foreign
     Source: A6.
     """
     question = f"{_MEMBERS}/{query.id}"
@@ -111,12 +117,10 @@ def _refused(
 ) -> Rejected | None:
     """Whoever has nothing to do with a portfolio is told the same as of one that there is not."""
     found = seen("assets", query.id, view, context)
-    if found is None:
+    if found is None or not found[1].may("read", "members"):
         return portfolio_not_found(query.id)
     if (rejected := no_portfolio(query.id)) is not None:
         return rejected
-    if not found[1].may("read", "members"):
-        return not_yours()
     findings = tuple(foreign(query.cursor, question, context))
     return reject(*findings) if findings else None
 
@@ -140,7 +144,7 @@ def _why(portfolio: str, asset: str, share: Share, view: View) -> Iterator[Any]:
 def list_duplicates(query: ListDuplicates, view: View, context: Context) -> Contract | Rejected:
     """Answer with a page of what a portfolio may hold twice, to any depth.
 
-    Rejects: asset.not-found, portfolio.type, portfolio.not-yours, cursor.foreign
+    Rejects: asset.not-found, portfolio.type, cursor.foreign
     Source: A3.
     """
     question = f"{_DUPLICATES}/{query.id}"

@@ -1,9 +1,14 @@
 """Areas that a broadcast is for, and the coarse cells by which the assets in them are found."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import pairwise
-from math import cos, floor, radians
+from math import floor
 from typing import Any, Final
+
+import numpy as np
+import shapely
+from pyproj import Geod
+from shapely.geometry.base import BaseGeometry
 
 from handlers.documents import said_by
 from handlers.osgb import wgs84
@@ -19,7 +24,7 @@ CELLS_MAX: Final = 1000
 AREA_KM2_MAX: Final = 100_000
 WEST, EAST, SOUTH, NORTH = -16, 4, 48, 64
 """The degrees in which Great Britain and its waters lie."""
-DEGREE_KM: Final = 111.32
+GLOBE: Final = Geod(ellps="WGS84")
 
 
 def place_of(asset: Mapping[str, Any]) -> tuple[float, float] | None:
@@ -35,51 +40,49 @@ def place_of(asset: Mapping[str, Any]) -> tuple[float, float] | None:
 def cell_of(asset: Mapping[str, Any]) -> dict[str, str]:
     """The field by which an asset is found, none where nobody knows its place."""
     place = place_of(asset)
-    return {"cell": _cell(_row(place[0]), _column(place[1]))} if place is not None else {}
+    return {"cell": cell_at(*place)} if place is not None else {}
 
 
-def _row(latitude: float) -> int:
-    return floor((latitude + 90) * PER_DEGREE)
-
-
-def _column(longitude: float) -> int:
-    return floor((longitude + 180) * PER_DEGREE)
+def cell_at(latitude: float, longitude: float, per_degree: int = PER_DEGREE) -> str:
+    """The cell in which a place lies."""
+    return _cell(floor((latitude + 90) * per_degree), floor((longitude + 180) * per_degree))
 
 
 def _cell(row: int, column: int) -> str:
     return f"{row:03d}.{column:04d}"
 
 
+def corner_of(cell: str, per_degree: int = PER_DEGREE) -> Corner:
+    """The south-west corner of a cell: longitude and latitude."""
+    row, _, column = cell.partition(".")
+    return int(column) / per_degree - 180, int(row) / per_degree - 90
+
+
 def cells(ring: Corners) -> list[str]:
-    """Every cell that a ring may reach into, in order: row by row, from its west to its east."""
-    latitudes = [latitude for _, latitude in ring]
-    found: list[str] = []
-    for row in range(_row(min(latitudes)), _row(max(latitudes)) + 1):
-        south = row / PER_DEGREE - 90
-        reach = [x for edge in pairwise(ring) for x in _within(edge, south, south + 1 / PER_DEGREE)]
-        if reach:
-            columns = range(_column(min(reach)), _column(max(reach)) + 1)
-            found += [_cell(row, column) for column in columns]
-    return found
+    """Every cell that a ring reaches into, in order: row by row, from its west to its east."""
+    return cells_of(shapely.Polygon(ring))
 
 
-def _within(edge: tuple[Corner, Corner], south: float, north: float) -> Iterator[float]:
-    """Longitudes between which the part of an edge lies that is in a band of latitudes."""
-    (west, low), (east, high) = edge if edge[0][1] <= edge[1][1] else (edge[1], edge[0])
-    if high < south or low > north:
-        return
-    for latitude in (max(low, south), min(high, north)):
-        share = (latitude - low) / (high - low) if high > low else 0.0
-        yield west + share * (east - west)
-    if high == low:
-        yield east
+def cells_of(shape: BaseGeometry, per_degree: int = PER_DEGREE) -> list[str]:
+    """Every cell that a shape reaches into, in order."""
+    west, south, east, north = shape.bounds
+    rows, columns = (
+        np.arange(floor((low + add) * per_degree), floor((high + add) * per_degree) + 1)
+        for low, high, add in ((south, north, 90), (west, east, 180))
+    )
+    ys, xs = np.meshgrid(rows / per_degree - 90, columns / per_degree - 180, indexing="ij")
+    shapely.prepare(shape)
+    reached = shapely.intersects(
+        shape, shapely.box(xs, ys, xs + 1 / per_degree, ys + 1 / per_degree)
+    )
+    return [_cell(rows[n], columns[m]) for n, m in np.argwhere(reached)]
 
 
 def area_km2(ring: Corners) -> float:
-    """About how large it is; right to a percent for what may be broadcast to."""
-    doubled = sum(x1 * y2 - x2 * y1 for (x1, y1), (x2, y2) in pairwise(ring))
-    middle = sum(latitude for _, latitude in ring) / len(ring)
-    return abs(doubled) / 2 * DEGREE_KM**2 * cos(radians(middle))
+    """How large it is."""
+    xs, ys = zip(*ring, strict=True)
+    area, _ = GLOBE.polygon_area_perimeter(xs, ys)
+    return abs(area) / 1e6
 
 
 def fault_of(ring: Corners) -> str | None:
@@ -88,45 +91,8 @@ def fault_of(ring: Corners) -> str | None:
         return "a ring whose last corner is its first"
     if not all(WEST <= x <= EAST and SOUTH <= y <= NORTH for x, y in ring):
         return f"corners between {WEST} and {EAST} east, {SOUTH} and {NORTH} north"
-    edges = list(pairwise(ring))
-    if any(begin == end for begin, end in edges):
+    if any(begin == end for begin, end in pairwise(ring)):
         return "no corner twice in a row"
-    if _crosses(edges):
+    if not shapely.is_valid(shapely.Polygon(ring)):
         return "a ring that neither crosses nor touches itself"
     return None
-
-
-def _crosses(edges: list[tuple[Corner, Corner]]) -> bool:
-    last = len(edges) - 1
-    for n, (a, b) in enumerate(edges):
-        for m in range(n + 1, len(edges)):
-            c, d = edges[m]
-            if m == n + 1 or (n == 0 and m == last):
-                # Neighbours share a corner; they may not run back over each other.
-                shared, one, other = (b, a, d) if m == n + 1 else (a, b, c)
-                if _turn(shared, one, other) == 0 and _ahead(shared, one, other):
-                    return True
-            elif _meet(a, b, c, d):
-                return True
-    return False
-
-
-def _turn(a: Corner, b: Corner, c: Corner) -> int:
-    """Whether a, b, c turn left (1), right (-1) or not at all."""
-    cross = (b[0] - a[0]) * (c[1] - a[1]) - (b[1] - a[1]) * (c[0] - a[0])
-    return (cross > 0) - (cross < 0)
-
-
-def _ahead(shared: Corner, one: Corner, other: Corner) -> bool:
-    x, y = shared
-    return (one[0] - x) * (other[0] - x) + (one[1] - y) * (other[1] - y) > 0
-
-
-def _meet(a: Corner, b: Corner, c: Corner, d: Corner) -> bool:
-    """Whether two edges have a point in common."""
-    if max(a[0], b[0]) < min(c[0], d[0]) or max(c[0], d[0]) < min(a[0], b[0]):
-        return False
-    if max(a[1], b[1]) < min(c[1], d[1]) or max(c[1], d[1]) < min(a[1], b[1]):
-        return False
-    # On one line, the boxes that overlap say it.
-    return _turn(a, b, c) * _turn(a, b, d) <= 0 and _turn(c, d, a) * _turn(c, d, b) <= 0

@@ -7,10 +7,14 @@ from contracts.envelope import Finding
 from handlers.asset_rules import PORTFOLIO
 from handlers.belonging import MEMBERS, PLACEMENTS, placed_in
 from handlers.decision import Context, Document, Rejected, View
+from handlers.edges import edge
 from handlers.nesting import is_portfolio
 from handlers.rules import finding, reject
 from handlers.tying import TIES_MAX, ties_of
-from handlers.visibility import Standing, edge, seen
+from handlers.visibility import (
+    Standing,
+    seen,
+)
 
 PORTFOLIOS_MAX: Final = 50
 """In how many portfolios an asset may be."""

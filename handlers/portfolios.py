@@ -32,7 +32,9 @@ from handlers.belonging import (
 )
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, View
 from handlers.doubles import doubles, doubles_read
+from handlers.edges import edge
 from handlers.nesting import NESTS, Nesting, is_portfolio
+from handlers.nesting import unfit as unfit_to_nest
 from handlers.portfolio_rules import (
     member_unfit,
     no_portfolio,
@@ -44,7 +46,12 @@ from handlers.rights import TAKES_OUT
 from handlers.rules import reject
 from handlers.signature import reads
 from handlers.tying import ended, tie, ties_of
-from handlers.visibility import edge, mandate_read, named, seen, standing_reads
+from handlers.visibility import (
+    mandate_read,
+    named,
+    seen,
+    standing_reads,
+)
 
 COUNTED_AT_ONCE: Final = 100
 """How many assets one fact counts anew."""
@@ -163,7 +170,7 @@ def _unfit(
         where = f"members.{command.members.index(member)}"
         unfit = tuple(member_unfit(command.id, member, where, (nesting.view, context)))
         if not unfit and is_portfolio(member):
-            unfit = tuple(nesting.unfit(command.id, member, where))
+            unfit = tuple(unfit_to_nest(nesting, command.id, member, where))
             if not unfit:
                 nesting.put(command.id, member)
         yield from unfit

@@ -17,6 +17,8 @@ SUBJECTS_MAX: Final = 100
 """How many things a digest names."""
 
 
+ERASED: Final = "erased"
+"""In the count of a user: whether it was erased."""
 NOTICES: Final = "notices"
 """Collection of what asks for action: one document for a recipient, a type and a subject."""
 
@@ -86,10 +88,17 @@ class Post:
         if was is not None:
             self._puts[collection, key] = Drop(collection, was)
 
-    def send(self, visible: Visible, kind: str, subject: str, *, is_traced: bool = True) -> int:
-        """Tell one recipient at the next place of its order, and keep it for being asked again."""
+    def send(
+        self, visible: Visible, kind: str, subject: str, *, is_traced: bool = True
+    ) -> int | None:
+        """Tell one recipient at the next place of its order, and keep it for being asked again.
+
+        Who was erased is told nothing any more, so that nothing of it is kept either.
+        """
         recipient, at = visible.recipient, self.context.now
         counter = self.stored("sequences", recipient) or {}
+        if counter.get(ERASED):
+            return None
         sequence: int = counter.get("last", 0) + 1
         days = _recent(counter.get("days", {}), at)
         days.setdefault(f"{at:%Y-%m-%d}", sequence)

@@ -8,11 +8,15 @@ from typing import Any, Final, Self
 from contracts.broadcasts import BroadcastAsked, BroadcastDone, BroadcastReceived
 from handlers.bookkeeping import unattributed
 from handlers.decision import RESERVED, Context, Document, Handled, Reads, View
+from handlers.edges import RELATIONS, ties
 from handlers.geography import is_inside
 from handlers.polygons import Corners, cells, place_of
 from handlers.post import Post
 from handlers.spans import Span
-from handlers.visibility import RELATIONS, named, own, ties
+from handlers.visibility import (
+    named,
+    own,
+)
 
 BROADCASTS: Final = "broadcasts"
 REACHED: Final = "reached"

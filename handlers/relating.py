@@ -19,15 +19,14 @@ from handlers.asset_rules import asset_not_found, asset_retired
 from handlers.consenting import CONSENTED, withdrawn_finding
 from handlers.consents import is_withdrawn
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
+from handlers.edges import RELATIONS, edge, recorded
+from handlers.placing import PLACES
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
 from handlers.visibility import (
-    RELATIONS,
     Standing,
-    edge,
     named,
-    recorded,
     seen,
     standing_reads,
 )
@@ -37,6 +36,7 @@ def _relate_reads(command: RelateAsset | UnrelateAsset, context: Context) -> Rea
     yield from standing_reads("assets", command.id, context.sender.user)
     yield RELATIONS, edge(command.id, command.party)
     yield "users", command.party
+    yield PLACES, command.id
 
 
 @reads(_relate_reads)
@@ -45,8 +45,8 @@ def relate_asset(command: RelateAsset, view: View, context: Context) -> Decision
 
     The party's roles and a mandate of the sender may be read stale: a command that is decided in
     the moment in which they end counts as decided before.
-    Rejects: asset.not-found, relation.not-yours, relation.party-unknown, consent.withdrawn,
-        tie.period, tie.too-many
+    Rejects: asset.not-found, asset.retired, relation.not-yours, relation.party-unknown,
+        consent.withdrawn, tie.period, tie.too-many
     Source: A1a, A4a, U6.
     """
     found = seen("assets", command.id, view, context)

@@ -15,6 +15,7 @@ from contracts.messages import Contract
 from handlers.asset_rules import asset_not_found
 from handlers.consents import consent_of
 from handlers.decision import Context, Document, Reads, Rejected, View
+from handlers.edges import RELATIONS, holds
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.relating import relation_not_yours
 from handlers.rights import RECORDED
@@ -22,7 +23,10 @@ from handlers.rules import reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.tying import is_over, ties_of
-from handlers.visibility import RELATIONS, holds, seen, standing_reads
+from handlers.visibility import (
+    seen,
+    standing_reads,
+)
 
 ASSETS_OF_A_PAGE: Final = 20
 """How many assets one answer tells of: each has a page of parties of its own."""

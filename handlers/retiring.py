@@ -24,6 +24,7 @@ from handlers.decision import (
     Sender,
     View,
 )
+from handlers.edges import RELATIONS
 from handlers.patching import stale
 from handlers.post import Post
 from handlers.rights import RULING
@@ -33,7 +34,6 @@ from handlers.spans import Span
 from handlers.telling import announce, tell_reads
 from handlers.tying import Tie, ended, is_over
 from handlers.visibility import (
-    RELATIONS,
     event_naming,
     mandate_read,
     named,

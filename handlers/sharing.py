@@ -29,6 +29,7 @@ from handlers.decision import (
     Rejected,
     View,
 )
+from handlers.edges import READER, RELATIONS, edge, holds, recorded, shared
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rights import GRANTABLE
 from handlers.rules import finding, reject
@@ -36,7 +37,6 @@ from handlers.signature import reads
 from handlers.spans import Span
 from handlers.timing import SHARING, TIMERS, timer_id, timer_row
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
-from handlers.visibility import READER, RELATIONS, edge, holds, recorded, shared
 
 GRANT: Final = "grant"
 INTEREST: Final = "interest"

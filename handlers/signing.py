@@ -23,10 +23,10 @@ from handlers.decision import (
     Rejected,
     View,
 )
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, tie, ties_of, too_many
-from handlers.visibility import RELATIONS, edge, recorded
 
 
 def _sign_reads(command: SignAgreement | RevokeAgreement, context: Context) -> Reads:

@@ -1,7 +1,8 @@
-"""Which documents make a page: what a decision reads where it does not know their ids."""
+"""Which documents make a page: what is read where nobody knows their ids."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import floor
 from typing import Any, Final
 
 PAGE: Final = 200
@@ -30,8 +31,43 @@ class Span:
         """
         return cls(field, "", after, limit, tuple(all_of))
 
+    @property
+    def is_first(self) -> bool:
+        """Whether it is the first page of a value, as long as pages are."""
+        return self.all_of is None and not self.after and self.limit == PAGE
+
     def holds(self, document: Mapping[str, Any]) -> bool:
         """Whether a document's field holds what is asked for, wherever its id may be."""
         if self.all_of is None:
             return bool(document.get(self.field) == self.value)
         return not self.all_of or set(self.all_of) <= set(document.get(self.field) or ())
+
+
+BANDS_PER_M: Final = 100
+"""Distances are told apart to a centimetre; of those that are alike the ids say the order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """A page of the documents by their distance from a point, the nearest first, then by id.
+
+    Each comes with `distance_m`. For questions alone: what a batch has changed is not laid over it.
+    """
+
+    field: str
+    """The field that holds the point; indexed together with `held`."""
+    held: str
+    """Name of a list that holds `value`."""
+    value: str
+    longitude: float
+    latitude: float
+    radius_m: float
+    limit: int
+    band: int = -1
+    """Behind which place the page begins: a distance in bands, and an id."""
+    after: str = ""
+
+
+def band_of(distance_m: float) -> int:
+    """The band of a distance."""
+    return floor(distance_m * BANDS_PER_M)

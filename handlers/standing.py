@@ -30,6 +30,7 @@ from handlers.decision import (
     View,
 )
 from handlers.groups import opened
+from handlers.leaving import ended_accounts, leaving
 from handlers.patching import stale
 from handlers.rules import finding, reject
 from handlers.signature import reads
@@ -225,13 +226,15 @@ def reject_user(command: RejectUser, view: View, context: Context) -> Decision:
         REJECT, user, "rejected", context,
         kept={"rejection": command.reason} | _sealed("rejection_note", command.note),
         told={"reason": command.reason},
-        writes=(*released(record, view, context), *_ended_accounts(user["_id"], view)),
+        writes=(*released(record, view, context), *ended_accounts(user["_id"], view)),
     )  # fmt: skip
 
 
 @reads(_ending_reads)
 def retire_user(command: RetireUser, view: View, context: Context) -> Decision:
     """Take a user out for good, with the keys of all of its accounts.
+
+    Who retires itself is let in for a while, so that it can erase itself and read both answers.
 
     Rejects: user.not-found, user.not-yours, user.not-active
     Source: the states of a user.
@@ -244,14 +247,8 @@ def retire_user(command: RetireUser, view: View, context: Context) -> Decision:
         return user_not_yours(command.id)
     if (answer := _stands(RETIRE, user)) is not None:
         return answer
-    writes = _ended_accounts(user["_id"], view)
+    if "self" in standing.held:
+        writes = leaving(user["_id"], view, context)
+    else:
+        writes = ended_accounts(user["_id"], view)
     return _taken(RETIRE, user, "retired", context, writes=writes)
-
-
-def _ended_accounts(user: str, view: View) -> Iterable[Put]:
-    """Kept without their keys, so that the reconciler knows what is to be removed."""
-    held, _ = view.page(COLLECTION, accounts_of(user))
-    for account in held:
-        rest = {name: value for name, value in account.items() if name != "key_hash"}
-        after = {**rest, "state": "ended", "revision": account["revision"] + 1}
-        yield Put(COLLECTION, after, account)

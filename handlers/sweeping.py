@@ -1,10 +1,11 @@
 """What follows an erasure: a page after the other is taken out of what a user has in many rows."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from contracts.erasing import UserEraseAsked, UserErased
+from contracts.messages import Event
 from contracts.updates import UserUpdated
 from handlers.belonging import PLACEMENTS
 from handlers.bookkeeping import unattributed
@@ -12,14 +13,18 @@ from handlers.changing import CHANGES
 from handlers.counting import forget_meters
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
 from handlers.documents import history_id
+from handlers.edges import RELATIONS
 from handlers.erasing import ERASURES, REMAINS, tombstone
 from handlers.evidence import EVIDENCE_ROWS
 from handlers.interests import INTERESTS
 from handlers.links import LINKS
-from handlers.post import NOTICES, Post, todo
+from handlers.placing import PLACES, SEALED, shelf_term
+from handlers.post import ERASED, NOTICES, Post, todo
 from handlers.spans import PAGE, Span
-from handlers.tying import ended
-from handlers.visibility import RELATIONS, named
+from handlers.untying import untied, withdrawn
+from handlers.visibility import (
+    named,
+)
 from handlers.watching import watched
 
 SUBSCRIPTIONS: Final = "subscriptions"
@@ -31,6 +36,7 @@ PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "evidence": (EVIDENCE_ROWS, "user"),
     "interests": (INTERESTS, "user"),
     "meters": (PLACEMENTS, "person"),
+    "places": (PLACES, "terms"),
     "ties": (RELATIONS, "entity"),
     "tied": (RELATIONS, "party"),
     "choices": (SUBSCRIPTIONS, ""),
@@ -42,6 +48,8 @@ PHASES: Final[Mapping[str, tuple[str, str]]] = {
 rows are found by their ids."""
 _ORDER: Final[Sequence[str]] = tuple(PHASES)
 _SEPARATOR: Final = "|"
+_Done = tuple[tuple[Put | Drop, ...], tuple[Event, ...], str]
+"""What is written, what others are told, and behind which row it goes on; empty at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,8 @@ def sweep_reads(fact: UserEraseAsked, context: Context) -> Reads:
     """The record of the erasure, the user, and a page of what is to be gone through."""
     yield ERASURES, fact.id
     yield "users", fact.id
+    if context.cursor is None:
+        yield "sequences", fact.id
     place = Place.of(context.cursor)
     collection, field = PHASES[place.phase]
     if field:
@@ -93,14 +103,16 @@ def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
         return Handled(keyed_to)
     place = Place.of(context.cursor)
     if place.phase == "history":
-        writes, further = _history(user, place, view)
+        writes, events, further = _history(user, place, view)
     elif place.phase == "choices":
-        writes, further = _choices(fact, view, context), ""
+        writes, events, further = _choices(fact, view, context), (), ""
     else:
-        writes, further = _rows(fact, place, view, context)
+        writes, events, further = _rows(fact, place, view, context)
+    if context.cursor is None:
+        writes = (*writes, _told_no_more(fact.id, view))
     following = place.next(further)
     if following is not None:
-        return Handled(keyed_to, writes, cursor=following.cursor)
+        return Handled(keyed_to, writes, cursor=following.cursor, events=events)
     done = {**was, "revision": was["revision"] + 1, "state": "done", "done_at": context.now}
     erased = UserErased(
         id=fact.id,
@@ -110,16 +122,16 @@ def sweep(fact: UserEraseAsked, view: View, context: Context) -> Handled:
         parties=named(user) or None,
         erased_at=was["at"],
     )
-    return Handled(keyed_to, (*writes, Put(ERASURES, done, was)), events=(erased,))
+    return Handled(keyed_to, (*writes, Put(ERASURES, done, was)), events=(*events, erased))
 
 
 def _span(fact: UserEraseAsked, place: Place) -> Span:
+    if place.phase == "places":
+        return Span.of_list("terms", [shelf_term(fact.id, SEALED)], place.after)
     return Span(PHASES[place.phase][1], fact.id, place.after)
 
 
-def _rows(
-    fact: UserEraseAsked, place: Place, view: View, context: Context
-) -> tuple[tuple[Put | Drop, ...], str]:
+def _rows(fact: UserEraseAsked, place: Place, view: View, context: Context) -> _Done:
     """What it was told and what others call it is dropped; what it is to others ends.
 
     With that those who could read it have nothing more to take over.
@@ -127,12 +139,17 @@ def _rows(
     collection = PHASES[place.phase][0]
     rows, further = view.page(collection, _span(fact, place))
     if collection == PLACEMENTS:
-        return forget_meters(rows, view, context), further
-    if collection != RELATIONS:
-        return tuple(Drop(collection, row) for row in rows), further
-    asker = replace(context, sender=Sender(fact.by, frozenset(), "confirmed"))
-    of_readers = rows if place.phase == "ties" else ()
-    return (*_ended(rows, asker), *_closed(of_readers, fact, view, context)), further
+        return forget_meters(rows, view, context), (), further
+    if collection == PLACES:
+        # Of others' assets that it could see the places are theirs.
+        rows = [row for row in rows if row["person"] == fact.id]
+    if collection == RELATIONS:
+        asker = replace(context, sender=Sender(fact.by, frozenset(), "confirmed"))
+        writes, events = untied(rows, view, asker)
+        of_readers = rows if place.phase == "ties" else ()
+        return (*writes, *_closed(of_readers, fact, view, context)), events, further
+    events = tuple(withdrawn(rows, fact.by)) if collection == INTERESTS else ()
+    return tuple(Drop(collection, row) for row in rows), events, further
 
 
 def _closed(
@@ -155,15 +172,14 @@ def _choices(fact: UserEraseAsked, view: View, context: Context) -> tuple[Put | 
     return (Drop(SUBSCRIPTIONS, was), *watched(was.get("access", ()), (), view, itself))
 
 
-def _ended(rows: Sequence[Document], context: Context) -> Iterator[Put]:
-    for row in rows:
-        after, _ = ended(row["ties"], lambda _: True, None, context)
-        if after != row["ties"]:
-            new = {**row, "ties": after, "revision": row["revision"] + 1}
-            yield Put(RELATIONS, new, row)
+def _told_no_more(user: str, view: View) -> Put:
+    """Mark its count, before what it was told is gone through: nothing is added from here on."""
+    was = view.get("sequences", user)
+    before = was or {"_id": user, "revision": 0, "last": 0, "days": {}}
+    return Put("sequences", {**before, ERASED: True, "revision": before["revision"] + 1}, was)
 
 
-def _history(user: Document, place: Place, view: View) -> tuple[tuple[Put | Drop, ...], str]:
+def _history(user: Document, place: Place, view: View) -> _Done:
     """A page of the user's revisions: their rows are found by their ids."""
     first = int(place.after or 0) + 1
     upto = min(user["revision"], first + PAGE - 1)
@@ -175,4 +191,4 @@ def _history(user: Document, place: Place, view: View) -> tuple[tuple[Put | Drop
         for row in rows
         if row is not None and row["values"].keys() - REMAINS
     )
-    return writes, str(upto) if upto < user["revision"] else ""
+    return writes, (), str(upto) if upto < user["revision"] else ""

@@ -15,20 +15,17 @@ from handlers.decision import (
     Reads,
     View,
 )
+from handlers.edges import RELATIONS, limited, shared, tied
 from handlers.kinds import KINDS, NAMES, Kind, resolved
 from handlers.post import NOTICES, Post, digest_pot, digest_span, todo
 from handlers.rights import Relation
 from handlers.spans import Span
 from handlers.visibility import (
-    RELATIONS,
     VALUES_OF,
     Standing,
     Visible,
     event_for,
     event_naming,
-    limited,
-    shared,
-    tied,
 )
 
 Party = tuple[Document, str]

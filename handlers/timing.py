@@ -13,6 +13,10 @@ CHANGES: Final = "changes"
 """Kind of timer: it is looked who has not acknowledged."""
 LAPSES: Final = "lapses"
 """Kind of timer: a planned asset is overdue."""
+OBJECTS: Final = "objects"
+"""Kind of timer: an object is deleted."""
+FAREWELL: Final = "farewell"
+"""Kind of timer: who has retired itself is let in no more."""
 
 
 def timer_id(due: datetime, name: str) -> str:

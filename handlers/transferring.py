@@ -9,12 +9,18 @@ from handlers.amending import amended, refused
 from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import asset_not_found, device_claim
 from handlers.decision import RESERVED, Accepted, Context, Decision, Document, Put, Reads, View
+from handlers.edges import RELATIONS, edge, recorded
 from handlers.retiring import not_ruling
 from handlers.rights import Relation
 from handlers.rules import claim, finding, holder_of, reject
 from handlers.signature import reads
 from handlers.tying import ties_of
-from handlers.visibility import RELATIONS, Standing, edge, named, recorded, seen, standing_reads
+from handlers.visibility import (
+    Standing,
+    named,
+    seen,
+    standing_reads,
+)
 
 
 def _reads(command: TransferAsset, context: Context) -> Reads:

@@ -23,6 +23,7 @@ from handlers.user_rules import (
     not_active,
     reserved,
     unclaimed,
+    unnamed,
     unreachable,
     user_not_found,
 )
@@ -40,7 +41,7 @@ def update_user(command: UpdateUser, view: View, context: Context) -> Decision:
     """Merge the given groups; a new claim is held from now on, and the old one given back.
 
     Rejects: user.not-found, user.not-yours, user.not-active, user.stale, user.role-reserved,
-        user.unreachable, user.duplicate
+        user.unreachable, user.duplicate, field.missing
     Source: U1, U4, U9.
     """
     found = seen("users", command.id, view, context)
@@ -55,6 +56,7 @@ def update_user(command: UpdateUser, view: View, context: Context) -> Decision:
     if findings := (
         *reserved(document["roles_requested"], "roles_requested"),
         *unreachable(document),
+        *unnamed(document),
     ):
         return reject(*findings)
     if claims_of(was) != claims_of(document):

@@ -37,6 +37,18 @@ def unreachable(user: Document) -> Iterator[Finding]:
             )
 
 
+def unnamed(user: Document) -> Iterator[Finding]:
+    """Bank details without the account's name, which a patch of some of them may leave."""
+    bank = user.get("bank")
+    if bank and not bank.get("account_name"):
+        yield finding(
+            "field.missing",
+            "bank.account_name",
+            expected="a value",
+            advice="Give it with the first of the bank details; null for `bank` clears them all.",
+        )
+
+
 def reserved(roles: Iterable[str], field: str) -> Iterator[Finding]:
     """The backbone's own role is nobody's to ask for, or to grant."""
     if FRONT_DESK in roles:

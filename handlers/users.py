@@ -27,6 +27,7 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import plain
+from handlers.edges import RELATIONS, recorded
 from handlers.groups import GIVEN, sealed
 from handlers.links import reference_of_user
 from handlers.requirements import lacking
@@ -34,11 +35,9 @@ from handlers.rules import candidate_ids, issue_id, reject
 from handlers.signature import reads
 from handlers.user_rules import reserved, unclaimed, unreachable, user_not_found
 from handlers.visibility import (
-    RELATIONS,
     Standing,
     mandate_read,
     named,
-    recorded,
     seen,
     standing_reads,
 )

@@ -3,7 +3,7 @@
 Every way out has this one door: replies, findings, answers to queries, personal events.
 """
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,13 +14,9 @@ from contracts.taxonomy import FRONT_DESK, VERIFIER
 from handlers.consents import is_unwanted
 from handlers.decision import RESERVED, Context, Document, Sender, View
 from handlers.documents import said_by
-from handlers.rights import GROUPS, RIGHTS, SCOPED, UNPROVEN, Relation, Right, strongest
+from handlers.edges import READER, RELATIONS, edge, limited, tied, ties
+from handlers.rights import GROUPS, RIGHTS, SCOPED, Relation, Right, strongest
 
-RELATIONS: Final = "relations"
-"""Collection of the recorded relations: one document for an entity and a party."""
-READER: Final = "reader"
-COUNTED: Final = frozenset({"confirmed"})
-"""Statuses in which a user reads what others share: a provisional one only waits for it."""
 UNOWNED: Final = "nobody"
 """In place of an owner that there is not: whoever may not see a thing must not learn by the time
 which an answer takes whether it exists, so that as much is read for it."""
@@ -110,20 +106,6 @@ class Standing:
         return tuple(name for name in changed if self.may("read", name))
 
 
-def edge(entity: str, party: str) -> str:
-    """Id of the document that records what a party is to an entity."""
-    return f"{entity}/{party}"
-
-
-def recorded(
-    entity: str, party: str, held: Sequence[Mapping[str, Any]], was: Document | None = None
-) -> Document:
-    """What a party is to an entity, as it is kept: every tie with the time for which it holds."""
-    revision = was["revision"] + 1 if was is not None else 1
-    row = {"_id": edge(entity, party), "revision": revision, "entity": entity, "party": party}
-    return {**(was or {}), **row, "ties": list(held)}
-
-
 def standing_reads(collection: str, key: str, viewer: str) -> Iterator[tuple[str, Any]]:
     """What `seen` looks at first."""
     yield collection, key
@@ -188,43 +170,6 @@ def _by_organisation(viewer: Sender, document: Document) -> Iterator[Relation]:
     # It has made itself known by saying what it offers.
     elif document.get("profile") is not None and viewer.status in TAKING_PART:
         yield "registered"
-
-
-def ties(row: Document | None, at: datetime) -> frozenset[Relation]:
-    """The recorded relations that hold at a moment: from its beginning on, until its end."""
-    found = (row or {}).get("ties", ())
-    return frozenset(tie["as"] for tie in found if holds(tie, at))
-
-
-def shared(row: Document | None, at: datetime) -> frozenset[str]:
-    """The groups that are shared with a party at a moment, whether it may read them yet or not."""
-    found = (row or {}).get("ties", ())
-    return frozenset(tie["group"] for tie in found if tie["as"] == READER and holds(tie, at))
-
-
-def limited(row: Document | None, at: datetime) -> frozenset[tuple[Relation, str]]:
-    """Of the recorded relations those that hold for some services alone, with each of these."""
-    found = [tie for tie in (row or {}).get("ties", ()) if holds(tie, at)]
-    everywhere = {tie["as"] for tie in found if tie.get("service") is None}
-    return frozenset((tie["as"], tie["service"]) for tie in found if tie["as"] not in everywhere)
-
-
-def tied(
-    row: Document | None, at: datetime, status: str
-) -> tuple[frozenset[Relation], frozenset[str]]:
-    """What a party of this status is by its recorded ties, and which groups it may read by grant.
-
-    Whoever is not confirmed is no reader.
-    """
-    if status not in COUNTED:
-        return ties(row, at) - UNPROVEN, frozenset()
-    return ties(row, at), shared(row, at)
-
-
-def holds(tie: Mapping[str, Any], at: datetime) -> bool:
-    """Whether a tie holds at a moment; its time is half-open."""
-    until = tie.get("until")
-    return tie["from"] <= at and (until is None or at < until)
 
 
 def named(document: Document) -> dict[Relation, str]:

@@ -10,6 +10,9 @@ from topology import names
 
 FIRST_S: Final = 5.0
 LONGEST_S: Final = 600.0
+UNMADE_FIRST_S: Final = 0.25
+"""How long it is left alone at first whose queue is still to be made."""
+UNMADE_LONGEST_S: Final = 60.0
 
 
 @dataclass(slots=True)
@@ -30,9 +33,16 @@ class Quarantine:
 
     def strike(self, recipient: str) -> float:
         """Leave it alone for longer than the last time; give the seconds."""
+        return self._strike(recipient, FIRST_S, LONGEST_S)
+
+    def await_queue(self, recipient: str) -> None:
+        """Leave it alone until its queue may be made, for a shorter while than who is broken."""
+        self._strike(recipient, UNMADE_FIRST_S, UNMADE_LONGEST_S)
+
+    def _strike(self, recipient: str, first_s: float, longest_s: float) -> float:
         strikes = self._strikes.get(recipient, 0)
         self._strikes[recipient] = strikes + 1
-        seconds = min(LONGEST_S, FIRST_S * 2.0 ** min(strikes, 20))
+        seconds = min(longest_s, first_s * 2.0 ** min(strikes, 20))
         self._until[recipient] = self.clock() + seconds
         return seconds
 

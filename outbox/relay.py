@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -10,7 +10,7 @@ from typing import Any, Final
 import structlog
 
 from outbox.handover import Handover
-from outbox.parcel import Page, Parcel
+from outbox.parcel import Page, Parcel, settled
 from outbox.publisher import Delivered, PublishFailedError
 from outbox.quarantine import Quarantine
 from outbox.record import Cipher, OutboxRecord, OutboxStore, OutboxUnavailable, lane_of, past_lane
@@ -41,6 +41,8 @@ class Relay:
     recovered: Callable[[], None]
     renew: Callable[[], Awaitable[None]]
     """Opens a new channel where the old one does not answer."""
+    unmade: Callable[[Collection[str]], Awaitable[Collection[str]]] | None = None
+    """Those of some recipients whose queues are still to be made: what is for them waits."""
     unheard: int = 0
     """How many messages had no queue to go to."""
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -219,9 +221,9 @@ class Relay:
         chains: Sequence[Sequence[Parcel]] = list(by_entity.values())
         while chains := [c for c in chains if len(c) > turn and c[turn].entity not in self._held]:
             sending = [(chain[turn], self._publish(chain[turn])) for chain in chains]
-            on_their_way = [outcome for _, outcome in sending if outcome is not None]
-            if on_their_way:
-                await asyncio.wait(on_their_way)
+            unheard = await settled(sending)
+            if unheard and self.unmade is not None:
+                page.unmade.update(await self.unmade(unheard))
             for parcel, outcome in sending:
                 if outcome is not None:
                     self._take_down(parcel, outcome, page)
@@ -252,7 +254,7 @@ class Relay:
             return None
 
     def _take_down(self, parcel: Parcel, outcome: asyncio.Future[Delivered], page: Page) -> None:
-        """Write down what became of a parcel."""
+        """Write down what became of a parcel; whoever has no queue yet is left alone a little."""
         error = outcome.exception()
         if isinstance(error, PublishFailedError):
             page.failed.append((parcel, error))
@@ -262,6 +264,10 @@ class Relay:
             self._set_aside(parcel, error)
             return
         if outcome.result() is Delivered.UNHEARD:
+            if parcel.recipient in page.unmade:
+                self._quarantine.await_queue(parcel.recipient)
+                self._held.add(parcel.entity)
+                return
             self.unheard += 1
         page.done.append(parcel.id)
         self._quarantine.release(parcel.id)

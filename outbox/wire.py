@@ -68,13 +68,37 @@ class Wire:
         """
         channel = self._channel
         message_id = f"{self._run}{next(self._numbers)}"
-        written = self._addressed(address) + self._content(body, message_id, kind, headers)
+        properties = Basic.Properties(
+            content_type=self._content_type,
+            delivery_mode=PERSISTENT,
+            message_id=message_id,
+            message_type=kind,
+            user_id=self._account,
+            headers=dict(headers) or None,
+        )
+        confirm = self._transmit(address, properties, body)
+        channel.message_id_delivery_tag[message_id] = channel.delivery_tag
+        confirm.add_done_callback(lambda _: channel.message_id_delivery_tag.pop(message_id, None))
+        return confirm
+
+    def pass_on(
+        self, exchange: str, key: str, properties: Basic.Properties, body: bytes
+    ) -> asyncio.Future[Any]:
+        """Write somebody else's message as it came; nothing is returned, so its id may be any.
+
+        The future ends as that of `send`. Raises at once what cannot be written.
+        """
+        return self._transmit((exchange, key, False), properties, body)
+
+    def _transmit(
+        self, address: Address, properties: Basic.Properties, body: bytes
+    ) -> asyncio.Future[Any]:
+        channel = self._channel
+        written = self._addressed(address) + self._content(body, properties)
         # Fails on a closed channel, and is failed by the driver when the channel closes.
         confirm: asyncio.Future[Any] = channel.create_future()
         channel.delivery_tag += 1
         channel.confirmations[channel.delivery_tag] = confirm
-        channel.message_id_delivery_tag[message_id] = channel.delivery_tag
-        confirm.add_done_callback(lambda _: channel.message_id_delivery_tag.pop(message_id, None))
         self._waiting.append(written)
         self._sent.append((self._loop.time() + self._timeout_s, confirm))
         if self._writing is None or self._writing.done():
@@ -88,17 +112,7 @@ class Wire:
         method = Basic.Publish(exchange=exchange, routing_key=key, mandatory=mandatory)
         return frame.marshal(method, self._channel.number)
 
-    def _content(
-        self, body: bytes, message_id: str, kind: str, headers: Mapping[str, Any]
-    ) -> bytes:
-        properties = Basic.Properties(
-            content_type=self._content_type,
-            delivery_mode=PERSISTENT,
-            message_id=message_id,
-            message_type=kind,
-            user_id=self._account,
-            headers=dict(headers) or None,
-        )
+    def _content(self, body: bytes, properties: Basic.Properties) -> bytes:
         number = self._channel.number
         header = ContentHeader(body_size=len(body), properties=properties)
         size = self._channel.max_content_size

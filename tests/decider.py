@@ -17,11 +17,12 @@ from handlers.facts import admit_fact
 from handlers.fold import UnstorableError, fold
 from handlers.letters import Letter
 from handlers.parking import Parked
-from handlers.spans import Span
+from handlers.spans import Around, Span
 from tests import registers
 from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document
 from topology.catalog import REGISTER_MODULES, build, contracts_of, facts
 from workers.store.codec import Unencodable, encode, secret_bytes
+from workers.store.globe import behind, distance_m, placed
 from workers.timers import letter_of
 from workers.vault import Sealed, Vault
 
@@ -49,6 +50,8 @@ class Decider:
 
     documents: dict[tuple[str, Any], Document] = field(default_factory=parties)
     now: datetime = NOW
+    rulebook: Rulebook = RULEBOOK
+    limits: Limits = field(default_factory=Limits)
 
     def decide(self, *deliveries: Delivery) -> list[Outcome]:
         """Fold the deliveries as one batch and keep what they write."""
@@ -63,20 +66,20 @@ class Decider:
 
     def fold(self, deliveries: Sequence[Delivery]) -> Sequence[tuple[Outcome, None]]:
         """Fold, reading what is missing, as the engine does."""
-        contracts = contracts_of(RULEBOOK.handlers)
+        contracts = contracts_of(self.rulebook.handlers)
         arrivals = [
             (
                 n,
                 admit_fact(d, contracts)
                 if d.account == BACKBONE
-                else admit(d, contracts, Limits()),
+                else admit(d, contracts, self.limits),
             )
             for n, d in enumerate(deliveries)
         ]
         loaded: dict[str, dict[Any, Any]] = {}
         for number in range(ROUNDS_MAX + 2):
             view = View(loaded, may_ask=number < ROUNDS_MAX)
-            folded = fold(arrivals, view, RULEBOOK, self.now, _storable)
+            folded = fold(arrivals, view, self.rulebook, self.now, _storable)
             if not folded.missing:
                 return folded.outcomes
             self._load(folded.missing, loaded)
@@ -84,11 +87,11 @@ class Decider:
 
     def ask(self, delivery: Delivery) -> Letter | None:
         """Answer a query or a check on the documents as they are."""
-        arrival = admit(delivery, contracts_of(RULEBOOK.handlers), Limits())
+        arrival = admit(delivery, contracts_of(self.rulebook.handlers), self.limits)
         loaded: dict[str, dict[Any, Any]] = {}
         for _ in range(ROUNDS_MAX):
             try:
-                return answer(arrival, View(loaded), RULEBOOK, self.now)
+                return answer(arrival, View(loaded), self.rulebook, self.now)
             except NotLoadedError as wanted:
                 self._load(wanted.keys, loaded)
         raise AssertionError("the question asks for ever more")
@@ -99,6 +102,9 @@ class Decider:
 
     def _load(self, keys: frozenset[tuple[str, Any]], loaded: dict[str, dict[Any, Any]]) -> None:
         for collection, key in keys:
+            if isinstance(key, Around):
+                loaded.setdefault(collection, {})[key] = self._around(collection, key, loaded)
+                continue
             if isinstance(key, Span):
                 loaded.setdefault(collection, {})[key] = self._page(collection, key, loaded)
                 continue
@@ -111,6 +117,20 @@ class Decider:
         rows = sorted((d for d in found if d["_id"] > span.after), key=lambda d: str(d["_id"]))
         loaded.setdefault(collection, {}).update({row["_id"]: row for row in rows[: span.limit]})
         return [row["_id"] for row in rows[: span.limit]]
+
+    def _around(
+        self, collection: str, around: Around, loaded: dict[str, dict[Any, Any]]
+    ) -> Sequence[str]:
+        held = [d for d in self.of(collection) if around.value in d.get(around.held, ())]
+        rows = [
+            {**d, "distance_m": distance_m(around, d[around.field])}
+            for d in held
+            if around.field in d
+        ]
+        near = [r for r in rows if r["distance_m"] <= around.radius_m and behind(around, r)]
+        page = sorted(near, key=placed)[: around.limit]
+        loaded.setdefault(collection, {}).update({row["_id"]: row for row in page})
+        return [row["_id"] for row in page]
 
     def consequences(self, outcomes: Sequence[Outcome]) -> list[Letter]:
         """What users are told of the facts among the outcomes, to the last page."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Self
 from uuid import uuid4
 
-from handlers.visibility import edge, recorded
+from handlers.edges import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import ENTRIES, Decider, events, reply, rules, said
 

@@ -9,8 +9,8 @@ from contracts.messages import Event
 from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery
 from handlers.case import Outcome
+from handlers.edges import edge, recorded
 from handlers.letters import Letter
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, command, issued
 from tests.decider import Decider, reply, rules, said
 

@@ -1,6 +1,8 @@
 """Data of every type that the backbone takes, with nothing wrong in it: the role alone decides."""
 
+from base64 import b64encode
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, Final
 
 from contracts.messages import split_type
@@ -27,10 +29,31 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "agreement.sign": {"id": "market-terms", "sha256": "0" * 64},
     "asset.consent": {"id": BATTERY, "party": THIRD, "method": "signature"},
     "asset.commission": {"id": BATTERY, "commissioned_on": "2026-02-28"},
+    "area.assign": {},
+    "area.load": {
+        "kind": "gsp-group",
+        "edition": "2026",
+        "crs": "OGC:CRS84",
+        "code_property": "code",
+        "boundaries": {
+            "type": "FeatureCollection",
+            "features": [
+                {
+                    "type": "Feature",
+                    "properties": {"code": "_A"},
+                    "geometry": {
+                        "type": "Polygon",
+                        "coordinates": [[[0, 52], [1, 52], [1, 53], [0, 52]]],
+                    },
+                }
+            ],
+        },
+    },
     "asset.get": {"id": BATTERY},
     "asset.list": {},
     "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
     "asset.move": {"id": BATTERY, "location": {"postcode": "M1 1AA"}},
+    "asset.near": {"point": {"latitude": 52.3, "longitude": 0.1}, "radius_m": 1000},
     "asset.register": asset(),
     "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.representation": {"id": BATTERY},
@@ -56,6 +79,10 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "effective": "2030-01-01T00:00:00Z",
         "text": "Use notice.close.v2.",
     },
+    "shard.list": {"id": "assets"},
+    "shard.merge": {"id": "assets", "shards": [1], "into": 0},
+    "shard.move": {"id": "assets", "cells": "_A.*.7", "to": 0},
+    "shard.split": {"id": "assets", "shard": 0, "into": [0, 1]},
     "mandate.end": {"delegate": THIRD},
     "mandate.give": {"delegate": THIRD},
     "notice.broadcast": {
@@ -72,6 +99,13 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "portfolio.duplicates": {"id": PORTFOLIO},
     "portfolio.members": {"id": PORTFOLIO},
     "portfolio.remove": {"id": PORTFOLIO, "members": [BATTERY]},
+    "object.put": {
+        "sha256": sha256(b"{}").hexdigest(),
+        "size": 2,
+        "chunk": 1,
+        "chunks": 1,
+        "content": b64encode(b"{}").decode(),
+    },
     "sharing.grant": {"party": THIRD, "groups": ["contacts"]},
     "sharing.list": {},
     "sharing.revoke": {"party": THIRD},

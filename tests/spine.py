@@ -36,6 +36,7 @@ from topology.apply import password_hash
 from topology.catalog import Entry
 from topology.management import vhost_of
 from topology.naming import PREFIX as PREFIX_OF_SANDBOX
+from topology.sharding import build as build_plan
 from workers.addresses import Addresses
 from workers.app import Workers
 from workers.backbone import Backbone, apply_topology, open_backbone
@@ -434,13 +435,15 @@ def asset(serial: str | None = None, **data: Any) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def open_spine(servers: TestServers, name: str, folder: Path) -> AsyncIterator[Spine]:
+async def open_spine(
+    servers: TestServers, name: str, folder: Path, *, shards_max: int = 1
+) -> AsyncIterator[Spine]:
     """Make virtual host, database and topology of this name, and take them away in the end."""
     named = f"{name}-{uuid4().hex[:8]}"
     urls = servers.urls
     amqp_url = urlsplit(urls.amqp_url)._replace(path=f"/{named}").geturl()
     addresses = Addresses(amqp_url, urls.management_url, urls.mongo_url)
-    async with _opened(servers, addresses, named, folder) as opened:
+    async with _opened(servers, addresses, named, folder, shards_max=shards_max) as opened:
         yield opened
 
 
@@ -454,12 +457,19 @@ async def open_sandbox(servers: TestServers, live: Spine) -> AsyncIterator[Spine
 
 @asynccontextmanager
 async def _opened(
-    servers: TestServers, given: Addresses, named: str, folder: Path, *, sandbox: bool = False
+    servers: TestServers,
+    given: Addresses,
+    named: str,
+    folder: Path,
+    *,
+    sandbox: bool = False,
+    shards_max: int = 1,
 ) -> AsyncIterator[Spine]:
     addresses = given.sandboxed() if sandbox else given
     account = (servers.administrator, servers.password)
     settings = Settings.read(
         sandbox=sandbox,
+        shards_max=shards_max,
         folder=folder,
         mongo_database=named,
         master_key=SecretStr(MASTER.hex()),
@@ -479,7 +489,7 @@ async def _opened(
         stack.push_async_callback(inspector.drop_vhost)
         stack.push_async_callback(client.drop_database, settings.database)
         vault = Vault(settings.master)
-        await apply_topology(addresses, vault, ENTRIES, *account)
+        await apply_topology(addresses, vault, build_plan(ENTRIES, shards_max), *account)
         yield Spine(addresses, settings, vault, inspector, client[settings.database], stack)
 
 

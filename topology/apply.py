@@ -41,8 +41,18 @@ async def apply(plan: Plan, management: Management, key_hash: Callable[[str], st
         await management.put("queues", queue.name, {"durable": True, "arguments": queue.arguments})
     for binding in plan.bindings:
         await management.bind(binding.exchange, binding.queue, binding.key)
+    # Behind the new ones: for a moment a message goes both ways, and none goes nowhere.
+    for name in dict.fromkeys(binding.queue for binding in plan.retired):
+        await _unbind(plan, name, management)
     for account in plan.accounts:
         await apply_account(account, management, key_hash(account.name))
+
+
+async def _unbind(plan: Plan, queue: str, management: Management) -> None:
+    retired = {(b.exchange, b.key) for b in plan.retired if b.queue == queue}
+    for row in await management.bindings_of(queue):
+        if (row["source"], row["routing_key"]) in retired:
+            await management.unbind(row)
 
 
 async def apply_account(account: Account, management: Management, key_hash: str) -> None:

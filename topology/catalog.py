@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final, Literal
 
+from contracts.areas import AreaAssignAsked, AreaLoaded
 from contracts.asset_types import TypeDefined
 from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
+from contracts.confirmation import UserRejected
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
@@ -18,11 +20,13 @@ from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
 from contracts.updates import UserUpdated
+from contracts.users import UserRetired
 from handlers import (
     accounts,
     agreements,
     amending,
     answering,
+    areas,
     asset_lists,
     asset_types,
     assets,
@@ -41,13 +45,16 @@ from handlers import (
     links,
     mandates,
     moving,
+    nearby,
     notices,
+    objects,
     parts,
     portfolios,
     relating,
     representing,
     requirements,
     retiring,
+    shards,
     sharing,
     signing,
     standing,
@@ -56,12 +63,14 @@ from handlers import (
     updating,
     users,
 )
+from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
 from handlers.counting import count, count_reads, recount, recount_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
+from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.signature import Handler, handlers_in
@@ -115,6 +124,10 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     directory,
     portfolios,
     parts,
+    shards,
+    areas,
+    nearby,
+    objects,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -177,8 +190,9 @@ def _entries(handler: Handler) -> Iterator[Entry]:
 
 
 def served_by(entries: Mapping[str, Entry], queue: str) -> Mapping[str, Handler]:
-    """The handlers of the types that one queue takes."""
-    return {e.name: e.handler for e in entries.values() if e.queue == queue}
+    """The handlers of the types that one queue takes; all shards of a register take the same."""
+    first = names.first_shard(queue)
+    return {e.name: e.handler for e in entries.values() if e.queue == first}
 
 
 def events(entries: Mapping[str, Entry]) -> Iterator[type[Event]]:
@@ -195,6 +209,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AccessNoted: (note, note_reads),
     BroadcastAsked: (reach, reach_reads),
     UserUpdated: (spread, spread_reads),
+    UserRetired: (part, part_reads),
+    UserRejected: (part, part_reads),
     InterfaceAnnounced: (tell_everybody, everybody_reads),
     TypeDefined: (tell_everybody, everybody_reads),
     UserEraseAsked: (sweep, sweep_reads),
@@ -206,6 +222,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetTransferred: (recount, recount_reads),
     AssetRetired: (retire, retire_reads),
     AssetConflicted: (tell_conflict, tell_conflict_reads),
+    AreaLoaded: (assign, assign_reads),
+    AreaAssignAsked: (assign, assign_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

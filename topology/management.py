@@ -166,6 +166,11 @@ class Management:
         """Whether the broker knows an account."""
         return await self._read(f"/api/users/{self._at(name)}") is not None
 
+    async def lets_in(self, name: str) -> bool:
+        """Whether an account has a key that lets somebody in."""
+        row = await self._read(f"/api/users/{self._at(name)}")
+        return bool(row and row["password_hash"])
+
     async def overview(self) -> Mapping[str, Any]:
         """Versions of the broker and of its management plugin, among much else."""
         found: Mapping[str, Any] = await self._read("/api/overview")

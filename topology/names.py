@@ -1,5 +1,6 @@
 """The only place where an exchange, a queue or an account is spelt."""
 
+import re
 from typing import Final
 
 from contracts import taxonomy
@@ -31,10 +32,17 @@ TOPOLOGY_ACCOUNT: Final = "flex-topology"
 OPERATOR: Final = taxonomy.OPERATOR
 FRONT_DESK: Final = taxonomy.FRONT_DESK
 RECONCILER_ACCOUNT: Final = "flex-accounts"
+DIRECTORY_ACCOUNT: Final = "flex-directory"
+"""Passes commands on to the shards in their senders' names."""
 WORKER_ACCOUNT: Final = "flex-worker"
 RELAY_ACCOUNT: Final = taxonomy.BACKBONE
 
 
+_MAILBOX: Final = "mailbox."
+SHARDS_PATTERN: Final = r"^flex\.shard\."
+"""Exchanges of the directory of shards."""
+DIRECTORY_PATTERN: Final = r"^directory\."
+"""Queues of the directory of shards."""
 KEPT_PATTERN: Final = rf"^(dead\..*|{UNROUTED_QUEUE})$"
 """Queues from which nothing may be dropped and nothing is dead-lettered any further."""
 PERSONAL_PATTERN: Final = r"\.(events|replies)$"
@@ -52,6 +60,11 @@ def served_pattern(register_name: str) -> str:
     return rf"^(mailbox|query)\.{register_name}(\.|$)"
 
 
+def directory_pattern(register_name: str) -> str:
+    """The queues of a register's directory of shards."""
+    return rf"^{re.escape(directory(register_name))}(\.|$)"
+
+
 def register(prefix: str) -> str:
     """The register's name from a type's prefix: `asset` -> `assets`."""
     return register_of(prefix)
@@ -60,6 +73,26 @@ def register(prefix: str) -> str:
 def mailbox(register_name: str, shard: int = 0) -> str:
     """The queue of one register shard, and the name of its lane."""
     return f"mailbox.{register_name}.{shard}"
+
+
+def shard_of(queue: str) -> int:
+    """Which shard of its register a mailbox is."""
+    return int(queue.split(".")[2])
+
+
+def first_shard(queue: str) -> str:
+    """The first mailbox of a mailbox's register: it stands for all of them in the catalog."""
+    return mailbox(queue.split(".")[1]) if queue.startswith(_MAILBOX) else queue
+
+
+def directory(register_name: str) -> str:
+    """The queue of a register's directory of shards, and the name of its lease."""
+    return f"directory.{register_name}"
+
+
+def shard_exchange(queue: str) -> str:
+    """By which exchange the directory reaches a mailbox, and nobody else does."""
+    return f"flex.shard.{queue}"
 
 
 NOTICES: Final = mailbox("notices")

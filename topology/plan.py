@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 from contracts.accounts import AccountChanged, AccountEnded
 from contracts.confirmation import UserRejected
 from contracts.messages import Event
-from contracts.users import UserRegistered, UserReinstated, UserRetired, UserSuspended
+from contracts.users import UserLeft, UserRegistered, UserReinstated, UserRetired, UserSuspended
 from topology import names
 from topology.catalog import Entry, registers
 
@@ -19,7 +19,7 @@ DELIVERY_LIMIT: Final = 20
 """A backstop against crash loops only: the count also rises for prefetched neighbours."""
 RECONCILED: Final[tuple[type[Event], ...]] = (
     UserRegistered, UserSuspended, UserReinstated, UserRejected, UserRetired, AccountChanged,
-    AccountEnded,
+    AccountEnded, UserLeft,
 )  # fmt: skip
 """Domain events after which the accounts of a user at the broker are looked at."""
 CONNECTIONS_MAX: Final = 20
@@ -115,6 +115,8 @@ class Plan:
     bindings: tuple[Binding, ...]
     policies: tuple[Policy, ...]
     accounts: tuple[Account, ...] = field(default=())
+    retired: tuple[Binding, ...] = ()
+    """Bindings of another arrangement, which are taken away."""
 
 
 def build(entries: Mapping[str, Entry]) -> Plan:
@@ -147,9 +149,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
     ]
     return Plan(
         exchanges=(
-            Exchange(names.COMMANDS, "topic"),
-            Exchange(names.BULK, "topic"),
-            Exchange(names.EVENTS, "topic"),
+            *(Exchange(n, "topic") for n in (names.COMMANDS, names.BULK, names.EVENTS)),
             Exchange(names.DOMAIN, "topic"),
             Exchange(names.DEAD, "direct"),
             Exchange(names.UNROUTED, "fanout"),
@@ -169,10 +169,10 @@ def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
         (("alternate-exchange", names.UNROUTED),),
     )
     for register in found:
-        yield _dead_lettering(
+        yield dead_lettering(
             f"mailbox-{register}", names.served_pattern(register), register, DELIVERY_LIMIT
         )
-    yield _dead_lettering(
+    yield dead_lettering(
         "accounts",
         f"^{re.escape(names.ACCOUNTS_QUEUE)}$",
         names.register("user"),
@@ -185,7 +185,7 @@ def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
     yield _limited("domain", domain, DOMAIN_LENGTH_MAX, "drop-head")
 
 
-def _dead_lettering(name: str, pattern: str, register: str, attempts: int) -> Policy:
+def dead_lettering(name: str, pattern: str, register: str, attempts: int) -> Policy:
     """Nothing is lost: at-least-once needs all three of strategy, overflow and an exchange."""
     return Policy(
         name,

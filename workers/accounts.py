@@ -15,6 +15,7 @@ from contracts.confirmation import UserRejected
 from contracts.envelope import Envelope
 from contracts.users import (
     ENDED_STATUSES,
+    UserLeft,
     UserRegistered,
     UserReinstated,
     UserRetired,
@@ -23,6 +24,7 @@ from contracts.users import (
 from handlers.accounts import COLLECTION, accounts_of
 from handlers.decision import Document, View
 from handlers.entry import OUT
+from handlers.leaving import LEAVING
 from topology import names
 from topology.apply import NO_LOGIN, apply_account
 from topology.drift import is_own
@@ -33,8 +35,6 @@ from workers.pause import Pause
 from workers.store.protocol import Unavailable
 
 log = structlog.get_logger()
-FAREWELL_S: Final = 3.0
-"""How long who retires itself has for reading the answer."""
 CLOSING_S: Final = 6.0
 """For how long connections are closed that the broker had not listed at first."""
 CLOSING_POLL_S: Final = 0.5
@@ -46,6 +46,7 @@ Fact = (
     | UserRetired
     | AccountChanged
     | AccountEnded
+    | UserLeft
 )
 
 
@@ -59,6 +60,13 @@ class Desired:
     gone: frozenset[str]
     """Accounts that there must not be any more."""
     status: str
+    leaving: frozenset[str] = frozenset()
+    """Accounts that stay as they are: of who has retired itself and reads the answer."""
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether nothing of the user is to be left at the broker."""
+        return self.status in ENDED_STATUSES and not self.leaving
 
     @classmethod
     def of(
@@ -74,13 +82,14 @@ class Desired:
             name: NO_LOGIN if status in OUT else row["key_hash"].value or NO_LOGIN
             for name, row in active.items()
         }
+        leaving = frozenset(row["_id"] for row in rows if row["state"] == LEAVING)
         gone = {row["_id"] for row in rows} | ({named} if named is not None else set())
-        return cls(user, keys, frozenset(gone - keys.keys()), status)
+        return cls(user, keys, frozenset(gone - keys.keys() - leaving), status, leaving)
 
     def without(self, former: "Desired") -> "Desired":
         """Take away also what was made, or was to be taken away, a round before."""
         gone = self.gone | former.gone | former.keys.keys()
-        return replace(self, gone=frozenset(gone - self.keys.keys()))
+        return replace(self, gone=frozenset(gone - self.keys.keys() - self.leaving))
 
     def plan(self, limits: AccountLimits) -> Plan:
         """What is to be at the broker."""
@@ -112,8 +121,6 @@ class AccountWorker:
             return
         is_needed = not isinstance(event, UserRegistered) or event.account
         account = event.account if isinstance(event, AccountChanged | AccountEnded) else None
-        if isinstance(event, UserRetired) and event.by == event.id:
-            await asyncio.sleep(FAREWELL_S)
         pause = Pause(self.backoff_max_s)
         while is_needed and not message.channel.is_closed:
             try:
@@ -146,7 +153,7 @@ class AccountWorker:
             wanted = now
         log.info(
             "account.made", user=user, status=wanted.status,
-            accounts=len(wanted.keys), gone=len(wanted.gone),
+            accounts=len(wanted.keys), gone=len(wanted.gone), leaving=len(wanted.leaving),
         )  # fmt: skip
 
     async def _desired(self, user: str, named: str | None) -> Desired:
@@ -167,7 +174,7 @@ class AccountWorker:
         if wanted.shut_out:
             await self._close(wanted.shut_out)
             await self._take_bindings(wanted.user)
-        if wanted.status in ENDED_STATUSES:
+        if wanted.is_gone:
             for queue in plan.queues:
                 await self.management.drop_queue(queue.name)
 

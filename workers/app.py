@@ -27,12 +27,15 @@ from topology.plan import AccountLimits
 from workers import __version__
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
-from workers.backbone import Backbone, StartError, open_backbone
+from workers.backbone import Backbone, StartError, check_shards, open_backbone
+from workers.directories import directory, fronted
+from workers.directory import Directory
 from workers.engine import Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
 from workers.loading import Loader
-from workers.mailbox import HELD, Mailbox, part, subscribe
+from workers.mailbox import Mailbox, subscribe
+from workers.owning import HELD, part
 from workers.pause import Pause
 from workers.queries import Desk, QueryWorker
 from workers.quota import Quota
@@ -42,6 +45,7 @@ from workers.settings import Settings
 from workers.shares import Shares
 from workers.store.protocol import Lease
 from workers.timers import Timers
+from workers.unmade import Unmade
 from workers.watchdog import Watchdog
 
 log = structlog.get_logger()
@@ -68,6 +72,7 @@ class Workers:
         )
         self._publisher = Publisher(url, settings.publish_timeout_s)
         pause = Pause(settings.backoff_max_s)
+        self._management = _management(backbone)
         partitions = [names.relay_lane(n) for n in range(PARTITIONS)]
         self._leases = Leases(
             backbone.store, partitions, backbone.owner, settings.lease_s, self._sharing
@@ -82,17 +87,20 @@ class Workers:
             backoff=pause.next_s,
             recovered=pause.reset,
             renew=self._publisher.renew,
+            unmade=Unmade(backbone.store, self._management).among,
         )
-        found = lanes(backbone)
+        found, registers = lanes(backbone), fronted(backbone)
         self._shares = Shares(
             backbone.store,
             backbone.owner,
             settings.lease_s,
             HELD * settings.lease_s,
-            [lane.queue for lane in found],
+            [*(lane.queue for lane in found), *map(names.directory, registers)],
             lambda: self._publisher.is_connected,
         )
         self.mailboxes = [self._mailbox(lane) for lane in found]
+        fronts = (directory(backbone, register, self._shares) for register in registers)
+        self._owners: list[Mailbox | Directory] = [*fronts, *self.mailboxes]
         self._timers = Timers(
             store=backbone.store,
             publish=self._publisher.publish,
@@ -108,7 +116,7 @@ class Workers:
             events_days=settings.events_days,
             backoff_max_s=settings.backoff_max_s,
         )
-        self._watchdog = Watchdog(self.mailboxes, backbone.store.ping, settings.watchdog_s)
+        self._watchdog = Watchdog(self._owners, backbone.store.ping, settings.watchdog_s)
         self._stopping = asyncio.Event()
 
     def _mailbox(self, lane: Served) -> Mailbox:
@@ -156,6 +164,7 @@ class Workers:
         """Run until stopped. Mailboxes end first, then the relay sends what they committed."""
         async with AsyncExitStack() as stack:
             # Before there are tasks, whose group would wrap what stops the start.
+            await check_shards(self._backbone.store, self._backbone.settings.shards_max)
             stack.push_async_callback(self._publisher.stop)
             await self._reach(names.RELAY_ACCOUNT, self._publisher.start)
             brokers = [await self._queries(stack), await self._accounts(stack)]
@@ -171,11 +180,11 @@ class Workers:
             renewing = [tasks.create_task(work.run()) for work in lasting]
             sharing = tasks.create_task(self._shares.run())
             relaying = tasks.create_task(self.relay.run())
-            owning = [tasks.create_task(mailbox.run()) for mailbox in self.mailboxes]
+            owning = [tasks.create_task(mailbox.run()) for mailbox in self._owners]
             ready()
             log.info("workers.ready", mailboxes=len(self.mailboxes), version=__version__)
             await self._until_stopped([*renewing, sharing, relaying, *owning])
-            for mailbox in self.mailboxes:
+            for mailbox in self._owners:
                 mailbox.stop()
             await asyncio.wait(owning, timeout=self._backbone.settings.stop_timeout_s)
             # Now, and not with the last message sent: what was released is free to be taken.
@@ -249,22 +258,23 @@ class Workers:
         return broker
 
     async def _accounts(self, stack: AsyncExitStack) -> RabbitBroker:
-        backbone = self._backbone
-        account = names.RECONCILER_ACCOUNT
-        name = backbone.addresses.naming.at_broker(account)
-        management = Management(
-            backbone.addresses.management_as(name, backbone.vault.password(account))
-        )
+        backbone, settings, management = self._backbone, self._backbone.settings, self._management
         stack.push_async_callback(management.close)
         loader = Loader(backbone.store, backbone.vault)
-        settings = backbone.settings
         limits = AccountLimits(settings.connections_max, settings.channels_max)
         worker = AccountWorker(loader, management, settings.backoff_max_s, limits)
-        broker = backbone.broker(account)
+        broker = backbone.broker(names.RECONCILER_ACCOUNT)
         subscribe(broker, names.ACCOUNTS_QUEUE, ACCOUNT_PREFETCH, worker.take)
         stack.push_async_callback(broker.stop)
-        await self._reach(account, broker.connect, broker)
+        await self._reach(names.RECONCILER_ACCOUNT, broker.connect, broker)
         return broker
+
+
+def _management(backbone: Backbone) -> Management:
+    """The broker's management API as the account reconciler."""
+    account = names.RECONCILER_ACCOUNT
+    name = backbone.addresses.naming.at_broker(account)
+    return Management(backbone.addresses.management_as(name, backbone.vault.password(account)))
 
 
 def _may_pass(error: BaseException) -> bool:

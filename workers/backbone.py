@@ -13,14 +13,19 @@ from uuid import uuid4
 
 from faststream.rabbit import RabbitBroker
 
+from contracts.taxonomy import SHARDED
 from handlers.admission import Limits
 from handlers.case import Rulebook
+from handlers.draining import MARKERS
+from handlers.shards import COLLECTION
 from outbox.publisher import connection_back, connection_lost
-from topology import catalog, names, plan
+from topology import catalog, names
 from topology.apply import apply, password_hash
 from topology.catalog import Entry
 from topology.management import Management
 from topology.naming import SANDBOX, VHOST_TAG
+from topology.plan import Plan
+from topology.sharding import is_shard
 from workers import tolerance
 from workers.addresses import Addresses
 from workers.settings import Settings
@@ -70,7 +75,7 @@ class Backbone:
 
     def rulebook(self, queue: str) -> Rulebook:
         """What a queue's types are decided by."""
-        return rulebook(self.entries, queue, self.vault)
+        return rulebook(self.entries, queue, self.vault, self.settings.shards_max)
 
     def broker(self, account: str = names.WORKER_ACCOUNT) -> RabbitBroker:
         """A FastStream broker on a connection of its own; the hot path logs for itself."""
@@ -86,10 +91,19 @@ class Backbone:
         )
 
 
-def rulebook(entries: Mapping[str, Entry], queue: str, vault: Vault) -> Rulebook:
-    """What a queue's types are decided by; the notices' one takes the domain events besides."""
-    facts = catalog.facts(entries) if queue == names.NOTICES else {}
-    return Rulebook({**catalog.served_by(entries, queue), **facts}, vault)
+def rulebook(
+    entries: Mapping[str, Entry], queue: str, vault: Vault, shards_max: int = 1
+) -> Rulebook:
+    """What a queue's types are decided by; the notices' one takes the domain events besides.
+
+    A shard takes the markers of its directory.
+    """
+    handlers = dict(catalog.served_by(entries, queue))
+    if queue == names.NOTICES:
+        handlers |= catalog.facts(entries)
+    elif is_shard(queue, shards_max):
+        handlers |= MARKERS
+    return Rulebook(handlers, vault, shards_max)
 
 
 @asynccontextmanager
@@ -146,6 +160,20 @@ async def check_master_key(store: InstallStore, vault: Vault, *, is_sandbox: boo
         ) from error
 
 
+async def check_shards(store: StateStore, shards_max: int) -> None:
+    """Refuse a setting by which nobody would decide what the map of shards gives to some shard."""
+    found = (await store.load({COLLECTION: set(SHARDED)}))[COLLECTION]
+    for register, row in found.items():
+        rules = (*row["placed"], *(row.get("becoming") or ()))
+        used = 1 + max(rule["shard"] for rule in rules)
+        if used > shards_max:
+            raise StartError(
+                f"expected FLEXSPINE_SHARDS_MAX of {used} at least, since {register} are decided "
+                f"in that many shards, got {shards_max}. Set it to what the topology was applied "
+                "with, or merge the shards before."
+            )
+
+
 def _check_kind(found: bool, *, is_sandbox: bool) -> None:  # noqa: FBT001  what the row says
     if found is not is_sandbox:
         wanted, got = (KINDS[kind] for kind in (is_sandbox, found))
@@ -169,14 +197,16 @@ async def _install(store: InstallStore, vault: Vault, owner: str, *, is_sandbox:
 
 
 async def apply_topology(
-    addresses: Addresses, vault: Vault, entries: Mapping[str, Entry], account: str, password: str
+    addresses: Addresses,
+    vault: Vault,
+    plan: Plan,
+    account: str,
+    password: str,
 ) -> None:
     """Make the broker's side, as an administrator; the sandbox's virtual host too."""
     async with Management(addresses.management_as(account, password)) as management:
         await _enter_vhost(addresses, management)
-        await apply(
-            plan.build(entries), management, lambda name: password_hash(vault.password(name))
-        )
+        await apply(plan, management, lambda name: password_hash(vault.password(name)))
 
 
 async def _enter_vhost(addresses: Addresses, management: Management) -> None:

@@ -8,12 +8,13 @@ from typing import Any, Final
 
 from handlers.decision import Document, NotLoadedError, Secret
 from handlers.parking import COLLECTION, Parked, Waiting
-from handlers.spans import PAGE, Span
+from handlers.spans import PAGE, Around, Span
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, StateStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault, is_destroyed
 
+Page = Span | Around
 PAGES_ROWS_MAX: Final = 2000
 """How many rows are read at once for several pages, besides one whole page."""
 
@@ -84,22 +85,15 @@ class Loader:
 
     async def read(self, missing: Iterable[tuple[str, Any]], loaded: Loaded) -> None:
         """Add documents to what is loaded; keys of the users among them come in the same round."""
-        wanted: dict[str, set[Key]] = {}
-        spans: dict[str, set[Span]] = {}
-        for collection, key in missing:
-            if isinstance(key, Span):
-                spans.setdefault(collection, set()).add(key)
-                continue
-            stored = InboxKey(*key) if isinstance(key, tuple) else key
-            wanted.setdefault(collection, set()).add(stored)
+        wanted, pages = _sorted_out(missing)
         self._want_keys(wanted, loaded)
         asked_for = {name: keys for name, keys in wanted.items() if keys}
         stored = await self.store.load(asked_for)
         found = {name: dict(rows) for name, rows in stored.items()}
-        for collection, asked in spans.items():
-            for span, rows in (await self._pages(collection, asked)).items():
+        for collection, asked in pages.items():
+            for page, rows in (await self._pages(collection, asked)).items():
                 by_id = {row["_id"]: row for row in rows}
-                loaded.documents.setdefault(collection, {})[span] = list(by_id)
+                loaded.documents.setdefault(collection, {})[page] = list(by_id)
                 found.setdefault(collection, {}).update(by_id)
                 wanted.setdefault(collection, set()).update(by_id)
         self._take_keys(wanted["keys"], found.get("keys", {}), loaded)
@@ -130,24 +124,31 @@ class Loader:
             loaded.closed.clear()
 
     async def _pages(
-        self, collection: str, spans: Iterable[Span]
-    ) -> Mapping[Span, Sequence[Document]]:
+        self, collection: str, pages: Iterable[Page]
+    ) -> Mapping[Page, Sequence[Document]]:
         """The documents of every page; those that begin at the beginning come together."""
-        found: dict[Span, Sequence[Document]] = {}
+        found: dict[Page, Sequence[Document]] = {}
         first: dict[str, dict[str, Span]] = {}
-        alone = []
-        for span in spans:
-            if span.all_of is not None or span.after or span.limit != PAGE:
+        alone: list[Page] = []
+        for span in pages:
+            if (
+                isinstance(span, Around)
+                or span.all_of is not None
+                or span.after
+                or span.limit != PAGE
+            ):
                 alone.append(span)
             else:
                 first.setdefault(span.field, {})[span.value] = span
-        pages = await asyncio.gather(*(self._page(collection, span) for span in alone))
-        found |= zip(alone, pages, strict=True)
+        asked = await asyncio.gather(*(self._page(collection, span) for span in alone))
+        found |= zip(alone, asked, strict=True)
         for field_name, by_value in first.items():
             found |= await self._first_pages(collection, field_name, by_value)
         return found
 
-    async def _page(self, collection: str, span: Span) -> Sequence[Document]:
+    async def _page(self, collection: str, span: Page) -> Sequence[Document]:
+        if isinstance(span, Around):
+            return await self.store.around(collection, span)
         if span.all_of is not None:
             asked = (collection, span.field, span.all_of, span.limit, span.after)
             return await self.store.holding_all(*asked)
@@ -156,9 +157,9 @@ class Loader:
 
     async def _first_pages(
         self, collection: str, field_name: str, by_value: Mapping[str, Span]
-    ) -> Mapping[Span, Sequence[Document]]:
+    ) -> Mapping[Page, Sequence[Document]]:
         """Ask for all at once, and for the rest again where one has more than fits."""
-        pages: dict[Span, list[Document]] = {span: [] for span in by_value.values()}
+        pages: dict[Page, list[Document]] = {span: [] for span in by_value.values()}
         left = sorted(by_value)
         while left:
             limit = PAGE + PAGES_ROWS_MAX
@@ -225,6 +226,21 @@ class Loader:
 
         document: Document = unsealed(raw, unseal)
         return document
+
+
+def _sorted_out(
+    missing: Iterable[tuple[str, Any]],
+) -> tuple[dict[str, set[Key]], dict[str, set[Page]]]:
+    """By collection: documents by their keys, and pages."""
+    wanted: dict[str, set[Key]] = {}
+    pages: dict[str, set[Page]] = {}
+    for collection, key in missing:
+        if isinstance(key, Span | Around):
+            pages.setdefault(collection, set()).add(key)
+            continue
+        stored = InboxKey(*key) if isinstance(key, tuple) else key
+        wanted.setdefault(collection, set()).add(stored)
+    return wanted, pages
 
 
 def _parked(raw: Document, opened: Document | Exception | None) -> Parked:

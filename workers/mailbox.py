@@ -1,16 +1,13 @@
 """The owner of one mailbox: waits for its lease, consumes, decides, and gives way when it must."""
 
 import asyncio
-import time
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any
 
 import structlog
-from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy
 from faststream.message import StreamMessage
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
@@ -22,22 +19,12 @@ from outbox.stalled import stalled
 from topology.naming import LIVE, Naming
 from workers.engine import Engine
 from workers.lane import Lane, LaneLimits
+from workers.owning import HELD, POLLS, START_S, first_of, leave, own_when_free
 from workers.pause import Pause
 from workers.shares import Shares
 from workers.store.protocol import Fenced, LaneStore, Lease, Refused, Unavailable
 
 log = structlog.get_logger()
-BROKER_FAULTS: Final = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
-"""What opening a consumer meets while the broker is away or just coming back."""
-HELD: Final = 0.75
-"""Part of the lease time after which a lease that nobody renews is free; the rest is for finding
-that out."""
-START_S: Final = 15.0
-"""How long opening a consumer may take: a broker may accept a connection and say nothing."""
-LEAVE_S: Final = 5.0
-"""How long the end of a connection may take; a broker that does not answer ends it by itself."""
-POLLS: Final = 5
-"""How often within the lease time it is renewed, or looked whether it is free."""
 
 
 async def raw_body(message: StreamMessage[Any]) -> bytes:
@@ -113,24 +100,7 @@ class Mailbox:
 
     async def run(self) -> None:
         """Own the mailbox whenever it is free, until stopped."""
-        pause = Pause(self.backoff_max_s)
-        while not self._stopping.is_set():
-            try:
-                lease = await self.shares.take(self)
-                if lease is None:
-                    await self._wait(self.lease_s / POLLS)
-                    continue
-                owned = time.monotonic()
-                try:
-                    await self._own(lease, pause)
-                finally:
-                    self.shares.left(self)
-                    if time.monotonic() - owned > self.lease_s:
-                        # It lasted: what ended it has nothing to do with earlier losses.
-                        pause.reset()
-            except (Unavailable, Fenced, *BROKER_FAULTS) as error:
-                log.warning("mailbox.lost", mailbox=self.name, error=str(error))
-                await self._wait(pause.next_s())
+        await own_when_free(self, self._own, self._stopping)
 
     async def _own(self, lease: Lease, losses: Pause) -> None:
         engine = self._engine = self.make_engine(lease)
@@ -156,11 +126,11 @@ class Mailbox:
             if self._stopping.is_set():
                 lane.stop()
             deciding = asyncio.create_task(lane.run())
-            await _first_of(deciding, renewing)
+            await first_of(deciding, renewing)
         finally:
             self._lane = self._engine = None
             renewing.cancel()
-            await _leave(connection, broker)
+            await leave(connection, broker)
             await self._release(engine.lease)
 
     async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> Sequence[Outcome]:
@@ -210,42 +180,6 @@ class Mailbox:
             await self.store.release(lease)
         except Unavailable:
             log.warning("mailbox.unreleased", mailbox=self.name)
-
-    async def _wait(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            pass
-
-
-async def _leave(connection: AbstractConnection | None, broker: RabbitBroker) -> None:
-    """Give back what is un-acked and the consumer in one step.
-
-    The framework cancels the consumer first: the next owner's, which may wait already, would get
-    what comes behind before it gets back what we still hold.
-    """
-    if connection is not None:
-        await part(connection.close)
-    await part(broker.stop)
-
-
-async def part(end: Callable[[], Awaitable[object]]) -> None:
-    """End something of the broker's, for as long as that may take and whatever comes of it."""
-    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError), stalled():
-        async with asyncio.timeout(LEAVE_S):
-            await end()
-
-
-async def _first_of(*tasks: asyncio.Task[None]) -> None:
-    """Wait for the first task to end, cancel the others, and raise what it raised."""
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-    for task in done:
-        task.result()
 
 
 def _log_batch(mailbox: str, outcomes: Sequence[Outcome]) -> None:

@@ -17,6 +17,9 @@ BACKLOG_MAX: Final = timedelta(hours=1)
 ACCOUNTS_MAX: Final = 10_000
 """How many accounts are remembered; who sent nothing for longest is forgotten first."""
 
+OVER_QUOTA: Final = "x-over-quota"
+"""Mark of the directory of shards on what is over the quota, of which no shard sees the whole."""
+
 Minutes = OrderedDict[datetime, int]
 
 
@@ -39,17 +42,31 @@ class Quota:
     ) -> Arrival | Refusal:
         """Say what a delivery is; one over the quota is an arrival that will be rejected."""
         arrival = admit(delivery, contracts, limits)
+        header = arrival.header if isinstance(arrival, Arrival) else None
+        if self.allows(delivery, header.time if header is not None else None):
+            return arrival
+        return self._over(arrival)
+
+    def admit_counted(
+        self, delivery: Delivery, contracts: Mapping[str, type[Request]], limits: Limits
+    ) -> Arrival | Refusal:
+        """The same where the directory of shards has counted, and marked what is over the quota."""
+        arrival = admit(delivery, contracts, limits)
+        return self._over(arrival) if OVER_QUOTA in (delivery.headers or {}) else arrival
+
+    def _over(self, arrival: Arrival | Refusal) -> Arrival | Refusal:
+        if isinstance(arrival, Refusal):
+            return replace(arrival, dead=False)
+        bulk = names.bulk_account(arrival.user) if self.is_bulk_free else None
+        return replace(arrival, findings=(over_quota(self.per_minute, bulk), *arrival.findings))
+
+    def allows(self, delivery: Delivery, made: datetime | None) -> bool:
+        """Count a delivery that says when it was made; say whether it is within the quota."""
         user = delivery.user
         bulk = names.bulk_account(user or "") if self.is_bulk_free else None
         # The front desk is everybody's: a quota would let one visitor shut it for all.
-        if user in {None, FRONT_DESK} or delivery.account == bulk or self._is_within(arrival):
-            return arrival
-        if isinstance(arrival, Refusal):
-            return replace(arrival, dead=False)
-        return replace(arrival, findings=(over_quota(self.per_minute, bulk), *arrival.findings))
-
-    def _is_within(self, arrival: Arrival | Refusal) -> bool:
-        delivery = arrival.delivery
+        if user in {None, FRONT_DESK} or delivery.account == bulk:
+            return True
         if delivery.ticket is not None or delivery.redelivered:
             return True
         minutes = self._accounts.setdefault(str(delivery.user), OrderedDict())
@@ -59,13 +76,12 @@ class Quota:
         now = self.clock()
         for minute in [minute for minute in minutes if minute < now - 2 * BACKLOG_MAX]:
             del minutes[minute]
-        minute = self._minute(arrival, now)
+        minute = _minute(made or now, now)
         minutes[minute] = minutes.get(minute, 0) + 1
         return minutes[minute] <= self.per_minute
 
-    def _minute(self, arrival: Arrival | Refusal, now: datetime) -> datetime:
-        """When it was made, as far as that can be believed; else now."""
-        header = arrival.header if isinstance(arrival, Arrival) else None
-        made = header.time if header is not None else now
-        counted = made if now - BACKLOG_MAX <= made <= now else now
-        return counted.replace(second=0, microsecond=0)
+
+def _minute(made: datetime, now: datetime) -> datetime:
+    """When it was made, as far as that can be believed; else now."""
+    counted = made if now - BACKLOG_MAX <= made <= now else now
+    return counted.replace(second=0, microsecond=0)

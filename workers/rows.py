@@ -21,7 +21,11 @@ ARCHIVED: Final = frozenset({"accepted", "rejected"})
 UNDECIDED: Final = frozenset({"poisoned", "exhausted", "refused"})
 AFTERWARDS: Final = "/afterwards"
 """What follows a subject in the name of the data key of what is said of it after its erasure."""
-REDERIVED: Final = frozenset({"inbox", "history", "directory", "dead_letters", "parked"})
+REDERIVED: Final = frozenset(
+    {
+        "inbox", "history", "directory", "places", "object_chunks", "dead_letters", "parked",
+    }
+)  # fmt: skip
 """Collections that a rebuild makes again from the rest; the archive leaves them out."""
 
 

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.admission import Arrival, Delivery, Limits, Refusal
+from handlers.admission import Arrival, Delivery, Limits, Refusal, refuse
 from handlers.collection import collect, unrouted
+from handlers.draining import MARKERS
 from handlers.facts import admit_fact
 from topology import catalog, names
+from topology.sharding import is_shard, mailboxes_of
 from workers.backbone import Backbone
 from workers.engine import Admit
 from workers.quota import Quota
@@ -30,10 +32,14 @@ def lanes(backbone: Backbone) -> list[Served]:
         return Quota(backbone.settings.quota_per_minute, backbone.clock)
 
     def admit_for(queue: str) -> Admit:
-        own = quota().admit
-        return attend(own) if queue == names.NOTICES else own
+        own = quota()
+        if is_shard(queue, count):
+            return shard(own.admit_counted)
+        return attend(own.admit) if queue == names.NOTICES else own.admit
 
-    mailboxes = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
+    count = backbone.settings.shards_max
+    first = sorted({entry.queue for entry in entries.values() if entry.kind == "command"})
+    mailboxes = [queue for one in first for queue in mailboxes_of(one, count)]
     dead = [names.dead_queue(register) for register in catalog.registers(entries)]
     return [
         *(Served(queue, names.bulk_mailbox(queue), admit_for(queue)) for queue in mailboxes),
@@ -42,6 +48,21 @@ def lanes(backbone: Backbone) -> list[Served]:
             names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)
         ),
     ]
+
+
+def shard(requests: Admit) -> Admit:
+    """Admit the markers of the directory of shards, and all else as `requests` does."""
+
+    def admit(
+        delivery: Delivery, contracts: Mapping[str, type[Any]], limits: Limits
+    ) -> Arrival | Refusal:
+        if delivery.account == names.DIRECTORY_ACCOUNT:
+            return admit_fact(delivery, contracts)
+        if delivery.type in MARKERS:
+            return refuse(delivery, "unknown-type", "a type of the published list", delivery.type)
+        return requests(delivery, contracts, limits)
+
+    return admit
 
 
 def attend(requests: Admit) -> Admit:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.taxonomy import SHARDS_MAX
 from topology.naming import SANDBOX
 from workers.vault import sandbox_master
 
@@ -71,6 +72,12 @@ class Settings(BaseSettings):
     """Connections that one account of a user may have open."""
     channels_max: Annotated[int, Field(ge=1, le=100_000)] = 200
     """Channels that one account of a user may have open, on all of its connections together."""
+    shards_max: Annotated[int, Field(ge=1, le=SHARDS_MAX)] = 1
+    """Into how many shards a register may be divided: so many mailboxes it has at the broker. With
+    more than one its commands come by the directory of shards. `topology apply` after a change."""
+    directory_prefetch_max: Annotated[int, Field(ge=100, le=50_000)] = 2000
+    """Unacknowledged messages per line of a directory of shards. While cells move, their commands
+    are held back within these; when all are held, the others of the register wait too."""
     lease_s: Annotated[float, Field(ge=1, le=300)] = 15
     """Within how long the mailboxes of a worker that is gone are owned by another."""
     relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400

@@ -40,7 +40,7 @@ class Shares:
     ttl_s: float
     """For how long a lease that is taken lasts."""
     names: Sequence[str]
-    """Every mailbox that there is; its kind is the word before the first dot."""
+    """Every mailbox that there is."""
     reaches: Callable[[], bool] = lambda: True
     """Whether the broker can be reached at this moment."""
     clock: Callable[[], float] = time.monotonic
@@ -76,18 +76,18 @@ class Shares:
                 mailbox.give_way()
             return
         self.present = await self.store.attend(self.owner, PRESENT * self.lease_s)
-        for kind in {_kind(name) for name in self._owned}:
-            owned = sorted(name for name in self._owned if _kind(name) == kind)
+        for kind in {self._kind(name) for name in self._owned}:
+            owned = sorted(name for name in self._owned if self._kind(name) == kind)
             for name in owned[self._part(kind) :]:
                 log.info("mailbox.shared", mailbox=name, processes=self.present)
                 self._owned[name].give_way()
 
     async def take(self, mailbox: Owned) -> Lease | None:
         """Own a mailbox that is free, if that is not more than this process's part."""
-        kind = _kind(mailbox.name)
+        kind = self._kind(mailbox.name)
         if self.is_cut_off:
             return None
-        if sum(_kind(name) == kind for name in self._owned) >= self._part(kind):
+        if sum(self._kind(name) == kind for name in self._owned) >= self._part(kind):
             return None
         # Noted before it is asked for, since other mailboxes of the kind ask at the same time.
         self._owned[mailbox.name] = mailbox
@@ -111,9 +111,14 @@ class Shares:
             log.warning("shares.uncounted", error=str(error))
 
     def _part(self, kind: str) -> int:
-        count = sum(_kind(name) == kind for name in self.names)
+        count = sum(self._kind(name) == kind for name in self.names)
         return -(-count // self.present)
 
+    def _kind(self, name: str) -> str:
+        """The word before the first dot; of a register's shards the register as well.
 
-def _kind(name: str) -> str:
-    return name.partition(".")[0]
+        So that one process does not get all shards of one register, and another those of none.
+        """
+        register = name.rpartition(".")[0]
+        is_one_of_several = sum(one.rpartition(".")[0] == register for one in self.names) > 1
+        return register if is_one_of_several else name.partition(".")[0]

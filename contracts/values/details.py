@@ -4,12 +4,18 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
 
-from pydantic import BeforeValidator, Field, JsonValue
+from typing_extensions import TypeAliasType
 
-from contracts.values.rule import Rule
+from contracts.values.rule import Parsed, Rule
 
 DETAILS_BYTES_MAX: Final = 8192
 DEPTH_MAX: Final = 6
+DETAILS_FORM: Final = Rule(
+    "details.form",
+    "The details are no object.",
+    expected="a JSON object",
+    advice="Give each detail under its name.",
+)
 DETAILS_SIZE: Final = Rule(
     "details.size",
     "The details are too many, or too deep.",
@@ -18,13 +24,12 @@ DETAILS_SIZE: Final = Rule(
 )
 
 
-def _sized(value: Any) -> Any:
-    """What is no object at all is refused by its type, like any other field."""
-    if isinstance(value, Mapping) and (
-        _depth(value) > DEPTH_MAX or len(json.dumps(value)) > DETAILS_BYTES_MAX
-    ):
+def _details(value: object) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise DETAILS_FORM.broken()
+    if _depth(value) > DEPTH_MAX or len(json.dumps(value)) > DETAILS_BYTES_MAX:
         raise DETAILS_SIZE.broken()
-    return value
+    return dict(value)
 
 
 def _depth(value: Any) -> int:
@@ -41,12 +46,20 @@ def _depth(value: Any) -> int:
     return depth
 
 
-Details = Annotated[
-    dict[str, JsonValue],
-    BeforeValidator(_sized),
-    Field(
-        description="Fields that the asset's type has of its own; `taxonomy.get.v1` gives their "
-        "JSON Schema.",
-        examples=[{"chemistry": "LFP", "usable_kwh": 12.2}],
-    ),
-]
+Details = TypeAliasType(
+    "Details",
+    Annotated[
+        dict[str, Any],
+        Parsed(
+            _details,
+            {
+                "type": "object",
+                "description": "Fields that the asset's type has of its own; `taxonomy.get.v1` "
+                "gives their JSON Schema.",
+                "examples": [{"chemistry": "LFP", "usable_kwh": 12.2}],
+            },
+            {},
+        ),
+    ],
+)
+"""What an asset's type has of its own: any JSON, of a limited size."""

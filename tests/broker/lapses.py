@@ -11,7 +11,14 @@ from urllib.parse import quote
 
 from aiormq.exceptions import AMQPError
 
-from tests.broker.logins import accepted, is_let_in, is_shut_out, set_account, url
+from tests.broker.logins import (
+    accepted,
+    end_farewell,
+    is_let_in,
+    is_shut_out,
+    set_account,
+    url,
+)
 from tests.broker.offences import (
     ABSENT_USER,
     MISSING_ASSET,
@@ -120,6 +127,7 @@ async def ended_login(arena: Arena) -> str:
 async def retired_login(arena: Arena) -> str:
     party = await arena.spine.platform()
     await accepted(party, "user.retire.v1", id=party.user)
+    await end_farewell(arena.spine, party)
     await eventually(lambda: is_shut_out(arena.spine, party.user, party.password))
     return await refused_login(arena, party)
 

@@ -1,6 +1,7 @@
 """Accounts of parties: how they get a new key, and whether the broker lets them in."""
 
 import secrets
+from datetime import UTC, datetime
 from typing import Any
 
 from aiormq.exceptions import AMQPError
@@ -37,3 +38,10 @@ async def is_shut_out(spine: Spine, account: str, key: str) -> bool:
 
 def url(spine: Spine, account: str, key: str) -> str:
     return spine.addresses.amqp_as(account, key)
+
+
+async def end_farewell(spine: Spine, party: Platform) -> None:
+    """Bring the end of the time in which who retires itself is let in to this moment."""
+    end = {"$set": {"due": datetime.now(UTC)}}
+    done = await spine.database["timers"].update_one({"kind": "farewell", "user": party.user}, end)
+    assert done.matched_count == 1

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Any, Final, Self
 
 from tests.spine import Platform, Received, Spine, eventually, user
@@ -11,7 +12,8 @@ from tests.spine import Platform, Received, Spine, eventually, user
 Given = dict[str, Any]
 MARKETS: Final = ("mo1", "mo2", "mo3")
 FSP: Final[dict[str, Any]] = {
-    "name": "Harbour Flex Ltd", "roles": ["fsp"], "claims": {"company_number": "01234567"},
+    "kind": "organisation", "name": "Harbour Flex Ltd", "roles": ["fsp"],
+    "claims": {"company_number": "01234567"},
 }  # fmt: skip
 COMMERCIAL: Final[dict[str, Any]] = {
     "address": {"line_1": "1 Quay Street", "town": "Exampleton", "postcode": "SW1A 1AA"},
@@ -19,12 +21,17 @@ COMMERCIAL: Final[dict[str, Any]] = {
     "bank": {"account_name": "Harbour Flex", "sort_code": "202015", "account_number": "31926819"},
     "insurance": {"insurer": "Acme Mutual", "reference": "P-1"},
 }
+MOVED: Final[dict[str, Any]] = {
+    "bank": {"account_number": "12345678"},
+    "contacts": [{"name": "Cy Desk", "email": "cy@example.com"}],
+    "insurance": {"reference": "P-2"},
+}
+"""What changes of it later; the rest of each group stays."""
 SHARED: Final = ["bank", "contacts"]
 TERMS: Final = "Deliver what was sold."
 INTEREST: Final[dict[str, Any]] = {
     "services": ["DFS"], "areas": ["_A"], "note": "Four batteries.", "groups": SHARED,
 }  # fmt: skip
-REPLAYED: Final = "event.replay-ended.v1"
 
 
 async def accepted(party: Platform, kind: str, data: Mapping[str, Any], **more: Any) -> Given:
@@ -88,15 +95,7 @@ class Scene:
         await eventually(lambda: self.spine.has_account(given["id"]))
         self.parties[part] = await self.spine.connect(given["id"], key)
         self.looked_at[part] = 0
-        if by is not self.desk:
-            await self._catch_up(self.parties[part])
         return given
-
-    async def _catch_up(self, party: Platform) -> None:
-        """Be told again what was told before there was a queue: that it was registered."""
-        await self.everything_is_told()
-        await accepted(party, "event.replay.v1", {"from_sequence": 1})
-        await party.until(lambda: [one for one in party.received if one.type == REPLAYED])
 
     async def told(self, **wanted: list[str]) -> None:
         """Compare what each was told since the last time; who is not named was told nothing."""
@@ -118,16 +117,19 @@ class Scene:
         return self.parties.pop(part)
 
     def _news(self, part: str) -> list[Received]:
-        new = personal(self.parties[part])[self.looked_at[part] :]
-        return [one for one in new if one.type != REPLAYED]
+        return personal(self.parties[part])[self.looked_at[part] :]
 
     async def everything_is_told(self) -> None:
         """Return when all that has happened was told: the lane of the notices keeps the order."""
         self.rung += 1
         change = {"id": self.bell.user, "profile": {"services": [("DC", "DM")[self.rung % 2]]}}
         await accepted(self.operator, "user.update.v1", change)
-        await self.bell.until(lambda: len(personal(self.bell)) >= self.rung)
+        await self.bell.until(lambda: len(self._rings()) >= self.rung)
         await eventually(self._is_sent)
+
+    def _rings(self) -> list[Received]:
+        """What the bell was told of itself, and not of what everybody is told."""
+        return [one for one in personal(self.bell) if one.type == "user.updated.v1"]
 
     async def _is_sent(self) -> bool:
         return await self.spine.count("outbox") == 0
@@ -146,6 +148,19 @@ async def the_market_is_there(scene: Scene) -> None:
         await accepted(scene.operator, "user.confirm.v1", {"id": given["id"]})
     both = ["user.registered.v1", "user.confirmed.v1"]
     await scene.told(mo1=both, mo2=both, mo3=both, verifier=both)
+
+
+def agreement(name: str, text: str, *needed_for: str, **more: Any) -> Given:
+    """A version of an agreement whose text is inline."""
+    content = {"title": "Terms", "text": text, "sha256": sha256(text.encode()).hexdigest()}
+    return {"id": name, "needed_for": list(needed_for), **content, **more}
+
+
+def match(seen: Given, scheme: str) -> Given:
+    """A verifier's word on a record that it has read, by one scheme."""
+    source = {"source": "companies 2026-11", "evidence_at": now()}
+    looked_at = {"id": seen["id"], "expected_revision": seen["revision"], "scheme": scheme}
+    return {**looked_at, "verdict": "match", **source}
 
 
 async def groups(reader: Platform, user_id: str) -> dict[str, Any]:

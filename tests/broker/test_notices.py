@@ -14,7 +14,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import issued
 from tests.spine import Platform, Spine, asset, eventually
 from topology import names

@@ -9,9 +9,9 @@ from typing import Any, Final
 
 import pytest
 
+from handlers.edges import recorded
 from handlers.replaying import PAUSE
 from handlers.spans import PAGE
-from handlers.visibility import recorded
 from tests.spine import Platform, Received, Spine, asset, eventually
 from topology import names
 from workers.backbone import Backbone, now_utc

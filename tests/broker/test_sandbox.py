@@ -35,6 +35,7 @@ from topology import names
 from topology.catalog import build
 from topology.management import Management
 from topology.naming import PREFIX, Naming
+from topology.sharding import build as build_plan
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
 from workers.backbone import StartError, apply_topology, open_backbone
@@ -374,7 +375,7 @@ async def test_a_virtual_host_of_the_other_kind_is_refused(two: Two, servers: Te
     as_live = Addresses(there.amqp_url, there.management_url, there.mongo_url)
     before = await held(two.sandbox)
     with pytest.raises(StartError, match=r"virtual host of the live backbone.*FLEXSPINE_SANDBOX"):
-        await apply_topology(as_live, two.live.vault, build(), *login)
+        await apply_topology(as_live, two.live.vault, build_plan(build()), *login)
     assert await held(two.sandbox) == before
     here = two.live.addresses
     as_sandbox = Addresses(
@@ -382,7 +383,7 @@ async def test_a_virtual_host_of_the_other_kind_is_refused(two: Two, servers: Te
     )
     before = await held(two.live)
     with pytest.raises(StartError, match=r"virtual host of the sandbox.*Delete it"):
-        await apply_topology(as_sandbox, two.sandbox.vault, build(), *login)
+        await apply_topology(as_sandbox, two.sandbox.vault, build_plan(build()), *login)
     assert await held(two.live) == before
 
 

@@ -1,7 +1,6 @@
 """The requirement's scenario of users, U1 to U9, over real servers, as its steps are numbered."""
 
 import time
-from hashlib import sha256
 
 import pytest
 
@@ -11,12 +10,15 @@ from tests.broker.scene import (
     FSP,
     INTEREST,
     MARKETS,
+    MOVED,
     SHARED,
     TERMS,
     Scene,
     accepted,
+    agreement,
     asked,
     groups,
+    match,
     now,
     refused,
     the_market_is_there,
@@ -69,7 +71,6 @@ async def u1_each_has_its_id_at_once(scene: Scene) -> None:
 async def u2_nobody_gets_a_second_id(scene: Scene) -> None:
     """Written otherwise it is the same number; the applicant learns no id, the FSP no applicant."""
     again = FSP | {"name": "HARBOUR FLEX", "claims": {"company_number": " 1234567 "}}
-    again["kind"] = "organisation"
     answer = await refused(scene.desk, "user.register.v1", again)
     assert answer["code"] == "user.duplicate"
     assert scene["fsp"].user not in str(answer)
@@ -115,9 +116,8 @@ async def u3_what_is_required_is_known_before(scene: Scene) -> None:
 async def u4_no_interest_without_the_agreement(scene: Scene) -> None:
     """MO-1 publishes what everybody has to sign who is interested in its market."""
     mo1, fsp = scene["mo1"], scene["fsp"]
-    text = {"title": "Terms", "text": TERMS, "sha256": sha256(TERMS.encode()).hexdigest()}
-    needed = {"needed_for": ["interest.express.v1"]}
-    await accepted(mo1, "agreement.publish.v1", {"id": "mo1-terms", **text, **needed})
+    terms = agreement("mo1-terms", TERMS, "interest.express.v1")
+    await accepted(mo1, "agreement.publish.v1", terms)
     wish = {"to": [mo.user for mo in scene.some(*MARKETS)], **INTEREST}
     answer = await refused(fsp, "interest.express.v1", wish)
     assert answer["code"] == "agreement.unsigned"
@@ -152,7 +152,6 @@ async def u5_three_markets_hear_of_the_interest(scene: Scene) -> None:
 async def u6_the_markets_read_what_was_shared_and_no_more(scene: Scene) -> None:
     """Two groups go with the interest; MO-3 is shown a third for a while."""
     fsp, mo3 = scene["fsp"], scene["mo3"]
-    shared = {name: COMMERCIAL[name] for name in SHARED}
     for mo in scene.some(*MARKETS):
         assert (await groups(mo, fsp.user)).keys() == set(SHARED)
     await accepted(fsp, "sharing.grant.v1", {"party": mo3.user, "groups": ["insurance"]})
@@ -161,7 +160,7 @@ async def u6_the_markets_read_what_was_shared_and_no_more(scene: Scene) -> None:
     assert (await groups(scene["mo2"], fsp.user))["bank"]["account_number"] == "31926819"
     await accepted(fsp, "sharing.revoke.v1", {"party": mo3.user, "groups": ["insurance"]})
     await scene.told(mo3=["sharing.revoked.v1"])
-    assert (await groups(mo3, fsp.user)).keys() == shared.keys()
+    assert (await groups(mo3, fsp.user)).keys() == set(SHARED)
     for stranger in scene.some("owner", "aggregator"):
         answer = await refused(stranger, "user.get.v1", {"id": fsp.user})
         assert answer["code"] == "user.not-found"
@@ -198,11 +197,7 @@ async def u8_the_evidence_confirms_and_the_ids_are_used(scene: Scene) -> None:
     seen = await accepted(verifier, "user.get.v1", {"id": fsp.user})
     assert seen["claims"] == FSP["claims"]
     assert "bank" not in seen
-    match = {
-        "id": fsp.user, "expected_revision": seen["revision"], "scheme": "company_number",
-        "verdict": "match", "source": "companies 2026-11", "evidence_at": now(),
-    }  # fmt: skip
-    given = await accepted(verifier, "user.attest.v1", match)
+    given = await accepted(verifier, "user.attest.v1", match(seen, "company_number"))
     assert given["status"] == "confirmed"
     confirmed = ["user.confirmed.v1"]
     await scene.told(
@@ -233,12 +228,7 @@ async def u9_a_change_is_made_once_and_taken_over(scene: Scene) -> None:
     """Bank and contact, told to the three by name; two say that they have it."""
     fsp, mo3 = scene["fsp"], scene["mo3"]
     before = await accepted(fsp, "user.get.v1", {"id": fsp.user})
-    moved = {
-        "bank": COMMERCIAL["bank"] | {"account_number": "12345678"},
-        "contacts": [{"name": "Cy Desk", "email": "cy@example.com"}],
-        "insurance": {"reference": "P-2"},
-    }
-    stale = {"id": fsp.user, "expected_revision": before["revision"] - 1, **moved}
+    stale = {"id": fsp.user, "expected_revision": before["revision"] - 1, **MOVED}
     assert (await refused(fsp, "user.update.v1", stale))["code"] == "user.stale"
     change = stale | {"expected_revision": before["revision"]}
     given = await accepted(fsp, "user.update.v1", change)
@@ -291,13 +281,13 @@ async def a_suspension_ends(scene: Scene) -> None:
 
 
 async def who_leaves_leaves_nothing(scene: Scene) -> None:
-    """The owner, a person, retires, and its data is destroyed; its aggregator is told of both."""
+    """The owner, a person, retires and destroys its data; its aggregator is told what ends."""
     owner, aggregator = scene.leave("owner"), scene["aggregator"]
     itself = {"id": owner.user}
     assert (await accepted(owner, "user.retire.v1", itself))["status"] == "retired"
-    await accepted(scene.operator, "user.erase.v1", itself | {"confirm_id": owner.user})
+    await accepted(owner, "user.erase.v1", itself | {"confirm_id": owner.user})
     await aggregator.until(lambda: [r for r in aggregator.received if r.type == "user.erased.v1"])
-    await scene.told(aggregator=["user.retired.v1", "user.erased.v1"])
+    await scene.told(aggregator=["user.retired.v1", "mandate.ended.v1", "user.erased.v1"])
     for reader in (aggregator, scene.operator):
         shown = await accepted(reader, "user.get.v1", itself)
         assert shown["status"] == "retired"

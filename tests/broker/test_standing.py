@@ -95,6 +95,16 @@ async def test_a_suspended_user_is_shut_out_until_it_is_reinstated(working: Spin
     print("publish of a suspended user on its open connection:", *refused)  # noqa: T201  the figures
 
 
+async def is_gone(spine: Spine, user: str) -> bool:
+    """Whether the broker has neither accounts nor queues of a user any more."""
+    ask = spine.inspector.call
+    accounts = [user, quote(names.bulk_account(user), safe="")]
+    queues = [names.events_queue(user), names.replies_queue(user)]
+    left = [await ask("GET", f"users/{account}") for account in accounts]
+    left += [await ask("GET", f"queues/{{vhost}}/{queue}") for queue in queues]
+    return not any(left)
+
+
 async def is_cut_off(party: Platform) -> bool:
     return party.channel.is_closed
 
@@ -138,19 +148,10 @@ async def test_of_a_user_who_has_left_nothing_is_left_at_the_broker(
     working: Spine, kind: str, more: dict[str, str], status: str
 ) -> None:
     party = await working.platform()
-    by = party if kind == "retire" else await working.operator()
+    by = await working.operator()
     data = await accepted(by, f"user.{kind}.v1", id=party.user, **more)
     assert data["status"] == status
-
-    async def is_gone() -> bool:
-        ask = working.inspector.call
-        accounts = [party.user, quote(names.bulk_account(party.user), safe="")]
-        queues = [names.events_queue(party.user), names.replies_queue(party.user)]
-        left = [await ask("GET", f"users/{account}") for account in accounts]
-        left += [await ask("GET", f"queues/{{vhost}}/{queue}") for queue in queues]
-        return not any(left)
-
-    await eventually(is_gone)
+    await eventually(lambda: is_gone(working, party.user))
     assert await is_refused(url(working, party.user, party.password))
     assert all("key_hash" not in row for row in await working.raw("accounts", user=party.user))
 

@@ -63,6 +63,11 @@ class Fleet:
         """Ask a worker to end, and wait until it has."""
         await self._end(slot, signal.SIGTERM)
 
+    def slot_of(self, owner: str) -> int | None:
+        """The slot of the worker that calls itself so in its leases."""
+        pid = int(owner.split(":")[1])
+        return next((slot for slot, p in self._processes.items() if p.pid == pid), None)
+
     def freeze(self, slot: int) -> None:
         """Stop a worker in the middle of whatever it does."""
         self._processes[slot].send_signal(signal.SIGSTOP)

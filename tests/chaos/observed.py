@@ -9,7 +9,16 @@ from typing import Any, Final, Literal, Self
 Known = tuple[str, str]
 """A command by its sender and id; by its property `message_id` where no id can be read."""
 Kind = Literal[
-    "register", "update", "behalf", "again", "reuse", "broken", "missing", "undecodable", "unknown"
+    "register",
+    "update",
+    "behalf",
+    "again",
+    "reuse",
+    "broken",
+    "missing",
+    "undecodable",
+    "unknown",
+    "map",
 ]
 """What a sender meant by it; `again` are the bytes of an earlier message, `reuse` its id only."""
 EXPECTED: Final[Mapping[Kind, str]] = {
@@ -22,9 +31,12 @@ EXPECTED: Final[Mapping[Kind, str]] = {
     "missing": "rejected",
     "undecodable": "rejected",
     "unknown": "rejected",
+    "map": "accepted",
 }
 UNREMEMBERED: Final[frozenset[Kind]] = frozenset({"undecodable", "unknown"})
 """What leaves no row in the inbox, so that its answer may be made twice, at two times."""
+UNRECORDED: Final[frozenset[Kind]] = frozenset({"map"})
+"""What changes nothing of which there is a history."""
 ID_REUSED: Final = "message.id-reused"
 
 

@@ -114,11 +114,11 @@ async def storm(plan: Plan, servers: TestServers, folder: Path, say: Say) -> Sum
             await asyncio.sleep(SETTLED_S)
             began = time.monotonic()
             struck = await _stormed(plan, scene, say)
-            await _settled(scene, spine, say)
+            await settled(scene, spine, say)
             seconds = time.monotonic() - began
             say(f"settled after {seconds:.0f} s; the workers end")
             await scene.world.fleet.stop()
-            await _quiet(scene)
+            await quiet(scene)
             observed = scene.record.observed
             observed.stored = await stored.read(spine, observed.bodies)
         report = checker.check(scene.record.observed)
@@ -143,7 +143,7 @@ async def _stormed(plan: Plan, scene: Scene, say: Say) -> list[Struck]:
     began = time.monotonic()
     for number, kind in enumerate(plan.kinds):
         at = ends[2 * number] - round(scene.world.random.uniform(0.1, 0.9) * portion)
-        if not await _reached(scene, lambda at=at: record.sent >= at):  # type: ignore[misc]  # a bound value
+        if not await reached(scene, lambda at=at: record.sent >= at):  # type: ignore[misc]  # a bound value
             break
         one = await _strike(
             scene, _Turn(number + 1, kind, ends[2 * number + 1], ends[2 * number + 2]), began
@@ -153,7 +153,7 @@ async def _stormed(plan: Plan, scene: Scene, say: Say) -> list[Struck]:
         if one.recovered_s is None:
             break
     record.allowed = plan.commands
-    await _reached(scene, lambda: all(task.done() for task in writing))
+    await reached(scene, lambda: all(task.done() for task in writing))
     for task in writing:
         task.cancel()
     for ended in await asyncio.gather(*writing, return_exceptions=True):
@@ -180,7 +180,7 @@ async def _strike(scene: Scene, turn: _Turn, began: float) -> Struck:
     over, first = time.monotonic(), record.sent
     record.allowed = turn.allowed_after
     wanted = min(PROGRESS_MAX, (turn.allowed_after - turn.allowed) // 3)
-    recovered = await _reached(scene, lambda: record.answered_since(first) >= wanted)
+    recovered = await reached(scene, lambda: record.answered_since(first) >= wanted)
     return Struck(
         number=turn.number,
         kind=turn.kind,
@@ -200,7 +200,7 @@ def _told(one: Struck, of: int) -> str:
     )
 
 
-async def _reached(scene: Scene, holds: Callable[[], bool], limit_s: float = STALLED_S) -> bool:
+async def reached(scene: Scene, holds: Callable[[], bool], limit_s: float = STALLED_S) -> bool:
     """Wait for the condition as long as anything is still sent or answered."""
     record, seen, moved = scene.record, (0, 0), time.monotonic()
     while not holds():
@@ -213,10 +213,10 @@ async def _reached(scene: Scene, holds: Callable[[], bool], limit_s: float = STA
     return True
 
 
-async def _settled(scene: Scene, spine: Spine, say: Say) -> None:
+async def settled(scene: Scene, spine: Spine, say: Say) -> None:
     """Wait until everything is answered and nothing is on its way, or nothing moves any more."""
     record = scene.record
-    if not await _reached(scene, lambda: not record.open, SETTLE_S):
+    if not await reached(scene, lambda: not record.open, SETTLE_S):
         say(f"stalled: {len(record.open)} commands without an answer")
     deadline = time.monotonic() + SETTLE_S
     while left := [place for place, count in (await stored.waiting(spine)).items() if count]:
@@ -226,7 +226,7 @@ async def _settled(scene: Scene, spine: Spine, say: Say) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def _quiet(scene: Scene) -> None:
+async def quiet(scene: Scene) -> None:
     """Wait until subscribers have what the broker still had for them."""
     heard, since = scene.record.heard, time.monotonic()
     while time.monotonic() - since < QUIET_S:

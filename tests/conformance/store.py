@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from handlers.decision import Secret
+from handlers.spans import Around, band_of
 from workers.store import codec
 from workers.store.memory import MemoryStore
 from workers.store.mongo import MongoStore
@@ -43,6 +44,11 @@ def document(key: Key, revision: int = 1, **fields: Any) -> dict[str, Any]:
 
 def encoded(key: Key, revision: int = 1, **fields: Any) -> bytes:
     return codec.encode(document(key, revision, **fields), unsealable)
+
+
+def at(longitude: float, latitude: float) -> dict[str, Any]:
+    """A point as the store keeps it."""
+    return {"type": "Point", "coordinates": [longitude, latitude]}
 
 
 class Lane:
@@ -107,6 +113,15 @@ class StoreSuite:
             "users": {},
             "tokens": {},
         }
+
+    async def test_one_field_of_each_document_that_is_there(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        a, b = name("a"), name("b")
+        await lane.commit(inserts={"assets": [encoded(a, home="_A.BAT.7"), encoded(b)]})
+        found = await store.valued("assets", [a, b, name("none")], "home")
+        assert found == {a: "_A.BAT.7", b: None}
+        assert await store.valued("assets", [], "home") == {}
 
     async def test_an_inbox_key_finds_its_row_and_no_other(
         self, store: Store, lane: Lane, name: Callable[[str], str]
@@ -523,6 +538,45 @@ class StoreSuite:
         await lane.commit(inserts={"users": [encoded(key) for key in ids]})
         rows = await store.holding_all("users", "", [], 2, f"{name('u')}/1")
         assert [row["_id"] for row in rows] == [f"{name('u')}/2", f"{name('u')}/3"]
+
+    async def test_documents_come_by_their_distance_and_then_by_id(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        """Whatever the page: also where many stand at one place, and one beside it."""
+        mine, others = name("viewer"), name("another")
+        places = dict.fromkeys(range(9), (-1.0, 52.0))
+        places |= {9: (-1.0, 52.001), 10: (-1.0, 51.999), 11: (-0.999, 52.0), 12: (-1.0, 52.2)}
+        inserts = [
+            encoded(f"{name('p')}/{n:02d}", viewers=[others, mine], point=at(*place))
+            for n, place in places.items()
+        ]
+        hidden = encoded(f"{name('p')}/13", viewers=[others], point=at(-1.0, 52.0))
+        unplaced = encoded(f"{name('p')}/14", viewers=[mine])
+        await lane.commit(inserts={"places": [*inserts, hidden, unplaced]})
+
+        async def found(limit: int, radius_m: float = 5000) -> list[tuple[int, float]]:
+            place, got = (-1, ""), []
+            while True:
+                asked = Around("point", "viewers", mine, -1.0, 52.0, radius_m, limit, *place)
+                rows = await store.around("places", asked)
+                got += [(int(str(row["_id"])[-2:]), row["distance_m"]) for row in rows]
+                if len(rows) < limit:
+                    return got
+                place = (band_of(rows[-1]["distance_m"]), str(rows[-1]["_id"]))
+
+        whole = await found(50)
+        assert [number for number, _ in whole] == [*range(9), 11, 9, 10]
+        assert [far for _, far in whole] == pytest.approx(
+            [0.0] * 9 + [68.535, 111.319, 111.319], abs=0.01
+        )
+        for limit in range(1, 14):
+            assert [n for n, _ in await found(limit)] == [n for n, _ in whole]
+        assert [n for n, _ in await found(3, 100)] == [*range(9), 11]
+        assert [n for n, _ in await found(20, 50_000)][-1] == 12
+        nobody = Around("point", "viewers", name("nobody"), -1.0, 52.0, 5000, 5)
+        assert await store.around("places", nobody) == []
+        (row,) = await store.around("places", Around("point", "viewers", mine, -1.0, 52.0, 1, 1))
+        assert row == document(f"{name('p')}/00", point=at(-1.0, 52.0), distance_m=0.0)
 
     # Outbox
 

@@ -12,10 +12,10 @@ from contracts.messages import check_type
 from contracts.taxonomy import FRONT_DESK
 from contracts.updates import UpdateUser
 from handlers.decision import Document
+from handlers.edges import edge, recorded
 from handlers.groups import opened
 from handlers.provisional import PROVISIONAL
 from handlers.rights import GROUPS, RECORDED, RIGHTS, USER_GROUPS
-from handlers.visibility import edge, recorded
 from tests import registers
 from tests.builders import NOW, OWNER, command, issued, user_document
 from tests.decider import ENTRIES, Decider, reply, rules, said

@@ -56,6 +56,10 @@ class Paced:
         await self._wait()
         return await self.store.holding_all(*args)
 
+    async def around(self, *args: Any) -> Any:
+        await self._wait()
+        return await self.store.around(*args)
+
     async def commit(self, commit: Commit) -> None:
         await self._wait()
         await self.store.commit(commit)

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from handlers.case import Outcome
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import NOW, command
 from tests.decider import Decider, reply, said
 from tests.memory.oracle import Oracle, Tie

@@ -138,3 +138,34 @@ async def test_an_account_that_is_ended_meanwhile_does_not_come_back() -> None:
     loader, management = cast("Loader", Register()), cast("Management", broker)
     await AccountWorker(loader, management, 0.001, closing_s=0).reconcile(PLATFORM)
     assert broker.users == {PLATFORM}
+
+
+async def test_who_reads_the_last_answers_is_left_alone_until_then() -> None:
+    """It retires while its registration is still being made; what had ended before is taken."""
+    ended = f"{PLATFORM}/night"
+    user = {"_id": PLATFORM, "status": "confirmed"}
+    row = {"_id": PLATFORM, "user": PLATFORM, "state": "active", "key_hash": Secret("hash")}
+
+    class Register:
+        async def read(self, missing: Any, loaded: Any) -> None:
+            for collection, key in missing:
+                by_id = loaded.documents.setdefault(collection, {})
+                if isinstance(key, Span):
+                    by_id[PLATFORM], by_id[key] = dict(row), [PLATFORM]
+                else:
+                    by_id[key] = dict(user)
+
+    def retire() -> None:
+        user["status"], row["state"] = "retired", "leaving"
+        del row["key_hash"]
+
+    broker = Broker(retire)
+    broker.users.add(ended)
+    loader, management = cast("Loader", Register()), cast("Management", broker)
+    worker = AccountWorker(loader, management, 0.001, closing_s=0)
+    await worker.reconcile(PLATFORM)
+    await worker.reconcile(PLATFORM, ended)
+    assert broker.users == {PLATFORM}
+    row["state"] = "ended"
+    await worker.reconcile(PLATFORM)
+    assert broker.users == set()

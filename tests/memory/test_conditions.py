@@ -7,7 +7,7 @@ import pytest
 
 from handlers.conditions import CONDITIONS
 from handlers.decision import Put
-from handlers.visibility import RELATIONS, edge
+from handlers.edges import RELATIONS, edge
 from tests.builders import asset, command, user
 from tests.memory.workshop import Workshop, open_workshop
 from workers.store.memory import MemoryStore

@@ -40,6 +40,9 @@ class Contrary:
     async def holding_all(self, *asked: Any) -> Any:
         return await self._store.holding_all(*asked)
 
+    async def around(self, *asked: Any) -> Any:
+        return await self._store.around(*asked)
+
     async def commit(self, commit: Commit) -> None:
         self.commits.append(commit)
         documents = b"".join(d for rows in commit.inserts.values() for d in rows)

@@ -1,5 +1,7 @@
 """How processes share mailboxes: each its part, and all of them where one is gone."""
 
+from collections.abc import Sequence
+
 import pytest
 
 from workers.shares import Shares
@@ -34,10 +36,10 @@ class Box:
 class Process:
     """One process with a stand-in for each mailbox."""
 
-    def __init__(self, name: str, store: MemoryStore) -> None:
-        self.shares = Shares(store, name, 10, 10, NAMES)
+    def __init__(self, name: str, store: MemoryStore, names: Sequence[str] = tuple(NAMES)) -> None:
+        self.shares = Shares(store, name, 10, 10, names)
         self.store = store
-        self.boxes = [Box(name, self.shares) for name in NAMES]
+        self.boxes = [Box(name, self.shares) for name in names]
 
     async def turn(self) -> list[str]:
         """Count, then take what is free."""
@@ -73,6 +75,16 @@ async def test_a_second_process_gets_its_part_of_each_kind(store: MemoryStore) -
     assert await first.turn() == ["mailbox.a.0", "mailbox.b.0", "dead.a", "unrouted"]
     assert await second.turn() == ["mailbox.c.0", "dead.b"]
     assert await first.turn() == ["mailbox.a.0", "mailbox.b.0", "dead.a", "unrouted"]
+
+
+async def test_each_process_gets_its_part_of_a_registers_shards(store: MemoryStore) -> None:
+    """Else one might own all shards of a register, and the other all of the rest."""
+    shards = [f"mailbox.a.{number}" for number in range(4)]
+    names = [*shards, "mailbox.b.0", "mailbox.c.0"]
+    first, second = (Process(name, store, names) for name in ("one", "two"))
+    for _ in range(3):
+        owned = [await process.turn() for process in (first, second)]
+    assert owned == [[*shards[:2], "mailbox.b.0"], [*shards[2:], "mailbox.c.0"]]
 
 
 async def test_who_is_gone_leaves_everything_to_the_other(store: MemoryStore, clock: Clock) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -12,10 +13,18 @@ from topology import catalog
 from workers import app
 from workers.addresses import Addresses
 from workers.app import Workers
-from workers.backbone import MASTER_CHECK, Backbone, StartError, check_master_key
+from workers.backbone import (
+    MASTER_CHECK,
+    Backbone,
+    StartError,
+    check_master_key,
+    check_shards,
+)
 from workers.settings import Settings, SettingsError
+from workers.store.codec import encode_row
 from workers.store.memory import MemoryStore
 from workers.store.mongo import MongoStore
+from workers.store.protocol import Commit
 from workers.vault import Vault
 
 MINE, ANOTHER = bytes(32), bytes(range(32))
@@ -80,3 +89,20 @@ def test_servers_of_others_want_the_master_key(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="FLEXSPINE_MASTER_KEY"):
         Settings.read(folder=tmp_path, **urls)
     Settings.read(folder=tmp_path, master_key=SecretStr(MINE.hex()), **urls)
+
+
+@pytest.mark.parametrize(("shards_max", "may"), [(1, False), (3, False), (4, True), (16, True)])
+async def test_a_setting_that_leaves_shards_without_an_owner_stops_the_start(
+    shards_max: int,
+    may: bool,  # noqa: FBT001  a column of the table
+) -> None:
+    """Also while cells are still on their way to such a shard."""
+    store = MemoryStore()
+    await check_shards(store, 1)
+    lease = await store.acquire("tests", "tests", 60)
+    assert lease is not None
+    row = {"_id": "assets", "revision": 1, "placed": [{"cells": "*.*.*", "shard": 0}]}
+    row |= {"becoming": [{"cells": "*.*.*", "shard": 3}]}
+    await store.commit(Commit("tests", lease.epoch, 1, inserts={"shards": [encode_row(row)]}))
+    with nullcontext() if may else pytest.raises(StartError, match="FLEXSPINE_SHARDS_MAX of 4"):
+        await check_shards(store, shards_max)

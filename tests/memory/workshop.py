@@ -14,7 +14,17 @@ from workers.store.codec import decode
 from workers.store.memory import MemoryStore
 
 LANE = "mailbox.tests.0"
-KEPT = ("users", "directory", "assets", "accounts", "claims", "trials", "history", "inbox")
+KEPT = (
+    "users",
+    "directory",
+    "assets",
+    "places",
+    "accounts",
+    "claims",
+    "trials",
+    "history",
+    "inbox",
+)
 """Collections that depend on what was decided alone; dead letters also count how often."""
 
 

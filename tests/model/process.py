@@ -23,7 +23,8 @@ from topology.catalog import build
 from workers.engine import Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
-from workers.mailbox import HELD, Mailbox
+from workers.mailbox import Mailbox
+from workers.owning import HELD
 from workers.pause import Pause
 from workers.shares import Shares
 from workers.store.protocol import Lease, Unavailable

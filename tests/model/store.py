@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
+from handlers.spans import Around
 from outbox.record import OutboxRecord
 from workers.engine import CONFLICTS_MAX
 from workers.store.memory import MemoryStore
@@ -161,6 +162,10 @@ class ModelStore(MemoryStore):
     ) -> Sequence[Mapping[str, Any]]:
         await self.host.gate()
         return await super().holding_all(collection, field, values, limit, after)
+
+    async def around(self, collection: str, around: Around) -> Sequence[Mapping[str, Any]]:
+        await self.host.gate()
+        return await super().around(collection, around)
 
     async def attend(self, owner: str, ttl_s: float) -> int:
         await self.host.gate()

@@ -9,9 +9,9 @@ import pytest
 from contracts.notices import AccessNoted
 from contracts.taxonomy import BACKBONE, OPERATOR
 from handlers.admission import Delivery
+from handlers.edges import recorded
 from handlers.letters import Letter
 from handlers.post import SUBJECTS_MAX
-from handlers.visibility import recorded
 from handlers.watching import WATCHERS_MAX
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, reply, rules

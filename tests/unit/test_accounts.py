@@ -7,7 +7,7 @@ import pytest
 from contracts.taxonomy import OPERATOR
 from handlers.accounts import ACCOUNTS_MAX
 from handlers.decision import Secret
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 
@@ -277,18 +277,6 @@ def test_only_operators_suspend_and_reinstate(decider: Decider) -> None:
     for kind, more in (("suspend", {"reason": "other"}), ("reinstate", {})):
         answer = send(decider, f"user.{kind}.v1", STRANGER, id=PLATFORM, **more)
         assert codes(answer) == [("sender.role", "type")]
-
-
-def test_a_user_retires_itself_and_its_keys_are_forgotten(decider: Decider) -> None:
-    set_account(decider)
-    set_account(decider, BULK)
-    kind, data = send(decider, "user.retire.v1", id=PLATFORM)
-    assert (kind, data["status"]) == ("user.retire.accepted.v1", "retired")
-    assert [(row["_id"], row["state"], "key_hash" in row) for row in decider.of("accounts")] == [
-        (PLATFORM, "ended", False),
-        (BULK, "ended", False),
-    ]
-    assert [name for name, _ in events(send.outcome)] == ["user.retired.v1"]
 
 
 def test_another_may_not_retire_a_user(decider: Decider) -> None:

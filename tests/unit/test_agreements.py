@@ -11,9 +11,9 @@ from contracts.taxonomy import FRONT_DESK, OPERATOR
 from handlers.agreement_rules import WAYS_OUT
 from handlers.case import Outcome
 from handlers.conditions import CONDITIONS, NEEDED_MAX
+from handlers.edges import edge
 from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import ENTRIES, Decider, events, reply, rules, said
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, reply, rules, said
 

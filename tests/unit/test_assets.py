@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 
 from contracts.taxonomy import ASSET_TYPES
+from handlers.admission import Arrival
+from handlers.cells import home
 from handlers.decision import Drop, Put, Secret
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
@@ -83,6 +85,7 @@ def test_registration_issues_an_id_of_the_type_and_is_provisional(decider: Decid
     named = {"registrant": PLATFORM, "owner": OWNER}
     told = {**state, "by": PLATFORM, "parties": named}
     assert events(outcome) == [("asset.registered.v1", told)]
+    assert isinstance(outcome.arrival, Arrival)
     assert document(decider, asset_id) == {
         "_id": asset_id,
         "revision": 1,
@@ -95,6 +98,7 @@ def test_registration_issues_an_id_of_the_type_and_is_provisional(decider: Decid
         "identity": DEVICE,
         "capability": {"power_kw": Decimal("3.6")},
         "owner": OWNER,
+        "home": home("BAT", None, PLATFORM, outcome.arrival.id),
     }
     assert outcome.keyed_to == OWNER
 

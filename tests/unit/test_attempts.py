@@ -9,8 +9,8 @@ import pytest
 from contracts.taxonomy import BACKBONE, FRONT_DESK
 from handlers.admission import Delivery
 from handlers.case import Outcome
+from handlers.edges import recorded
 from handlers.letters import Letter
-from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user
 from tests.decider import Decider, events, reply, rules
 

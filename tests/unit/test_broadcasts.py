@@ -8,10 +8,10 @@ from typing import Any, Final
 import pytest
 from pyproj import Transformer
 
+from handlers.edges import recorded
 from handlers.letters import Letter
 from handlers.polygons import Corners
 from handlers.reaching import counted
-from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, reply, rules, said
 from tests.unit.test_polygons import SQUARE, closed

@@ -13,9 +13,9 @@ from handlers.admission import Delivery
 from handlers.case import Outcome
 from handlers.changing import CHANGES_MAX, WAIT_DAYS
 from handlers.decision import Secret
+from handlers.edges import edge, recorded
 from handlers.letters import Letter
 from handlers.spans import PAGE
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 from tests.unit.test_sharing import (

@@ -7,11 +7,14 @@ from typing import Any, Final
 import pytest
 
 from contracts.assets import AssetUpdated
+from handlers.edges import recorded
 from handlers.kinds import KINDS, Kind
 from handlers.letters import Letter
 from handlers.spans import PAGE
 from handlers.telling import choice
-from handlers.visibility import Standing, recorded
+from handlers.visibility import (
+    Standing,
+)
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued
 from tests.decider import Decider, reply, rules, said
 

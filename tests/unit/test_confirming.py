@@ -9,11 +9,11 @@ import pytest
 from contracts.confirmation import Scheme
 from contracts.messages import Role
 from contracts.requirements import EVIDENCE, REQUIRED
-from handlers import visibility
+from handlers import edges
 from handlers.decision import Guard, Secret
+from handlers.edges import recorded
 from handlers.evidence import GROUP_OF, SIGNIFICANT
 from handlers.spans import PAGE
-from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import Decider, events, reply, rules, said
 
@@ -546,7 +546,7 @@ def test_what_others_share_counts_for_the_confirmed_alone(
     decider: Decider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A relation of that kind, as a recorded tie: nothing to a provisional user."""
-    monkeypatch.setattr(visibility, "UNPROVEN", frozenset({"delegate"}))
+    monkeypatch.setattr(edges, "UNPROVEN", frozenset({"delegate"}))
     tie = {"as": "delegate", "from": NOW, "until": None}
     row = recorded(PLATFORM, STRANGER, [tie])
     decider.documents["relations", row["_id"]] = row

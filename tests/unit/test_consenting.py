@@ -8,7 +8,7 @@ import pytest
 
 from contracts.relations import RelationName
 from handlers.consenting import KEPT_MAX, STOPS
-from handlers.visibility import edge
+from handlers.edges import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 

@@ -10,13 +10,14 @@ from contracts.taxonomy import BACKBONE
 from handlers.bookkeeping import unattributed
 from handlers.decision import Put, Secret
 from handlers.documents import history_id
+from handlers.edges import edge, recorded
 from handlers.post import shelf, todo
 from handlers.spans import PAGE
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, delivery, issued, user
 from tests.decider import Decider, events, reply, rules, said
 
 ERASE = "user.erase.v1"
+BATTERY = issued("BAT", 1000)
 WORDS = ("Zebedee", "Marmalade", "zebedee@", "31926819", "EELC", "our 7", "a note")
 FULL: dict[str, Any] = {
     "name": "Zebedee Quillfeather",
@@ -184,7 +185,8 @@ def test_a_long_history_is_gone_through_page_by_page(decider: Decider) -> None:
     sizes = [sum(w.collection == "history" for w in o.writes) for o in done]
     assert max(sizes) <= PAGE
     assert sum(sizes) == count - 1  # the retirement changed nothing that has to go
-    assert [event for o in done for event, _ in events(o)] == ["user.erased.v1"]
+    said_last = [event for o in done for event, _ in events(o)]
+    assert said_last == ["mandate.ended.v1", "user.erased.v1"]
 
 
 def test_its_place_among_others_is_taken_out(decider: Decider) -> None:
@@ -192,7 +194,7 @@ def test_its_place_among_others_is_taken_out(decider: Decider) -> None:
     who = retired(decider)
     tie = {"as": "fsp", "from": NOW, "until": None}
     for row in (
-        recorded("BAT-1", who, [tie]),
+        recorded(BATTERY, who, [tie]),
         recorded(who, STRANGER, [{**tie, "as": "delegate"}]),
     ):
         decider.documents["relations", row["_id"]] = row
@@ -205,7 +207,7 @@ def test_its_place_among_others_is_taken_out(decider: Decider) -> None:
     assert not any("word:" in term for term in entry["terms"])
     swept(decider, outcome)
     assert [row["recipient"] for row in decider.of("events")] == [STRANGER]
-    for name in (edge("BAT-1", who), edge(who, STRANGER), edge(who, PLATFORM)):
+    for name in (edge(BATTERY, who), edge(who, STRANGER), edge(who, PLATFORM)):
         (ended,) = decider.documents["relations", name]["ties"]
         assert (ended["until"], ended["ended_by"]) == (NOW, "operator")
 
@@ -239,9 +241,26 @@ def test_what_it_chose_and_had_to_do_is_taken_out(decider: Decider) -> None:
     assert left == {(STRANGER, who): "closed", (STRANGER, PLATFORM): "open"}
 
 
+def test_where_a_persons_assets_stand_is_not_found_any_more(decider: Decider) -> None:
+    who = register(decider, "person")
+    point = {"point": {"latitude": 52.3, "longitude": 0.1}}
+
+    def placed(number: int, **owner: str) -> str:
+        identity = {"make": "Acme", "serial": f"SN-{number}"}
+        data = {"asset_type": "BAT", "identity": identity, "location": point, **owner}
+        return str(reply(send(decider, "asset.register.v1", data, PLATFORM))[1]["id"])
+
+    theirs, others = [placed(n, owner=who) for n in range(3)], placed(9)
+    send(decider, "user.suspend.v1", {"id": who, "reason": "other"})
+    send(decider, "user.retire.v1", {"id": who})
+    assert {row["_id"] for row in decider.of("places")} == {*theirs, others}
+    swept(decider, erase(decider, who))
+    assert {row["_id"] for row in decider.of("places")} == {others}
+
+
 def test_the_platform_is_told_at_the_end_and_the_user_is_not(decider: Decider) -> None:
     who = retired(decider)
-    (last,) = [o for o in swept(decider, erase(decider, who)) if events(o)]
+    *_, last = [o for o in swept(decider, erase(decider, who)) if events(o)]
     told = decider.consequences([last])
     assert [(one.recipient, one.type) for one in told] == [(PLATFORM, "user.erased.v1")]
     assert said(told[0])[1]["by"] == "operator"

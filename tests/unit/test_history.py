@@ -9,8 +9,8 @@ import pytest
 from contracts.history import CHANGES_MAX
 from handlers.decision import Secret
 from handlers.documents import history_id
+from handlers.edges import edge, recorded
 from handlers.history import REVISIONS_MAX
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import Decider, reply, rules, said
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 import pytest
 
 from handlers.decision import Secret
+from handlers.edges import edge
 from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued, user_document
 from tests.decider import Decider, events, reply, rules
 from tests.unit.test_sharing import (

@@ -7,10 +7,10 @@ from typing import Any, Final
 import pytest
 
 from contracts.taxonomy import ASSET_TYPES
+from handlers.edges import edge
 from handlers.lapsing import GRACE_DAYS, UNDATED_DAYS
 from handlers.rights import ASSET_GROUPS, RULING
 from handlers.spans import PAGE
-from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued
 from tests.given import ROOT
 from tests.life import BUYER, HEIR, THIRD, VERIFIER, Life, moment

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 import pytest
 
+from handlers.edges import edge
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge
 from tests.builders import (
     NOW,
     OWNER,

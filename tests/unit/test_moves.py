@@ -5,7 +5,7 @@ from typing import Any, Final
 import pytest
 
 from handlers.decision import Secret
-from handlers.visibility import edge, recorded
+from handlers.edges import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import reply
 from tests.life import BUYER, HEIR, THIRD, Life, users

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from contracts.relations import RelationName
+from handlers.edges import edge
 from handlers.rights import RECORDED
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 

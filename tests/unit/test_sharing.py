@@ -10,11 +10,11 @@ import pytest
 from contracts.messages import register_of
 from handlers.case import Outcome
 from handlers.decision import Guard, Secret
+from handlers.edges import edge, recorded
 from handlers.letters import Letter
 from handlers.sharing import expiry
 from handlers.spans import PAGE
 from handlers.tying import TIES_MAX
-from handlers.visibility import edge, recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 

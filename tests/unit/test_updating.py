@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from handlers.decision import Secret
+from handlers.edges import recorded
 from handlers.groups import GIVEN, SEALED, opened
-from handlers.visibility import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import Decider, events, reply, rules, said
 

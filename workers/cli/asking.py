@@ -21,6 +21,7 @@ from workers.cli.client import NothingToWatch, listen
 from workers.cli.faults import UNSETTLED
 from workers.cli.input import FileArgument, FileFault, MappingOption, lines_of
 from workers.cli.lines import Line
+from workers.cli.parts import parted
 from workers.cli.place import Place
 from workers.cli.sending import Result, Sending, Settled
 from workers.cli.spool import Spool
@@ -54,7 +55,8 @@ def send(
     """
     place = Place.of(Settings.read())
     with Spool(place.settings.home) as spool:
-        lines = lines_of(file, mapping, spool)
+        limit = place.settings.body_bytes_max
+        lines = parted(lines_of(file, mapping, spool), build(), limit)
     settled, again = asyncio.run(_send(place, lines, silence))
     aside = replies == STANDARD_OUTPUT
     if replies is not None:

@@ -83,8 +83,9 @@ def packages(checkout: Path = CHECKOUT) -> str:
         except PackageNotFoundError:
             wrong.append(f"{name} is absent")
             continue
-        if locked.get(_normal(name), found) != found:
-            wrong.append(f"{name} is {found}, not {locked[_normal(name)]}")
+        wanted = locked.get(_normal(name), [found])
+        if found not in wanted:
+            wrong.append(f"{name} is {found}, not {' or '.join(wanted)}")
     if wrong:
         raise Fault(f"the packages of {LOCK.name}", "; ".join(wrong), "Run `make setup`.")
     return f"{len(locked)} locked"
@@ -133,11 +134,15 @@ def _wanted(project: Path) -> Iterator[str]:
         yield re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0]
 
 
-def _locked(lock: Path) -> Mapping[str, str]:
+def _locked(lock: Path) -> Mapping[str, list[str]]:
+    """The versions of each package: there may be one for each version of Python."""
     if not lock.exists():
         raise Fault(f"{lock}", "no such file", "Run the program from its checkout or its image.")
     pairs = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", lock.read_text(), re.MULTILINE)
-    return {_normal(name): found for name, found in pairs}
+    versions: dict[str, list[str]] = {}
+    for name, found in pairs:
+        versions.setdefault(_normal(name), []).append(found)
+    return versions
 
 
 def _normal(name: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from topology import names
 from topology.catalog import build
 from topology.management import Management, ManagementError, ManagementUnavailableError
-from topology.plan import build as build_plan
+from topology.sharding import build as build_plan
 from workers.backbone import MASTER_CHECK
 from workers.cli.doctor_fault import Fault
 from workers.cli.place import Place
@@ -161,8 +161,10 @@ async def consumers(place: Place) -> str:
         rows = {row["name"]: row for row in await management.queues()}
     served = sorted(
         queue.name
-        for queue in build_plan(build()).queues
-        if re.search(names.WORK_PATTERN, queue.name) or queue.name == names.ACCOUNTS_QUEUE
+        for queue in build_plan(build(), place.settings.shards_max).queues
+        if re.search(names.WORK_PATTERN, queue.name)
+        or re.search(names.DIRECTORY_PATTERN, queue.name)
+        or queue.name == names.ACCOUNTS_QUEUE
     )
     idle = [name for name in served if not rows.get(name, {}).get("consumers")]
     if idle:

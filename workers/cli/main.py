@@ -8,6 +8,7 @@ import typer
 from workers.cli import (
     access,
     asking,
+    boundaries,
     doctor,
     measuring,
     offline,
@@ -15,6 +16,7 @@ from workers.cli import (
     rebuilding,
     seeding,
     serving,
+    sharding,
 )
 from workers.cli.faults import FAILED, FAULTS
 
@@ -40,6 +42,7 @@ def build() -> typer.Typer:
     app.command()(offline.run)
     app.command()(asking.send)
     app.command()(asking.watch)
+    app.command()(boundaries.areas)
     app.command()(access.key)
     app.command()(offline.schema)
     app.command()(doctor.doctor)
@@ -58,6 +61,12 @@ def build() -> typer.Typer:
     directory.command("rebuild")(rebuilding.rebuild)
     directory.callback()(lambda: None)
     app.add_typer(directory, name="directory")
+    shard = typer.Typer(no_args_is_help=True, help="Which shard decides what.")
+    shard.command("list")(sharding.listed)
+    shard.command("split")(sharding.split)
+    shard.command("merge")(sharding.merge)
+    shard.command("move")(sharding.move)
+    app.add_typer(shard, name="shard")
     topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
     topology.command("plan")(plans.plan)
     topology.command("apply")(plans.apply)

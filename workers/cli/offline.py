@@ -12,11 +12,13 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
+from handlers.admission import Limits
 from topology.catalog import Entry, build
 from topology.render import schemas
 from workers.backbone import now_utc
 from workers.cli.input import FileArgument, MappingOption, lines_of
 from workers.cli.lines import Line, unserved
+from workers.cli.parts import parted
 from workers.local import open_register
 
 
@@ -43,7 +45,8 @@ def run(
     as `account_key_hash` for the hash of a key made for it. `id`, `time` and
     `specversion` may be left out.
     """
-    asyncio.run(_run(lines_of(file, mapping), now, seed))
+    lines = parted(lines_of(file, mapping), build(), Limits().body_bytes_max)
+    asyncio.run(_run(lines, now, seed))
 
 
 async def _run(lines: Sequence[Line], now: datetime | None, seed: str | None) -> None:

@@ -21,8 +21,8 @@ from topology.drift import Drift, Holdings, Registered, compare
 from topology.management import Management
 from topology.naming import SANDBOX, Naming
 from topology.plan import AccountLimits, Plan
-from topology.plan import build as build_plan
 from topology.repair import Repair, Repaired
+from topology.sharding import build as build_plan
 from workers import __version__
 from workers.accounts import AccountWorker
 from workers.backbone import apply_topology, open_backbone
@@ -42,19 +42,25 @@ class Audit:
     management: Management
     found: Holdings
     registered: Registered
+    plan: Plan
 
     def compared(self, limits: AccountLimits, known: Iterable[str]) -> list[Drift]:
         """The differences; who asks is known."""
         others = {*map(self.management.naming.listed, (*known, self.account))}
         others -= {names.TOPOLOGY_ACCOUNT}
-        return compare(build_plan(build()), self.found, others, self.registered, limits)
+        return compare(self.plan, self.found, others, self.registered, limits)
+
+
+def planned(settings: Settings) -> Plan:
+    """What the broker must hold by these settings."""
+    return build_plan(build(), settings.shards_max)
 
 
 def plan(
     *, as_json: Annotated[bool, typer.Option("--json", help="The plan as JSON.")] = False
 ) -> None:
     """Show the exchanges, queues, bindings, policies and accounts that the contracts make."""
-    made = build_plan(build())
+    made = planned(Settings.read())
     if as_json:
         typer.echo(json.dumps(asdict(made), indent=2))
         return
@@ -70,7 +76,7 @@ def apply() -> None:
     """Make them at the broker, as FLEXSPINE_AMQP_URL's administrator; repeating is harmless."""
     place = Place.of(Settings.read())
     login = administrator(place)
-    asyncio.run(apply_topology(place.addresses, place.vault, build(), *login))
+    asyncio.run(apply_topology(place.addresses, place.vault, planned(place.settings), *login))
     typer.echo("The broker holds the plan.")
 
 
@@ -135,7 +141,7 @@ def definitions(
     naming = Naming(settings.sandbox)
     if naming.is_sandbox and vhost == "/":
         vhost = SANDBOX
-    typer.echo(_pretty(definitions_of(build_plan(build()), vhost, key_hash, naming)), nl=False)
+    typer.echo(_pretty(definitions_of(planned(settings), vhost, key_hash, naming)), nl=False)
 
 
 def _key_hash(vault: Vault) -> Callable[[str], str]:
@@ -161,7 +167,7 @@ async def audit(place: Place) -> AsyncIterator[Audit]:
         # After the broker, since a user is registered before it gets an account.
         async with place.inspection() as looking:
             registered = await looking.registered()
-        yield Audit(account, management, found, registered)
+        yield Audit(account, management, found, registered, planned(place.settings))
 
 
 async def drifts(place: Place, known: Iterable[str] = ()) -> list[Drift]:
@@ -180,7 +186,7 @@ async def repaired(place: Place, known: Iterable[str] = ()) -> list[Repaired]:
         loader = Loader(backbone.store, backbone.vault)
         worker = AccountWorker(loader, asked.management, place.settings.backoff_max_s, limits)
         repair = Repair(
-            plan=build_plan(build()),
+            plan=asked.plan,
             found=asked.found,
             registered=asked.registered,
             management=asked.management,

@@ -13,7 +13,6 @@ import typer
 import uvloop
 
 from topology import names
-from topology.catalog import build
 from topology.naming import Naming
 from workers import app, embedded, logs
 from workers.backbone import apply_topology
@@ -23,7 +22,7 @@ from workers.cli.keyring import AccountKeys
 from workers.cli.lines import Line
 from workers.cli.occupancy import occupied
 from workers.cli.place import SERVERS, Place
-from workers.cli.plans import administrator
+from workers.cli.plans import administrator, planned
 from workers.cli.seeding import EXAMPLES, SEED
 from workers.settings import PREFIX, Settings
 from workers.vault import Vault
@@ -73,7 +72,8 @@ def work() -> None:
 
 
 async def _up(place: Place, play: "_Play | None") -> None:
-    await apply_topology(place.addresses, place.vault, build(), *administrator(place))
+    login = administrator(place)
+    await apply_topology(place.addresses, place.vault, planned(place.settings), *login)
     await _work(place, play)
 
 

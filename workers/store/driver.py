@@ -1,6 +1,7 @@
 """The seam between the store and its MongoDB driver: Motor, or PyMongo's own async client."""
 
 import inspect
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, cast
 
@@ -8,6 +9,8 @@ from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient
 from pymongo import AsyncMongoClient
 from pymongo.asynchronous.client_session import AsyncClientSession
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.command_cursor import AsyncCommandCursor
 from pymongo.read_concern import ReadConcern
 from pymongo.write_concern import WriteConcern
 
@@ -59,6 +62,15 @@ async def start_transaction(session: AsyncClientSession) -> None:
     begun: Any = session.start_transaction(read_concern=SNAPSHOT, write_concern=DURABLE)
     if inspect.isawaitable(begun):
         await begun
+
+
+async def aggregate(
+    collection: AsyncCollection[RawBSONDocument], pipeline: Sequence[Mapping[str, Any]]
+) -> AsyncCommandCursor[RawBSONDocument]:
+    """Run a pipeline: a plain call in Motor, a coroutine in PyMongo."""
+    running: Any = collection.aggregate(pipeline)
+    found = await running if inspect.isawaitable(running) else running
+    return cast("AsyncCommandCursor[RawBSONDocument]", found)
 
 
 async def close(client: Client) -> None:

@@ -3,7 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from pymongo import IndexModel
+
 Index = Sequence[str]
+"""Fields in their order; one with `:2dsphere` behind its name holds a point on the globe."""
 
 # Look-ups are by `_id`, and where an order matters `_id` is made to sort that way (history by
 # entity and revision, the archive by lane and batch): an index costs every commit. No TTL index:
@@ -48,7 +51,19 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "tallies": (),
     "portfolios": (),
     "flags": (("flagged", "_id"),),
+    "shards": (),
+    "areas": (),
+    "area_cells": (),
+    "objects": (),
+    "object_chunks": (),
+    "places": (("viewers", "point:2dsphere"), ("terms", "_id")),
     "present": (),
     "lanes": (),
     "keys": (),
 }
+
+
+def model_of(index: Index) -> IndexModel:
+    """An index as the driver makes it."""
+    parts = (field.partition(":") for field in index)
+    return IndexModel([(name, kind or 1) for name, _, kind in parts])

@@ -16,6 +16,7 @@ from pymongo.uri_parser import parse_uri
 
 from contracts.users import ENDED_STATUSES
 from handlers.entry import OUT
+from handlers.leaving import LEAVING
 from outbox.record import past_lane
 from workers.store import driver
 from workers.store.codec import decode
@@ -112,7 +113,10 @@ class Inspection:
         return sorted(_plain(row)["_id"] for row in rows)
 
     async def registered(self) -> Mapping[str, Mapping[str, bool]]:
-        """The users who take part, with their accounts and whether each is to be let in."""
+        """The users who take part, with their accounts and whether each is to be let in.
+
+        And those who have retired themselves and still read the answer.
+        """
         with _in_words():
             asked = {"status": {"$nin": sorted(ENDED_STATUSES)}}
             users = await self._database["users"].find(asked, {"status": 1}).to_list(None)
@@ -122,6 +126,8 @@ class Inspection:
         for row in map(_plain, rows):
             if row["state"] == "active" and row["user"] in known:
                 found[row["user"]][row["_id"]] = known[row["user"]] not in OUT
+            elif row["state"] == LEAVING:
+                found.setdefault(row["user"], {})[row["_id"]] = True
         return found
 
 

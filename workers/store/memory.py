@@ -5,7 +5,9 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from handlers.spans import Around
 from workers.store.codec import SIZE_MAX, decode, key_of
+from workers.store.globe import DISTANCE, behind, distance_m, placed
 from workers.store.indexes import INDEXES, Index
 from workers.store.protocol import (
     Commit,
@@ -53,6 +55,11 @@ class MemoryStore:
         """Find documents by collection and key; absent ones are left out."""
         return {name: self._found(name, wanted) for name, wanted in keys.items()}
 
+    async def valued(self, collection: str, ids: Collection[str], field: str) -> Mapping[str, Any]:
+        """One field of each document, None where it has none; absent documents are left out."""
+        stored = self._documents.get(collection, {})
+        return {name: decode(stored[name]).get(field) for name in ids if name in stored}
+
     async def listed(self, collection: str, prefix: str) -> Sequence[str]:
         """List ids that begin with `prefix`, in their order."""
         stored = self._documents.get(collection, {})
@@ -75,6 +82,15 @@ class MemoryStore:
         found = [d for d in behind if not wanted or wanted <= set(d.get(field) or ())]
         rows = sorted(found, key=lambda d: str(d["_id"]))[:limit]
         return [{n: v for n, v in d.items() if not wanted or n != field} for d in rows]
+
+    async def around(self, collection: str, around: Around) -> Sequence[Mapping[str, Any]]:
+        """Find documents by the distance of their point, and by id."""
+        stored = map(decode, self._documents.get(collection, {}).values())
+        mine = [d for d in stored if around.field in d and around.value in d.get(around.held, ())]
+        rows = [{**d, DISTANCE: distance_m(around, d[around.field])} for d in mine]
+        near = [r for r in rows if r[DISTANCE] <= around.radius_m and behind(around, r)]
+        found = sorted(near, key=placed)[: around.limit]
+        return [{name: v for name, v in row.items() if name != around.held} for row in found]
 
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced or Refused."""

@@ -7,16 +7,17 @@ from typing import Any, Final
 
 import pymongo
 from bson.errors import BSONError
-from pymongo import IndexModel, ReturnDocument
+from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from workers.store import driver
+from handlers.spans import Around
+from workers.store import driver, globe
 from workers.store.changes import GUARD, change
 from workers.store.codec import decode, key_of, stored_key
 from workers.store.driver import Driver
-from workers.store.faults import UNKNOWN_COMMIT, translated
-from workers.store.indexes import INDEXES, Index
+from workers.store.faults import translated
+from workers.store.indexes import INDEXES, Index, model_of
 from workers.store.leases import RELEASE, RUN_OUT, free_for, holder, renewal, takeover
 from workers.store.lists import find_all_of
 from workers.store.protocol import (
@@ -28,10 +29,8 @@ from workers.store.protocol import (
     Unavailable,
     fence_missed,
 )
-from workers.store.sessions import Sessions
+from workers.store.sessions import ABORT_S, Sessions, abort, finish
 
-COMMIT_ATTEMPTS: Final = 3
-ABORT_S: Final = 1.0
 INSTALL_S: Final = 120.0
 
 # The driver keeps its own deadline; this much later the store gives up on the driver.
@@ -79,8 +78,7 @@ class MongoStore:
             for name, wanted in indexes.items():
                 await self._create(name)
                 if wanted:
-                    models = [IndexModel([(field, 1) for field in index]) for index in wanted]
-                    await self._database[name].create_indexes(models)
+                    await self._database[name].create_indexes([*map(model_of, wanted)])
 
     async def close(self) -> None:
         """Let commits that are still under way end, then close the client."""
@@ -97,6 +95,13 @@ class MongoStore:
         with _in_words():
             found = await asyncio.gather(*(self._found(*wanted) for wanted in keys.items()))
         return dict(zip(keys, found, strict=True))
+
+    async def valued(self, collection: str, ids: Collection[str], field: str) -> Mapping[str, Any]:
+        """One field of each document, None where it has none; absent documents are left out."""
+        with _in_words():
+            found = self._database[collection].find({"_id": {"$in": list(ids)}}, {field: 1})
+            rows = [decode(bytes(row.raw)) for row in await found.to_list(None)]
+        return {row["_id"]: row.get(field) for row in rows}
 
     async def listed(self, collection: str, prefix: str) -> Sequence[str]:
         """List ids that begin with `prefix`, in their order."""
@@ -126,6 +131,16 @@ class MongoStore:
             found = self._database[collection].find(asked, without, sort=[("_id", 1)], hint=hint)
             documents = await found.limit(limit).to_list(None)
         return [_keyed(bytes(document.raw))[1] for document in documents]
+
+    async def around(self, collection: str, around: Around) -> Sequence[Mapping[str, Any]]:
+        """Find documents by the distance of their indexed point, and by id."""
+
+        async def ask(pipeline: Sequence[Mapping[str, Any]]) -> Sequence[globe.Row]:
+            cursor = await driver.aggregate(self._database[collection], pipeline)
+            return [_keyed(bytes(row.raw))[1] for row in await cursor.to_list(None)]
+
+        with _in_words():
+            return await globe.page_around(around, ask)
 
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused.
@@ -233,9 +248,9 @@ class MongoStore:
                     with pymongo.timeout(self._timeout_s):
                         await driver.start_transaction(session)
                         await self._write(commit, session)
-                        await _finish(session)
+                        await finish(session)
                 except BaseException:
-                    await _abort(session)
+                    await abort(session)
                     raise
 
     async def _write(self, commit: Commit, session: AsyncClientSession) -> None:
@@ -253,26 +268,6 @@ class MongoStore:
         if not work.cancelled():
             # Looked at here, because the caller may have given up before.
             work.exception()
-
-
-async def _finish(session: AsyncClientSession) -> None:
-    for attempt in range(1, COMMIT_ATTEMPTS + 1):
-        try:
-            await session.commit_transaction()
-        except PyMongoError as error:
-            unknown = error.has_error_label(UNKNOWN_COMMIT) and not error.timeout
-            if not unknown or attempt == COMMIT_ATTEMPTS:
-                raise
-        else:
-            return
-
-
-async def _abort(session: AsyncClientSession) -> None:
-    # Its own deadline, because the commit's may be over. Where it does not arrive, the next
-    # use of the lane's session aborts, see sessions.py.
-    if session.in_transaction:
-        with suppress(PyMongoError), pymongo.timeout(ABORT_S):
-            await session.abort_transaction()
 
 
 def _keyed(raw: bytes) -> tuple[Key, dict[str, Any]]:

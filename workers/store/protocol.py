@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
+from handlers.spans import Around
 from outbox.record import OutboxUnavailable
 
 
@@ -133,6 +134,15 @@ class StateStore(Protocol):
         At most `limit`, and only those whose id is behind `after`; every document where no value
         is given. They come without that list, which may be long. It looks along those that hold one
         of the first two values: name first what few hold.
+        """
+        ...
+
+    async def around(self, collection: str, around: Around) -> Sequence[Mapping[str, Any]]:
+        """Find documents by the distance of their indexed point on the sphere, in metres.
+
+        Of those whose list `held` holds `value`, within the radius: the nearest first, those of one
+        band by id, and only what is behind the place that `around` names. Each has `distance_m` and
+        comes without that list.
         """
         ...
 

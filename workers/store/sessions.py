@@ -7,13 +7,18 @@ lane's row: nobody could commit or take the lane over until then.
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
-from typing import Any
+from typing import Any, Final
 
+import pymongo
 from pymongo.asynchronous.client_session import AsyncClientSession
-from pymongo.errors import OperationFailure
+from pymongo.errors import OperationFailure, PyMongoError
 
 from workers.store import driver
 from workers.store.driver import Client
+from workers.store.faults import UNKNOWN_COMMIT
+
+COMMIT_ATTEMPTS: Final = 3
+ABORT_S: Final = 1.0
 
 
 class Sessions:
@@ -51,3 +56,25 @@ class Sessions:
         if lane not in self._opened:
             self._opened[lane] = await driver.start_session(self._client)
         return self._opened[lane]
+
+
+async def finish(session: AsyncClientSession) -> None:
+    """Commit; where it is not known whether it happened, ask again."""
+    for attempt in range(1, COMMIT_ATTEMPTS + 1):
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            unknown = error.has_error_label(UNKNOWN_COMMIT) and not error.timeout
+            if not unknown or attempt == COMMIT_ATTEMPTS:
+                raise
+        else:
+            return
+
+
+async def abort(session: AsyncClientSession) -> None:
+    """Abort what is still open."""
+    # Its own deadline, because the commit's may be over. Where it does not arrive, the next
+    # use of the lane's session aborts, see above.
+    if session.in_transaction:
+        with suppress(PyMongoError), pymongo.timeout(ABORT_S):
+            await session.abort_transaction()

@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from handlers.decision import Document
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, issued
 from tests.unit.operations.table import (
     ABSENT,
@@ -24,6 +24,7 @@ BATTERY: Final = issued("BAT", 4000)
 THIRD: Final = issued("USR", 6000)
 """A platform that is nothing to the battery."""
 OTHER_DEVICE: Final = {"make": "Acme", "serial": "SN-4712"}
+OFFER: Final = {"power_up_kw": 1}
 UNTOLD: Final = "Whether a stranger holds a device is said by the command alone."
 
 
@@ -54,6 +55,7 @@ FAULTS: Final = {
 }
 """What is wrong with an asset whether it is registered or changed."""
 UNKNOWN: Final = Otherwise({"id": NOTHING})
+RETIRED: Final = Otherwise(given=[battery(lifecycle="retired")])
 AS_FSP: Final = tied(BATTERY, STRANGER, "fsp")
 UNWANTED: Final = (
     "relations",
@@ -71,6 +73,7 @@ REGISTER: Final = Operation(
     {
         "asset.unidentifiable": Otherwise({"identity": ABSENT}),
         "asset.owner-unknown": Otherwise({"owner": NOBODY}),
+        "asset.not-replaceable": Otherwise({"replaces": NOTHING}),
         "details.undefined": Otherwise({"asset_type": "OTH", "details": {"any": 1}}),
         "asset.duplicate": Otherwise(
             first=[Said("asset.register.v1", asset(), STRANGER)], unchecked=UNTOLD
@@ -90,6 +93,10 @@ UPDATE: Final = Operation(
         "asset.not-found": UNKNOWN,
         "asset.not-yours": Otherwise(given=[AS_FSP], sender=STRANGER),
         "asset.stale": Otherwise({"expected_revision": 9}),
+        "asset.retired": RETIRED,
+        "service.too-many": Otherwise(
+            {"service": {f"S{n}": OFFER for n in range(50)}}, given=[battery(service={"DC": OFFER})]
+        ),
         "asset.unidentifiable": Otherwise({"identity": None}),
         "details.undefined": Otherwise({"details": {"any": 1}}, given=[battery(asset_type="OTH")]),
         "asset.duplicate": Otherwise(
@@ -119,6 +126,7 @@ RELATE: Final = Operation(
     TO_STRANGER,
     {
         "asset.not-found": UNKNOWN,
+        "asset.retired": RETIRED,
         "relation.not-yours": Otherwise({"party": PLATFORM}, given=[AS_FSP], sender=STRANGER),
         "relation.party-unknown": Otherwise({"party": NOBODY}),
         "consent.withdrawn": Otherwise(given=[UNWANTED]),

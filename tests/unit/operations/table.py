@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from handlers.decision import Document
-from handlers.visibility import recorded
+from handlers.edges import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued, user_document
 
 Documents = Sequence[tuple[str, Document]]

@@ -1,21 +1,27 @@
 """How a case is tried: on the documents that it names, through admission and fold, and dry."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
 from contracts.messages import check_type
+from handlers.admission import Limits
 from handlers.case import Outcome
 from handlers.decision import key_of
 from tests.builders import command
-from tests.decider import ENTRIES, Decider, events, reply, rules, said
+from tests.decider import ENTRIES, RULEBOOK, Decider, events, reply, rules, said
 from tests.unit.operations.table import ABSENT, SAME, Operation, Otherwise, Said, users
 
 ENTITIES: Final = ("users", "assets", "agreements", "notices")
 """Collections of what data names by an id."""
 REMEMBERED: Final = frozenset({"inbox"})
 """What is written of a command that changes nothing: its answer."""
+
+
+WIDE: Final = Limits(body_bytes_max=16_000_000)
+"""What is too much for an operation is not to be too much for a message."""
+DIVIDED: Final = replace(RULEBOOK, shards_max=4)
 
 
 @dataclass
@@ -35,7 +41,7 @@ class Trial:
 
     operation: Operation
     otherwise: Otherwise = SAME
-    decider: Counting = field(default_factory=lambda: Counting({}))
+    decider: Counting = field(default_factory=lambda: Counting({}, rulebook=DIVIDED, limits=WIDE))
     sent: int = 0
 
     def __post_init__(self) -> None:

@@ -16,6 +16,8 @@ WRONG: Final[Mapping[str, Any]] = {
     "company-number.prefix": "ZZ123456",
     "date.format": "31/12/2026",
     "date.range": "1066-10-14",
+    "details.form": 5,
+    "details.size": {"a": "x" * 9000},
     "eic.check-digit": "10X1001A1001A451",
     "eic.format": "10X",
     "email.format": "nobody",
@@ -69,7 +71,7 @@ def _put(there: Any, steps: tuple[str, ...], value: Any) -> Any:
         return value
     step, *rest = steps
     if step == KEY:
-        return {value: "now"}
+        return {"DFS": _put({}, tuple(rest), value)} if rest else {value: "now"}
     if step == FIRST or step.isdigit():
         position = 0 if step == FIRST else int(step)
         entries = list(there or ())

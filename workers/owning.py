@@ -1,0 +1,100 @@
+"""Owning a queue by lease: taking it when it is free, and leaving it without losing the order."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final, Protocol
+
+import structlog
+from aio_pika.abc import AbstractConnection
+from aiormq.exceptions import AMQPError, ChannelInvalidStateError
+from faststream.rabbit import RabbitBroker
+
+from outbox.stalled import stalled
+from workers.pause import Pause
+from workers.shares import Owned, Shares
+from workers.store.protocol import Fenced, Lease, Unavailable
+
+log = structlog.get_logger()
+BROKER_FAULTS: Final = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
+"""What opening a consumer meets while the broker is away or just coming back."""
+HELD: Final = 0.75
+"""Part of the lease time after which a lease that nobody renews is free; the rest is for finding
+that out."""
+START_S: Final = 15.0
+"""How long opening a consumer may take: a broker may accept a connection and say nothing."""
+LEAVE_S: Final = 5.0
+"""How long the end of a connection may take; a broker that does not answer ends it by itself."""
+POLLS: Final = 5
+"""How often within the lease time it is renewed, or looked whether it is free."""
+
+
+class Owner(Owned, Protocol):
+    """Who owns a queue whenever it is free."""
+
+    shares: Shares
+    lease_s: float
+    backoff_max_s: float
+
+
+async def own_when_free(
+    owner: Owner, own: Callable[[Lease, Pause], Awaitable[None]], stopping: asyncio.Event
+) -> None:
+    """Own the queue whenever it is free, until stopped; `own` returns when it gives way."""
+    pause = Pause(owner.backoff_max_s)
+    while not stopping.is_set():
+        try:
+            lease = await owner.shares.take(owner)
+            if lease is None:
+                await wait(stopping, owner.lease_s / POLLS)
+                continue
+            owned = time.monotonic()
+            try:
+                await own(lease, pause)
+            finally:
+                owner.shares.left(owner)
+                if time.monotonic() - owned > owner.lease_s:
+                    # It lasted: what ended it has nothing to do with earlier losses.
+                    pause.reset()
+        except (Unavailable, Fenced, *BROKER_FAULTS) as error:
+            log.warning("mailbox.lost", mailbox=owner.name, error=str(error))
+            await wait(stopping, pause.next_s())
+
+
+async def wait(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait so long, but for no stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        pass
+
+
+async def leave(connection: AbstractConnection | None, broker: RabbitBroker) -> None:
+    """Give back what is un-acked and the consumer in one step.
+
+    The framework cancels the consumer first: the next owner's, which may wait already, would get
+    what comes behind before it gets back what we still hold.
+    """
+    if connection is not None:
+        await part(connection.close)
+    await part(broker.stop)
+
+
+async def part(end: Callable[[], Awaitable[object]]) -> None:
+    """End something of the broker's, for as long as that may take and whatever comes of it."""
+    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError), stalled():
+        async with asyncio.timeout(LEAVE_S):
+            await end()
+
+
+async def first_of(*tasks: asyncio.Task[None]) -> None:
+    """Wait for the first task to end, cancel the others, and raise what it raised."""
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    for task in done:
+        task.result()
