@@ -192,7 +192,7 @@ async def test_the_planning_database_s_next_issue_changes_what_has_changed(tmp_p
     assert len(changed) == 133
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1500)
 async def test_the_charge_points_are_registered_but_for_the_broken_ones(tmp_path: Path) -> None:
     content = unpacked(NCR)
     rows = rows_of(content)
@@ -211,6 +211,9 @@ async def test_the_charge_points_are_registered_but_for_the_broken_ones(tmp_path
     assert told.answers[REGISTER, "accepted"] == len(told.events["asset.registered.v1"]) == 3749
 
 
+INWARD: Final = "[ABD-HJLNP-UW-Z]{2}"
+"""Letters with which a postcode ends; C, I, K, M, O and V look like others."""
+SOUTH: Final = 49.8
 HALVES: Final = {
     "details.invalid": 2,
     "field.choice + field.missing + postcode.format + text.empty + uprn.format": 1,
@@ -227,14 +230,15 @@ def _expected(rows: list[dict[str, str]]) -> Iterator[tuple[str, str]]:
         name = (
             f"ncr:{identifier}" if identifier.strip() else f"row {n} (chargeDeviceID {identifier})"
         )
-        shape = re.fullmatch(r"([A-Z]{1,2})[0-9][0-9A-Z]? *[0-9][A-Z]{2}", row["postcode"].upper())
+        postcode = " ".join(row["postcode"].upper().replace("NULL", "").split())
+        shape = re.fullmatch(rf"([A-Z]{{1,2}})[0-9][0-9A-Z]? ?[0-9]{INWARD}", postcode)
         if not identifier.strip(" ."):
             yield name, next(second)
         elif not row["connector1Type"]:
             yield name, "details.invalid"
-        elif row["postcode"] and shape is None:
+        elif postcode and shape is None:
             yield name, "postcode.format"
         elif shape is not None and shape[1] == "ES":
             yield name, "postcode.area"
-        elif row["postcode"].startswith("BT") or not -9 < float(row["longitude"]) < 2:
+        elif postcode.startswith("BT") or float(row["latitude"]) < SOUTH:
             yield name, "location.outside"
