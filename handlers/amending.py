@@ -8,7 +8,7 @@ from contracts.assets import AssetDuplicateAttempted, AssetUpdated, UpdateAsset
 from contracts.envelope import Finding
 from contracts.lifecycle import AssetRedated
 from contracts.messages import Event
-from handlers.asset_groups import is_personal, kept, key_of, opened, state_of
+from handlers.asset_groups import is_personal, kept, key_of, opened, part_of, state_of
 from handlers.asset_rules import (
     ASSET_RULES,
     CLAIM_RULES,
@@ -33,7 +33,8 @@ from handlers.documents import changed_fields, merged
 from handlers.lapsing import moved_timer, overdue_since
 from handlers.patching import not_yours, stale
 from handlers.proofs import reopened
-from handlers.provenance import conflicts, differing, given_after
+from handlers.provenance import conflicts, differing, given_after, given_again
+from handlers.refreshing import answered, refresh_read
 from handlers.rules import Rule, attempted, check, claim, finding, holder_of, reject
 from handlers.signature import reads
 from handlers.visibility import Standing, named, seen, standing_reads
@@ -59,6 +60,20 @@ class Amended:
             raise TypeError(f"expected the asset first, got {first}")
         personal = is_personal(first.document)
         return (replace(first, document=kept(document, personal=personal)), *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is known of a change besides its values."""
+
+    said: tuple[str, ...] = ()
+    """Groups that the sender gives, whether they differ or not."""
+    is_unseen: bool = False
+    """Whether the sender has not named the revision that it has seen: whose recent values it
+    overwrites is told."""
+
+
+SILENT: Final = Wish()
 
 
 def unfit(
@@ -95,23 +110,21 @@ def amended(
     document: dict[str, Any],
     view: View,
     context: Context,
-    *,
-    is_unseen: bool = False,
+    wish: Wish = SILENT,
 ) -> Amended | None:
-    """The asset with its next revision and who gave what; None where nothing has changed.
-
-    `is_unseen` says that the sender did not name the revision that it has seen: whose recent values
-    it overwrites is told.
-    """
-    was = opened(stored)
+    """The asset with its next revision and who gave what; None where nothing is new."""
+    was, revision = opened(stored), stored["revision"] + 1
     changed = tuple(changed_fields(_with_service(was), _with_service(document)))
-    if not changed:
+    fields = differing(was, document)
+    parts = tuple(dict.fromkeys(map(part_of, fields)))
+    again = answered(document, wish.said, parts, view, context)
+    if not changed and not again.parts:
         return None
-    revision, fields = stored["revision"] + 1, differing(was, document)
     document |= {"revision": revision, "updated_at": context.now}
     document, doubt = reopened(document, fields, view, context)
     personal = document.get("is_personal", is_personal(stored))
-    document["given"] = given_after(was, fields, revision, context)
+    given = given_after(was, fields, revision, context)
+    document["given"] = given_again(given, again.parts, revision, context)
     return Amended(
         document=document,
         changed=changed,
@@ -119,11 +132,13 @@ def amended(
             Put("assets", kept(document, personal=personal), stored),
             *claim_writes(was, document, view, context),
             *moved_timer(was, document, view),
+            *again.writes,
         ),
         events=(
             *((doubt,) if doubt is not None else ()),
             *_redated(was, document, context),
-            *(conflicts(was, fields, revision, context) if is_unseen else ()),
+            *(conflicts(was, fields, revision, context) if wish.is_unseen else ()),
+            *again.events,
         ),
     )
 
@@ -164,11 +179,12 @@ def claim_writes(
 def _update_reads(command: UpdateAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
     yield from device_reads(command.identity, context)
+    yield refresh_read(command.id)
 
 
 @reads(_update_reads)
 def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
-    """Merge the given groups; tell which changed; nothing changed makes no event.
+    """Merge the given groups; tell which changed; nothing new makes no event.
 
     Rejects: asset.not-found, asset.not-yours, asset.stale, asset.retired, service.too-many, and
         what register_asset rejects but for the owner, who is not changed by an update
@@ -188,8 +204,8 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         return reject(*findings)
     if (rejected := unfit(ASSET_RULES, document, view, context)) is not None:
         return rejected
-    is_unseen = command.expected_revision is None
-    done = amended(stored, document, view, context, is_unseen=is_unseen)
+    wish = Wish(tuple(paths), is_unseen=command.expected_revision is None)
+    done = amended(stored, document, view, context, wish)
     if done is None:
         return Accepted(subject=command.id, keyed_to=key_of(was), reply=state_of(was))
     event = AssetUpdated(
@@ -206,7 +222,8 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         keyed_to=key_of(was),
         reply=state_of(done.document),
         writes=done.writes,
-        events=(event, *done.events),
+        # Of what is still so nothing has changed but its date.
+        events=(event, *done.events) if done.changed else done.events,
     )
 
 

@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.moves import AssetMoved, MoveAsset
-from handlers.amending import amended, refused, unfit
+from handlers.amending import Wish, amended, refused, unfit
 from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import ASSET_RULES, area_of, asset_not_found
 from handlers.decision import Accepted, Context, Decision, Document, Reads, View
 from handlers.documents import plain
+from handlers.refreshing import refresh_read
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
@@ -23,6 +24,7 @@ PLACES: Final = {
 
 def _reads(command: MoveAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
+    yield refresh_read(command.id)
 
 
 @reads(_reads)
@@ -46,8 +48,8 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
     document = {**was, **given}
     if (rejected := unfit(ASSET_RULES, document, view, context)) is not None:
         return rejected
-    is_unseen = command.expected_revision is None
-    done = amended(stored, document, view, context, is_unseen=is_unseen)
+    wish = Wish(tuple(given), is_unseen=command.expected_revision is None)
+    done = amended(stored, document, view, context, wish)
     if done is None:
         return Accepted(command.id, state_of(was), key_of(was))
     event = AssetMoved(
@@ -64,7 +66,7 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
         keyed_to=key_of(was),
         reply=state_of(done.document),
         writes=done.writes,
-        events=(event, *done.events),
+        events=(event, *done.events) if done.changed else done.events,
     )
 
 

@@ -18,6 +18,7 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "asset.get.v1": True,
     "asset.link-id.v1": True,
     "asset.move.v1": True,
+    "asset.refresh.v1": True,
     "asset.register.v1": True,
     "asset.relate.v1": True,
     "asset.retire.v1": True,

@@ -9,6 +9,7 @@ from handlers.amending import amended, refused
 from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import asset_not_found, device_claim
 from handlers.decision import RESERVED, Accepted, Context, Decision, Document, Put, Reads, View
+from handlers.refreshing import refresh_read
 from handlers.retiring import not_ruling
 from handlers.rights import Relation
 from handlers.rules import claim, finding, holder_of, reject
@@ -19,6 +20,7 @@ from handlers.visibility import RELATIONS, Standing, edge, named, recorded, seen
 
 def _reads(command: TransferAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
+    yield refresh_read(command.id)
     yield "users", command.owner
 
 

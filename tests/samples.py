@@ -37,6 +37,7 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "asset.get": {"id": BATTERY},
     "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
     "asset.move": {"id": BATTERY, "location": {"postcode": "M1 1AA"}},
+    "asset.refresh": {"id": BATTERY, "groups": ["capability"]},
     "asset.register": asset(),
     "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.retire": {"id": BATTERY, "reason": "decommissioned"},
