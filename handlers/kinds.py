@@ -43,6 +43,7 @@ from contracts.portfolios import (
     PortfolioProgressed,
 )
 from contracts.proofs import AssetAttested, AssetConfirmed, AssetReopened
+from contracts.refreshes import AssetRefreshAsked, AssetRefreshed
 from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
 from contracts.updates import UserUpdated
@@ -153,6 +154,9 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRetired: Kind(mandatory=True),
     AssetReplaced: Kind(mandatory=True),
     AssetMoved: Kind(mandatory=True),
+    # Whoever asks, it is between the two.
+    AssetRefreshAsked: Kind(mandatory=True, is_first=True, names="of", asks=True, about="about"),
+    AssetRefreshed: Kind(),
     AssetAttested: Kind(mandatory=True),
     AssetConfirmed: Kind(mandatory=True),
     AssetReopened: Kind(mandatory=True),
@@ -199,6 +203,7 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
     AssetCommissioned: (Resolution(AssetLapsed, "parties", "id"),),
     AssetRedated: (Resolution(AssetLapsed, "parties", "id"),),
     AssetRetired: (Resolution(AssetLapsed, "parties", "id"),),
+    AssetRefreshed: (Resolution(AssetRefreshAsked, "of", "about"),),
     AssetTransferred: (
         Resolution(AssetLapsed, "parties", "id"),
         Resolution(AssetLapsed, "former", "id"),

@@ -21,6 +21,7 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "area.assign.v1": False,
     "area.load.v1": False,
     "asset.near.v1": True,
+    "asset.refresh.v1": True,
     "asset.register.v1": True,
     "asset.relate.v1": True,
     "asset.representation.v1": True,

@@ -63,6 +63,7 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
     "asset.move": {"id": BATTERY, "location": {"postcode": "M1 1AA"}},
     "asset.near": {"point": {"latitude": 52.3, "longitude": 0.1}, "radius_m": 1000},
+    "asset.refresh": {"id": BATTERY, "groups": ["capability"]},
     "asset.register": asset(),
     "asset.relate": {"id": BATTERY, "party": THIRD, "relation": "fsp"},
     "asset.representation": {"id": BATTERY},

@@ -23,6 +23,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "claims": (),
     "evidence": (("user", "_id"),),
     "proofs": (("asset", "_id"),),
+    "refreshes": (),
     "inbox": (),
     "outbox": (("partition", "_id"),),
     "history": (),
