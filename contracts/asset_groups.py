@@ -135,4 +135,4 @@ class Given(Contract):
     revision: int
     """The revision of the asset in which it was given."""
     stale: bool
-    """Whether that is longer ago than the group keeps; `asset.refresh.v1` asks for it anew."""
+    """Whether that is longer ago than the group keeps."""

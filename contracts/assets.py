@@ -68,11 +68,14 @@ class RegisterAsset(Command, type="asset.register.v1", senders=PLATFORMS, accept
     A planned asset that is not commissioned in time lapses: see `asset.lapsed.v1`.
     Errors: `asset.duplicate`, `asset.unidentifiable`, `asset.owner-unknown`,
     `asset.not-replaceable`, `connection.gsp-group`, `location.outside`, `lifecycle.dates`,
-    `asset-type.unknown`, `details.undefined`, `details.invalid`, every rule of a value.
+    `asset-type.unknown`, `details.undefined`, `details.invalid`, `link.taken`, every rule of a
+    value.
     Source: A1, A2 of the requirement.
     """
 
     asset_type: AssetType
+    reference: Name | None = None
+    """What you call it in your own list: linked at once, under the scheme `own`."""
     name: Name | None = None
     """What its people call it, such as the site's name."""
     lifecycle: Literal["planned", "operating"] = "operating"

@@ -44,7 +44,7 @@ class UpdateUser(
     name or claims change is provisional again, unless evidence holds for what they are now.
     Errors: `user.not-found` (also where the sender may not see it), `user.not-yours`,
     `user.not-active`, `user.stale`, `user.duplicate`, `user.role-reserved`, `user.unreachable`,
-    every rule of a value.
+    `field.missing`, every rule of a value.
     Source: U1, U4, U9 of the requirement.
     """
 

@@ -182,7 +182,7 @@ class SuspendUser(Command, type="user.suspend.v1", senders={"operator"}, accepte
 
     id: UserId
     reason: SuspensionReason
-    """Told to the user, its registrant and whoever acts for it."""
+    """Told to the user and its parties: its registrant, whoever acts for it, and its readers."""
     note: Annotated[str, Field(min_length=1, max_length=1000)] | None = None
     """In the operator's own words; kept sealed and told to nobody."""
 

@@ -8,7 +8,7 @@ from contracts.assets import AssetDuplicateAttempted, AssetUpdated, UpdateAsset
 from contracts.envelope import Finding
 from contracts.lifecycle import AssetRedated
 from contracts.messages import Event
-from handlers.asset_groups import is_personal, kept, key_of, opened, state_of
+from handlers.asset_groups import is_personal, kept, key_of, opened, part_of, state_of
 from handlers.asset_rules import (
     ASSET_RULES,
     CLAIM_RULES,
@@ -34,8 +34,9 @@ from handlers.documents import changed_fields, merged
 from handlers.lapsing import moved_timer, overdue_since
 from handlers.patching import not_yours, stale
 from handlers.placing import PLACES, location_reads
-from handlers.proofs import rejudged
-from handlers.provenance import conflicts, differing, given_after
+from handlers.proofs import reopened
+from handlers.provenance import conflicts, differing, given_after, given_again
+from handlers.refreshing import answered, refresh_read
 from handlers.rules import Rule, attempted, check, claim, finding, holder_of, reject
 from handlers.signature import reads
 from handlers.visibility import Standing, named, seen, standing_reads
@@ -61,6 +62,20 @@ class Amended:
             raise TypeError(f"expected the asset first, got {first}")
         personal = is_personal(first.document)
         return (replace(first, document=kept(document, personal=personal)), *rest)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is known of a change besides its values."""
+
+    said: tuple[str, ...] = ()
+    """Groups that the sender gives, whether they differ or not."""
+    is_unseen: bool = False
+    """Whether the sender has not named the revision that it has seen: whose recent values it
+    overwrites is told."""
+
+
+SILENT: Final = Wish()
 
 
 def unfit(
@@ -97,23 +112,21 @@ def amended(
     document: dict[str, Any],
     view: View,
     context: Context,
-    *,
-    is_unseen: bool = False,
+    wish: Wish = SILENT,
 ) -> Amended | None:
-    """The asset with its next revision and who gave what; None where nothing has changed.
-
-    `is_unseen` says that the sender did not name the revision that it has seen: whose recent values
-    it overwrites is told.
-    """
-    was = opened(stored)
+    """The asset with its next revision and who gave what; None where nothing is new."""
+    was, revision = opened(stored), stored["revision"] + 1
     changed = tuple(changed_fields(_with_service(was), _with_service(document)))
-    if not changed:
+    fields = differing(was, document)
+    parts = tuple(dict.fromkeys(map(part_of, fields)))
+    again = answered(document, wish.said, parts, view, context)
+    if not changed and not again.parts:
         return None
-    revision, fields = stored["revision"] + 1, differing(was, document)
     document |= {"revision": revision, "updated_at": context.now}
-    document, judgement = rejudged(was, document, fields, view, context)
+    document, doubt = reopened(document, fields, view, context)
     personal = document.get("is_personal", is_personal(stored))
-    document["given"] = given_after(was, fields, revision, context)
+    given = given_after(was, fields, revision, context)
+    document["given"] = given_again(given, again.parts, revision, context)
     return Amended(
         document=document,
         changed=changed,
@@ -121,11 +134,13 @@ def amended(
             Put("assets", kept(document, personal=personal), stored),
             *claim_writes(was, document, view, context),
             *moved_timer(was, document, view),
+            *again.writes,
         ),
         events=(
-            *judgement,
+            *((doubt,) if doubt is not None else ()),
             *_redated(was, document, context),
-            *(conflicts(was, fields, revision, context) if is_unseen else ()),
+            *(conflicts(was, fields, revision, context) if wish.is_unseen else ()),
+            *again.events,
         ),
     )
 
@@ -169,11 +184,12 @@ def _update_reads(command: UpdateAsset, context: Context) -> Reads:
     if command.location is not None:
         yield PLACES, command.id
         yield from location_reads(command.location)
+    yield refresh_read(command.id)
 
 
 @reads(_update_reads)
 def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision:
-    """Merge the given groups; tell which changed; nothing changed makes no event.
+    """Merge the given groups; tell which changed; nothing new makes no event.
 
     The owner is not changed by it, so that whether there is such a user is not asked again.
     Rejects: asset.not-found, asset.not-yours, asset.stale, asset.retired, service.too-many,
@@ -196,8 +212,8 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
     typed = (rule for group, rule in TYPED_RULES.items() if patch.get(group) is not None)
     if (rejected := unfit((*ASSET_RULES, *typed), document, view, context)) is not None:
         return rejected
-    is_unseen = command.expected_revision is None
-    done = amended(stored, document, view, context, is_unseen=is_unseen)
+    wish = Wish(tuple(paths), is_unseen=command.expected_revision is None)
+    done = amended(stored, document, view, context, wish)
     if done is None:
         return Accepted(subject=command.id, keyed_to=key_of(was), reply=state_of(was))
     event = AssetUpdated(
@@ -214,7 +230,8 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         keyed_to=key_of(was),
         reply=state_of(done.document),
         writes=done.writes,
-        events=(event, *done.events),
+        # Of what is still so nothing has changed but its date.
+        events=(event, *done.events) if done.changed else done.events,
     )
 
 

@@ -17,6 +17,7 @@ from handlers.cells import home
 from handlers.decision import Accepted, Answer, Context, Decision, Put, Reads, Rejected, View
 from handlers.documents import plain
 from handlers.lapsing import lapse_timer, overdue_since
+from handlers.links import reference_of_asset
 from handlers.parts import sums_of, sums_reads
 from handlers.placing import PLACES, location_reads, shown_areas
 from handlers.provenance import shown_sources
@@ -36,6 +37,7 @@ def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     if command.owner is not None:
         yield "users", command.owner
     yield from device_reads(command.identity, context)
+    yield from (one.read(context) for one in reference_of_asset(command.reference))
     yield from replaced_reads(command.replaces, context)
     yield from location_reads(command.location)
 
@@ -47,7 +49,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
     That the owner exists may be read stale: a user's id never vanishes.
     Rejects: asset.unidentifiable, asset.owner-unknown, asset.duplicate, connection.gsp-group,
         location.outside, lifecycle.dates, asset.not-replaceable, asset-type.unknown,
-        details.undefined, details.invalid
+        details.undefined, details.invalid, link.taken
     Source: A1, A2, A4a.
     """
     asset = issue_id(command.asset_type, "assets", view, context)
@@ -57,6 +59,10 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
         return reject(*findings)
     if (rejected := unfit(REGISTRATION_RULES, document, view, context)) is not None:
         return rejected
+    references = tuple(reference_of_asset(command.reference))
+    # Behind the claims: a device that is registered already is told to be so, whatever its name.
+    if linked := tuple(f for one in references for f in one.taken(view, context)):
+        return reject(*linked)
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
     document["home"] = _home(command, context)
@@ -69,6 +75,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
         writes=(
             Put("assets", kept(document, personal=_is_persons(command, view))),
             *claims,
+            *(one.link(asset, view, context) for one in references),
             *lapse_timer(document),
             *(put for put, _ in replaced),
         ),
@@ -101,7 +108,7 @@ def _home(command: RegisterAsset, context: Context) -> str:
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:
-    given = plain(command.model_dump(exclude_none=True))
+    given = plain(command.model_dump(exclude_none=True, exclude={"reference"}))
     return {
         "_id": asset,
         "revision": 1,

@@ -9,6 +9,7 @@ from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import area_of, asset_not_found
 from handlers.decision import Accepted, Context, Decision, Document, Reads, View
 from handlers.proofs import PROOF_ROWS, confirmed_event, proof_span, proofs_of, settled
+from handlers.refreshing import refresh_read
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
@@ -16,6 +17,7 @@ from handlers.visibility import named, seen, standing_reads
 
 def _reads(command: CommissionAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
+    yield refresh_read(command.id)
     yield PROOF_ROWS, proof_span(command.id)
 
 

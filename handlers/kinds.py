@@ -43,6 +43,7 @@ from contracts.portfolios import (
     PortfolioProgressed,
 )
 from contracts.proofs import AssetAttested, AssetConfirmed, AssetReopened
+from contracts.refreshes import AssetRefreshAsked, AssetRefreshed
 from contracts.relations import AssetRelated, AssetUnrelated
 from contracts.sharing import SharingExpired, SharingGranted, SharingRevoked
 from contracts.updates import UserUpdated
@@ -89,14 +90,13 @@ class Kind:
     """Of which type the notices about the same entity ask nothing more of whoever is told."""
 
 
-READERS: Final[frozenset[Relation]] = frozenset({"reader"})
-"""Who reads some groups of a user has no part in who it is, or in why it is out."""
 ATTEMPT: Final = Kind(
     mandatory=True,
     once_in=timedelta(hours=1),
     asks=True,
     hidden=("by",),
-    not_of=READERS,
+    # Who reads some groups of a user has no part in who it is.
+    not_of=frozenset({"reader"}),
 )
 """The incumbent is told at once, of those that follow in sum, and of none who it was."""
 
@@ -112,13 +112,13 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     MandateEnded: Kind(mandatory=True, names="delegate"),
     AssetDuplicateAttempted: ATTEMPT,
     UserDuplicateAttempted: ATTEMPT,
-    UserSuspended: Kind(mandatory=True, not_of=READERS),
-    UserReinstated: Kind(mandatory=True, not_of=READERS),
+    UserSuspended: Kind(mandatory=True),
+    UserReinstated: Kind(mandatory=True),
     UserRetired: Kind(mandatory=True),
     UserUpdated: Kind(mandatory=True, asks=True, asks_of=("reader",)),
     UserAttested: Kind(mandatory=True),
     UserConfirmed: Kind(mandatory=True),
-    UserRejected: Kind(mandatory=True, not_of=READERS),
+    UserRejected: Kind(mandatory=True),
     UserRolesGranted: Kind(mandatory=True),
     UserErased: Kind(mandatory=True, is_last=True),
     # An account is its user's own business: no relation is looked for.
@@ -154,6 +154,9 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRetired: Kind(mandatory=True),
     AssetReplaced: Kind(mandatory=True),
     AssetMoved: Kind(mandatory=True),
+    # Whoever asks, it is between the two.
+    AssetRefreshAsked: Kind(mandatory=True, is_first=True, names="of", asks=True, about="about"),
+    AssetRefreshed: Kind(),
     AssetAttested: Kind(mandatory=True),
     AssetConfirmed: Kind(mandatory=True),
     AssetReopened: Kind(mandatory=True),
@@ -200,6 +203,7 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
     AssetCommissioned: (Resolution(AssetLapsed, "parties", "id"),),
     AssetRedated: (Resolution(AssetLapsed, "parties", "id"),),
     AssetRetired: (Resolution(AssetLapsed, "parties", "id"),),
+    AssetRefreshed: (Resolution(AssetRefreshAsked, "of", "about"),),
     AssetTransferred: (
         Resolution(AssetLapsed, "parties", "id"),
         Resolution(AssetLapsed, "former", "id"),

@@ -1,6 +1,7 @@
 """External ids: what each user calls users and assets, one mechanism for both registers."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from contracts.envelope import Finding
@@ -38,6 +39,8 @@ OWN: Final = "own"
 """The scheme of what a user calls others in its own list."""
 LINKS_MAX: Final = 10
 """How many external ids one asserter may give one user or asset."""
+OVER: Final = {"users": ("status", "rejected"), "assets": ("lifecycle", "retired")}
+"""Register -> the field that says that one is no more, and how: its reference is free."""
 LINKED: Final[Mapping[str, type[UserIdLinked | AssetIdLinked]]] = {
     "users": UserIdLinked,
     "assets": AssetIdLinked,
@@ -75,49 +78,60 @@ def _document(
     }
 
 
-def reference_read(context: Context) -> Reads:
-    """What a registration on behalf looks at: whether its reference is taken."""
-    reference = _reference(context)
-    if reference is not None:
-        yield LINKS, link_id("users", context.sender.user, OWN, reference, context)
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What a sender calls whom or what it registers: linked in the same decision, or refused."""
 
+    register: str
+    value: str
+    field: str
+    """Where the registration says it."""
 
-def reference_taken(view: View, context: Context) -> Iterator[Finding]:
-    """A platform's own reference stands for one user: a second one would be its double.
+    def read(self, context: Context) -> tuple[str, str]:
+        """What tells whether it is taken."""
+        return LINKS, link_id(self.register, context.sender.user, OWN, self.value, context)
 
-    One of a user who was rejected is free, as its claims are: who comes back registers anew.
-    """
-    for _, key in reference_read(context):
-        was = view.get(LINKS, key)
-        if was is not None and not _is_rejected(was["entity"], view):
+    def taken(self, view: View, context: Context) -> Iterator[Finding]:
+        """It stands for one user or asset of its sender's: a second one would be a double.
+
+        One of a user who was rejected is free, and one of a retired asset, as their claims are:
+        who comes back registers anew.
+        """
+        was = view.get(*self.read(context))
+        if was is None:
+            return
+        field, over = OVER[self.register]
+        linked = view.get(self.register, was["entity"])
+        if linked is None or linked[field] != over:
             yield Finding(
                 rule="link.taken",
-                field="onbehalfof",
-                expected="a reference that you have given to no other user",
+                field=self.field,
+                expected="a reference that you have given to nothing else",
                 got=f"linked to {was['entity']}",
-                advice="Use that user, or register under another reference.",
+                advice="Use that one, or register under another reference.",
             )
 
-
-def _is_rejected(user: str, view: View) -> bool:
-    document = view.get("users", user)
-    return document is not None and document["status"] == "rejected"
-
-
-def reference_link(user: str, view: View, context: Context) -> Iterator[Put]:
-    """The platform's own reference of whom it registers, as a link of the scheme `own`."""
-    reference = _reference(context)
-    for _, key in reference_read(context):
-        was = view.get(LINKS, key)
-        yield Put(LINKS, _document(key, user, (OWN, str(reference)), context, was), was)
+    def link(self, entity: str, view: View, context: Context) -> Put:
+        """The link, of the scheme `own`."""
+        collection, key = self.read(context)
+        was = view.get(collection, key)
+        return Put(LINKS, _document(key, entity, (OWN, self.value), context, was), was)
 
 
-def _reference(context: Context) -> str | None:
-    """The reference, which the envelope has brought into the form of an external id.
+def reference_of_user(context: Context) -> Iterator[Reference]:
+    """What a platform calls the user whom it registers, where it says so.
 
-    Everybody may use the front desk, so that what is said there is nobody's list.
+    The envelope has brought it into the form of an external id. Everybody may use the front desk,
+    so that what is said there is nobody's list.
     """
-    return None if FRONT_DESK in context.sender.roles else context.on_behalf_of
+    if context.on_behalf_of is not None and FRONT_DESK not in context.sender.roles:
+        yield Reference("users", context.on_behalf_of, "onbehalfof")
+
+
+def reference_of_asset(reference: str | None) -> Iterator[Reference]:
+    """What a registrant calls the asset that it registers, where it says so."""
+    if reference is not None:
+        yield Reference("assets", reference, "data.reference")
 
 
 def _link_reads(command: Link, context: Context) -> Reads:

@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.moves import AssetMoved, MoveAsset
-from handlers.amending import amended, refused
+from handlers.amending import Wish, amended, refused
 from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import PLACE_RULES, area_of, asset_not_found
 from handlers.decision import Accepted, Context, Decision, Document, Reads, View
 from handlers.documents import plain
 from handlers.placing import PLACES, location_reads
+from handlers.refreshing import refresh_read
 from handlers.rules import check, finding, reject
 from handlers.signature import reads
 from handlers.visibility import named, seen, standing_reads
@@ -27,6 +28,7 @@ def _reads(command: MoveAsset, context: Context) -> Reads:
     if command.location is not None:
         yield PLACES, command.id
         yield from location_reads(command.location)
+    yield refresh_read(command.id)
 
 
 @reads(_reads)
@@ -50,8 +52,8 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
     document = {**was, **given}
     if (rejected := check(PLACE_RULES, document, view, context)) is not None:
         return rejected
-    is_unseen = command.expected_revision is None
-    done = amended(stored, document, view, context, is_unseen=is_unseen)
+    wish = Wish(tuple(given), is_unseen=command.expected_revision is None)
+    done = amended(stored, document, view, context, wish)
     if done is None:
         return Accepted(command.id, state_of(was), key_of(was))
     event = AssetMoved(
@@ -68,7 +70,7 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
         keyed_to=key_of(was),
         reply=state_of(done.document),
         writes=done.writes,
-        events=(event, *done.events),
+        events=(event, *done.events) if done.changed else done.events,
     )
 
 

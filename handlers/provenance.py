@@ -60,14 +60,19 @@ class Source:
     revision: int
 
 
-def _kept_as(part: str) -> str:
+def kept_as(part: str) -> str:
     """A part's name in the document, where a dot would be a path."""
     return part.replace(".", _SEPARATOR)
 
 
+def part_name(kept: str) -> str:
+    """A part's name, out of the one that it has in a document."""
+    return kept.replace(_SEPARATOR, ".")
+
+
 def source_of(asset: Document, part: str) -> Source:
     """Who gave a group last."""
-    entry = asset.get("given", {}).get(_kept_as(part))
+    entry = asset.get("given", {}).get(kept_as(part))
     if entry is None:
         return Source(asset["registrant"], asset["registered_at"], 1)
     return Source(entry["by"], entry["at"], entry["revision"])
@@ -75,7 +80,7 @@ def source_of(asset: Document, part: str) -> Source:
 
 def _writer(asset: Document, part: str, field: str) -> tuple[str, datetime]:
     """Who wrote a field; of what was written longer ago than counts, its registration is said."""
-    fields = asset.get("given", {}).get(_kept_as(part), {}).get("fields", {})
+    fields = asset.get("given", {}).get(kept_as(part), {}).get("fields", {})
     entry = fields.get(field)
     if entry is None:
         return asset["registrant"], asset["registered_at"]
@@ -105,21 +110,21 @@ def given_after(
     given = dict(was.get("given", {}))
     made = {"by": context.sender.user, "at": context.now}
     for part in dict.fromkeys(map(part_of, changed)):
-        fields = given.get(_kept_as(part), {}).get("fields", {})
+        fields = given.get(kept_as(part), {}).get("fields", {})
         recent = {n: f for n, f in fields.items() if context.now - f["at"] <= _WINDOW_MAX}
         new = {_field(path, part): made for path in changed if part_of(path) == part}
-        given[_kept_as(part)] = {**made, "revision": revision, "fields": {**recent, **new}}
+        given[kept_as(part)] = {**made, "revision": revision, "fields": {**recent, **new}}
     return given
 
 
 def given_again(
-    was: Document, parts: Sequence[str], revision: int, context: Context
+    before: Mapping[str, Any], parts: Sequence[str], revision: int, context: Context
 ) -> dict[str, Any]:
     """Who gave which group, after the sender has said of these that they still are so."""
-    given = dict(was.get("given", {}))
+    given = dict(before)
     made = {"by": context.sender.user, "at": context.now, "revision": revision}
     for part in parts:
-        given[_kept_as(part)] = {"fields": {}, **given.get(_kept_as(part), {}), **made}
+        given[kept_as(part)] = {"fields": {}, **given.get(kept_as(part), {}), **made}
     return given
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from contracts.envelope import Finding
 from contracts.lifecycle import AssetReplaced, AssetRetired, RetireAsset
+from contracts.refreshes import AssetRefreshAsked
 from contracts.relations import AssetUnrelated
 from handlers.amending import amended
 from handlers.asset_groups import key_of, opened, state_of
@@ -26,7 +27,9 @@ from handlers.decision import (
 )
 from handlers.edges import RELATIONS
 from handlers.patching import stale
-from handlers.post import Post
+from handlers.post import NOTICES, Post, todo
+from handlers.provenance import part_name
+from handlers.refreshing import about, asked_of, refresh_read
 from handlers.rights import RULING
 from handlers.rules import finding, holder_of, reject
 from handlers.signature import reads
@@ -105,8 +108,9 @@ def _freed(was: Document, view: View, context: Context) -> Iterator[Drop]:
 
 
 def end_ties_reads(fact: AssetRetired, context: Context) -> Reads:
-    """Who is told of it, which is who is related to it."""
+    """Who is told of it, which is who is related to it, and what was asked for of it."""
     yield from tell_reads(fact, context)
+    yield refresh_read(fact.id)
 
 
 def end_ties(fact: AssetRetired, view: View, context: Context) -> Handled:
@@ -127,7 +131,20 @@ def end_ties(fact: AssetRetired, view: View, context: Context) -> Handled:
         for one in row["ties"]:
             if not is_over(one, context.now):
                 _tell_end(one, row["party"], fact, post)
+    _end_asking(fact, post)
     return Handled(unattributed(context.now), post.writes, tuple(post.told), further)
+
+
+def _end_asking(fact: AssetRetired, post: Post) -> None:
+    """What nobody will give any more waits for nobody."""
+    waiting = {
+        todo(row["of"], AssetRefreshAsked.message_type, about(fact.id, part_name(kept)))
+        for kept, row in asked_of(fact.id, post.view).items()
+    }
+    post.view.require((NOTICES, notice) for notice in waiting)
+    for notice in sorted(waiting):
+        post.close(notice, fact.message_type)
+    post.drop(*refresh_read(fact.id))
 
 
 def _tell_end(one: Tie, party: str, fact: AssetRetired, post: Post) -> None:

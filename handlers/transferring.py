@@ -10,6 +10,7 @@ from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import asset_not_found, device_claim
 from handlers.decision import RESERVED, Accepted, Context, Decision, Document, Put, Reads, View
 from handlers.edges import RELATIONS, edge, recorded
+from handlers.refreshing import refresh_read
 from handlers.retiring import not_ruling
 from handlers.rights import Relation
 from handlers.rules import claim, finding, holder_of, reject
@@ -25,6 +26,7 @@ from handlers.visibility import (
 
 def _reads(command: TransferAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
+    yield refresh_read(command.id)
     yield "users", command.owner
 
 

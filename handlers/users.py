@@ -29,7 +29,7 @@ from handlers.decision import (
 from handlers.documents import plain
 from handlers.edges import RELATIONS, recorded
 from handlers.groups import GIVEN, sealed
-from handlers.links import reference_link, reference_read, reference_taken
+from handlers.links import reference_of_user
 from handlers.requirements import lacking
 from handlers.rules import candidate_ids, issue_id, reject
 from handlers.signature import reads
@@ -46,7 +46,7 @@ from handlers.visibility import (
 def _registration_reads(command: RegisterUser, context: Context) -> Reads:
     yield "users", next(candidate_ids(USER_PREFIX, context))
     yield from claim_keys(_groups(command), context)
-    yield from reference_read(context)
+    yield from (one.read(context) for one in reference_of_user(context))
 
 
 @reads(_registration_reads)
@@ -69,13 +69,14 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     if (taken := unclaimed(document, command.roles, view, context)) is not None:
         return taken
     # Behind the claims: who is registered already is told so, whatever it is called this time.
-    if linked := tuple(reference_taken(view, context)):
+    references = tuple(reference_of_user(context))
+    if linked := tuple(f for one in references for f in one.taken(view, context)):
         return reject(*linked)
     writes = [Put("users", sealed(document))]
     writes += [w for w in claim_writes(None, document, view, context) if isinstance(w, Put)]
     if context.on_behalf_of is not None and context.sender.user not in RESERVED:
         writes.append(Put(RELATIONS, _mandate(user, context)))
-    writes += reference_link(user, view, context)
+    writes += [one.link(user, view, context) for one in references]
     if command.account_key_hash is not None:
         writes += [Put("accounts", a) for a in first_accounts(user, command.account_key_hash)]
     return Accepted(

@@ -13,9 +13,8 @@ from contracts.notices import Again
 from contracts.taxonomy import FRONT_DESK, VERIFIER
 from handlers.consents import is_unwanted
 from handlers.decision import RESERVED, Context, Document, Sender, View
-from handlers.documents import said_by
+from handlers.documents import mask, said_by
 from handlers.edges import READER, RELATIONS, edge, limited, tied, ties
-from handlers.narrowing import narrowed
 from handlers.rights import GROUPS, RIGHTS, SCOPED, Relation, Right, strongest
 
 UNOWNED: Final = "nobody"
@@ -28,7 +27,6 @@ VALUES: Final = ("before", "after")
 TAKING_PART: Final = frozenset({"provisional", "confirmed"})
 """Statuses of users who take part in the market."""
 _SEAL: Final = object()
-_MASK_KEPT: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +105,10 @@ class Standing:
     def names(self, changed: Iterable[str]) -> tuple[str, ...]:
         """Of the names of changed fields, those of groups that the user may read."""
         return tuple(name for name in changed if self.may("read", name))
+
+    def services(self, codes: Iterable[str]) -> tuple[str, ...]:
+        """Of some services those for which the user may know whether the asset is confirmed."""
+        return tuple(code for code in codes if self.may("read", f"confirmations.{code}"))
 
 
 def standing_reads(collection: str, key: str, viewer: str) -> Iterator[tuple[str, Any]]:
@@ -197,17 +199,6 @@ def knows(viewer: Sender, claim: Document) -> bool:
     return viewer.is_operator or viewer.user in claim["parties"]
 
 
-def mask(value: Any) -> Any:
-    """Keep the shape and the last characters, so that its owner recognises it and others cannot."""
-    if isinstance(value, Mapping):
-        return {name: mask(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [mask(inner) for inner in value]
-    text = str(value)
-    kept = text[-_MASK_KEPT:] if len(text) > 2 * _MASK_KEPT else ""
-    return "*" * (len(text) - len(kept)) + kept
-
-
 def event_for(
     recipient: str, standing: Standing, fact: Event, hidden: Iterable[str]
 ) -> Visible | None:
@@ -225,9 +216,27 @@ def event_for(
         changes["changed"] = standing.names(changed)
         if not changes["changed"]:
             return None
-    if (parts := narrowed(standing, dict(fact))) is None:
+    changes |= _by_service(standing, dict(fact))
+    if _is_elsewhere({**dict(fact), **changes}):
         return None
-    return Visible(recipient, fact.model_copy(update=changes | parts), _SEAL)
+    return Visible(recipient, fact.model_copy(update=changes), _SEAL)
+
+
+def _by_service(standing: Standing, said: Mapping[str, Any]) -> dict[str, Any]:
+    """Of what is said by service and by field of an asset, what the recipient may know."""
+    if standing.collection != "assets":
+        return {}
+    kept: dict[str, Any] = {}
+    if said.get("services") is not None:
+        kept["services"] = standing.services(said["services"])
+    if said.get("because") is not None:
+        kept["because"] = standing.names(said["because"])
+    return kept
+
+
+def _is_elsewhere(said: Mapping[str, Any]) -> bool:
+    """Whether a confirmation concerns other services alone, and not the asset as a whole."""
+    return said.get("overall") is False and not said.get("services")
 
 
 def event_with_values(
@@ -265,9 +274,9 @@ def again(
     denied = {n for n, of in VALUES_OF.items() if standing and not standing.may("read", of)}
     kept = {name: value for name, value in data.items() if name not in denied}
     if standing is not None:
-        if (parts := narrowed(standing, kept)) is None:
+        kept |= _by_service(standing, kept)
+        if _is_elsewhere(kept):
             return None
-        kept |= parts
         kept |= {n: standing.shown(kept[n]) for n in VALUES if kept.get(n) is not None}
     if standing is not None and kept.get("changed") is not None:
         kept["changed"] = list(standing.names(kept["changed"]))

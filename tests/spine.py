@@ -48,6 +48,8 @@ from workers.vault import Vault
 MASTER: Final = bytes(range(32))
 """The same for the whole run: accounts of the broker are shared by its virtual hosts."""
 LIMIT_S: Final = 20.0
+READY_LIMIT_S: Final = 60.0
+"""How long a worker's process may take to start: its imports alone take 15 s on a busy machine."""
 POLL_S: Final = 0.02
 DIRECT_REPLY: Final = "amq.rabbitmq.reply-to"
 ENTRIES: Final[Mapping[str, Entry]] = catalog.build((*catalog.REGISTER_MODULES, registers))
@@ -331,7 +333,7 @@ class Spine:
                 cwd=ROOT, env=environment, stdout=output, stderr=asyncio.subprocess.STDOUT,
             )  # fmt: skip
         try:
-            await eventually(lambda: _says_ready(log))
+            await eventually(lambda: _says_ready(log), READY_LIMIT_S)
             yield process
         finally:
             if process.returncode is None:

@@ -8,13 +8,7 @@ from typing import Any, Final, Literal
 from contracts.accounts import AccountChanged, AccountEnded
 from contracts.confirmation import UserRejected
 from contracts.messages import Event
-from contracts.users import (
-    UserLeft,
-    UserRegistered,
-    UserReinstated,
-    UserRetired,
-    UserSuspended,
-)
+from contracts.users import UserLeft, UserRegistered, UserReinstated, UserRetired, UserSuspended
 from topology import names
 from topology.catalog import Entry, registers
 

@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import unquote, urlsplit
 from uuid import UUID, uuid4, uuid5
 
@@ -32,6 +32,15 @@ FAULTS = (*aio_pika.exceptions.CONNECTION_EXCEPTIONS, TimeoutError)
 LOOKS_MAX = 5  # How often a user is looked at again that changes meanwhile.
 TOGETHER = 20  # Users that are looked at at the same time.
 PAUSE_S = 1
+
+
+class Work(Protocol):
+    """What is done by a connection."""
+
+    backbone: "Backbone"
+
+    async def run(self) -> None:
+        """Do it, to the end."""
 
 
 class Backbone:
@@ -197,7 +206,7 @@ def main(url: str, file: str, day: str | None = None) -> None:
     print(f"{len(known)} companies; {told or 'nobody is provisional'}", file=sys.stderr)
 
 
-async def verified(verifier: Verifier) -> None:
+async def verified(verifier: Work) -> None:
     """Run over everybody, beside the connection; what ends the one ends the other."""
     connecting = asyncio.ensure_future(verifier.backbone.run())
     working = asyncio.ensure_future(verifier.run())

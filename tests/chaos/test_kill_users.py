@@ -13,7 +13,7 @@ from tests.spine import Platform, Received, Spine, eventually, user
 from topology import names
 from workers.store.codec import decode
 
-pytestmark = [pytest.mark.connected, pytest.mark.chaos, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.connected, pytest.mark.chaos, pytest.mark.timeout(400)]
 
 USERS: Final = names.mailbox("users")
 NOTICES: Final = names.mailbox("notices")

@@ -39,7 +39,9 @@ class Row:
         """Codes that the handler's source leads to."""
         contract = self.decided_by.contract
         no_codes = paths(contract) | {operation_of(name) for name in known(Request)}
-        return codes_of(self.decided_by.function) - no_codes
+        found = codes_of(self.decided_by.function) - no_codes
+        # A place in the data is no code either.
+        return frozenset(one for one in found if not one.startswith("data."))
 
     @property
     def of_values(self) -> Mapping[str, tuple[Field, ...]]:

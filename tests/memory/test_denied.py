@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from handlers import assets, listing, rights, telling, visibility
+from handlers import assets, edges, listing, rights, telling, visibility
 from tests.memory.oracle import Leak
 from tests.memory.stage import RELATIONS, Plan, Stage
 
@@ -89,18 +89,18 @@ def names_unfiltered(patch: pytest.MonkeyPatch) -> None:
 
 
 def ties_for_ever(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(visibility, "holds", lambda tie, at: tie["from"] <= at)
+    patch.setattr(edges, "holds", lambda tie, at: tie["from"] <= at)
 
 
 def ties_from_ever(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(visibility, "holds", lambda tie, at: tie["until"] is None or at < tie["until"])
+    patch.setattr(edges, "holds", lambda tie, at: tie["until"] is None or at < tie["until"])
 
 
 def one_moment_too_long(patch: pytest.MonkeyPatch) -> None:
     def holds(tie: Any, at: Any) -> bool:
         return bool(tie["from"] <= at and (tie["until"] is None or at <= tie["until"]))
 
-    patch.setattr(visibility, "holds", holds)
+    patch.setattr(edges, "holds", holds)
 
 
 def areas_for_all(patch: pytest.MonkeyPatch) -> None:
@@ -144,7 +144,7 @@ def every_group_for_readers(patch: pytest.MonkeyPatch) -> None:
 
 
 def readers_unconfirmed(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr(visibility, "COUNTED", frozenset({"confirmed", "provisional"}))
+    patch.setattr(edges, "COUNTED", frozenset({"confirmed", "provisional"}))
 
 
 MUTATIONS: Final = {

@@ -55,7 +55,7 @@ class Fixture:
         self.keyring.add(OWNER, self.vault.opened(row))
         owner = user_document(OWNER, kind="person", name=Secret("Ada Example"))
         asset = {"_id": ASSET, "revision": 1, "status": "provisional", "lifecycle": "operating"}
-        asset |= {"asset_type": "BAT", "registrant": PLATFORM, "owner": OWNER}
+        asset |= {"asset_type": "BAT", "registrant": PLATFORM, "owner": OWNER, "registered_at": NOW}
         asset |= {"name": Secret("Home"), "location": Secret({"postcode": "SW1A 1AA"})}
         inserts = {
             "keys": [encode_row(row)],

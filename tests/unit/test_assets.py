@@ -605,6 +605,7 @@ def test_parties_see_the_whole_asset_as_it_was_given(decider: Decider, viewer: s
         | {
             "id": asset_id,
             "status": "provisional",
+            "status_at": "2026-03-01T12:00:00Z",
             "lifecycle": "operating",
             "revision": 1,
             "asset_type": "BAT",

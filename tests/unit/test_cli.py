@@ -57,7 +57,9 @@ def test_a_killed_up_leaves_the_folder_free(tmp_path: Path) -> None:
 
 
 def test_a_table_without_its_mapping_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(FileFault, match=r"--mapping, out of chicago, ecr, repd"):
+    with pytest.raises(
+        FileFault, match=r"--mapping, out of chicago, ecr, ncr, repd, repd-projects"
+    ):
         lines_of(file_of(tmp_path, TABLE), None)
 
 

@@ -309,3 +309,28 @@ def test_of_who_was_erased_no_command_with_an_external_id_is_kept(decider: Decid
     unlink = link("user", OWNER, "Ada Example", unlink=True)
     decider.documents["users", OWNER] |= {"erased_at": NOW}  # type: ignore[operator]
     assert refused(decider, unlink) == [("link.none", "data.value")]
+
+
+def register_asset(reference: str = "pump 7", **data: Any) -> Any:
+    given = {"asset_type": "SOL", "reference": reference, "location": {"postcode": "SW1A 1AA"}}
+    return command("asset.register.v1", given | data, sender=PLATFORM, id=str(uuid4()))
+
+
+def test_the_reference_of_an_asset_s_registration_is_a_link(decider: Decider) -> None:
+    """It is found under the scheme `own`, and is no part of the asset that others may read."""
+    _, data = linked(decider, register_asset())
+    assert "reference" not in decider.documents["assets", data["id"]]
+    assert translate(decider, "asset", external=own("pump 7"))["external"][0]["id"] == data["id"]
+    assert refused(decider, register_asset()) == [("link.taken", "data.reference")]
+    # What is a user's is no asset's.
+    linked(decider, register(reference="pump 7"))
+
+
+def test_the_reference_of_a_retired_asset_passes_on(decider: Decider) -> None:
+    _, first = linked(decider, register_asset())
+    wish = {"id": first["id"], "reason": "wrong-type"}
+    linked(decider, command("asset.retire.v1", wish, sender=PLATFORM, id=str(uuid4())))
+    _, second = linked(decider, register_asset(asset_type="WND"))
+    found = translate(decider, "asset", external=own("pump 7"), ids=[first["id"], second["id"]])
+    assert found["external"][0]["id"] == second["id"]
+    assert [one["external"] for one in found["ids"]] == [[], own("pump 7")]

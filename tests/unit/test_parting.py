@@ -228,7 +228,8 @@ def test_who_was_erased_is_told_nothing_any_more(decider: Decider) -> None:
     erased(decider, OPERATOR)
     decider.documents["assets", BATTERY] = {
         "_id": BATTERY, "revision": 1, "owner": PLATFORM, "registrant": OWNER, "name": "Cottage",
-        "kind": "BAT",
+        "asset_type": "BAT", "lifecycle": "operating", "status": "provisional",
+        "registered_at": NOW,
     }  # fmt: skip
     wish = {"id": BATTERY, "party": SECOND, "relation": "mo"}
     heard, _, _ = aftermath(decider, ask(decider, "asset.relate.v1", OWNER, **wish))

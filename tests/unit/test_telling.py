@@ -275,15 +275,3 @@ def test_the_digest_of_an_operator_is_told(decider: Decider) -> None:
     (digest,) = [one for outcome in decider.due() for one in outcome.letters]
     assert (digest.recipient, digest.type) == ("operator", "notice.digest.v1")
     assert decider.of("timers") == decider.of("pots") == []
-
-
-def test_a_reader_is_not_told_why_a_user_is_out(decider: Decider) -> None:
-    decider.documents["users", STRANGER] |= {"status": "confirmed"}  # type: ignore[operator]
-    given = {"party": STRANGER, "groups": ["address"]}
-    decider.decide(command("sharing.grant.v1", given, sender=OWNER, id="share"))
-    decider.decide(command("mandate.give.v1", {"delegate": PLATFORM}, sender=OWNER, id="give"))
-    for kind, more in (("suspend", {"reason": "legal"}), ("reinstate", {}),
-                       ("reject", {"reason": "identity"})):  # fmt: skip
-        message = command(f"user.{kind}.v1", {"id": OWNER} | more, sender="operator", id=kind)
-        told = decider.consequences(decider.decide(message))
-        assert {letter.recipient for letter in told} == {OWNER, PLATFORM}, kind

@@ -3,8 +3,8 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -13,6 +13,7 @@ from contracts.envelope import Finding
 from topology.catalog import Entry
 from workers.cli.client import Correspondent, LoginFailed, PublishRefused, Unreachable
 from workers.cli.keyring import AccountKeys
+from workers.cli.knowing import Known, ids_of, questions, reference_of
 from workers.cli.lines import (
     REFERENCE_RULE,
     Answers,
@@ -64,6 +65,8 @@ class Sending:
     settled: Callable[[Settled], None]
     silence_s: float
     """After so long without any answer the rest is unanswered."""
+    known: Known | None = None
+    """What was sent before under a reference of its sender's, so that it is changed now."""
     answers: Answers = field(default_factory=Answers)
     counts: Counter[tuple[Result, str]] = field(default_factory=Counter)
     again: int = 0
@@ -80,7 +83,7 @@ class Sending:
             watch = asyncio.create_task(self._watch())
             stack.callback(watch.cancel)
             stream = None
-            for line in lines:
+            async for line in self._renewed(lines, stack):
                 if self._awaits(line):
                     await self._drain()
                 rendered = self._rendered(line)
@@ -96,6 +99,49 @@ class Sending:
                     )
                 await self._start(rendered, stack)
             await self._drain()
+
+    async def _renewed(self, lines: Iterable[Line], stack: AsyncExitStack) -> AsyncIterator[Line]:
+        """The lines, with changes in place of registrations of what is known already.
+
+        That is asked before the first of them, when its sender has an id.
+        """
+        rest = list(lines)
+        first = next((n for n, line in enumerate(rest) if reference_of(line)), len(rest))
+        for line in rest[:first]:
+            yield line
+        if first < len(rest):
+            await self._drain()
+            for line in await self._turned(rest[first:], stack):
+                yield line
+
+    async def _turned(self, table: Sequence[Line], stack: AsyncExitStack) -> Iterable[Line]:
+        """A table as it was turned into changes before, or is now."""
+        rendered = render(table[0], self.answers, self.keys.key_hash, self.clock())
+        if isinstance(rendered, Unsendable):
+            return table
+        known = Known(self.spool, rendered.sender, table)
+        stack.callback(known.keep)
+        if not known.kept():
+            answers = [await self._known(one, stack) for one in questions(table)]
+            ids = {name: asset for answer in answers for name, asset in (answer or {}).items()}
+            known.turn(ids, sure=None not in answers)
+        self.known = known
+        return known.sent()
+
+    async def _known(self, question: Line, stack: AsyncExitStack) -> dict[str, str] | None:
+        """Ask; where there is no answer, registrations say themselves that they are known."""
+        rendered = render(question, self.answers, self.keys.key_hash, self.clock())
+        if isinstance(rendered, Unsendable):
+            return None
+        correspondent = await self._correspondent(rendered.sender, stack)
+        if isinstance(correspondent, LoginFailed):
+            return None
+        asked = correspondent.request(rendered.id, rendered.type, rendered.body)
+        with suppress(TimeoutError, PublishRefused):
+            reply = await asyncio.wait_for(asked, self.silence_s)
+            self._heard()
+            return ids_of(reply)
+        return None
 
     def _awaits(self, line: Line) -> bool:
         """Whether the line refers to a command that has no answer yet."""
@@ -193,6 +239,8 @@ class Sending:
 
     def _settle(self, settled: Settled) -> None:
         self.counts[settled.result, settled.code] += 1
+        if self.known is not None:
+            self.known.take(settled.line, accepted=settled.result == "accepted")
         self.settled(settled)
 
     async def _drain(self) -> None:

@@ -74,6 +74,10 @@ REGISTER: Final = Operation(
         "asset.unidentifiable": Otherwise({"identity": ABSENT}),
         "asset.owner-unknown": Otherwise({"owner": NOBODY}),
         "asset.not-replaceable": Otherwise({"replaces": NOTHING}),
+        "link.taken": Otherwise(
+            {"reference": "B-1"},
+            first=[Said("asset.register.v1", asset(identity=OTHER_DEVICE, reference="B-1"))],
+        ),
         "details.undefined": Otherwise({"asset_type": "OTH", "details": {"any": 1}}),
         "asset.duplicate": Otherwise(
             first=[Said("asset.register.v1", asset(), STRANGER)], unchecked=UNTOLD

@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from tests.builders import OWNER, STRANGER
-from tests.unit.operations.assets import AS_FSP, BATTERY, RETIRED, UNKNOWN, battery
-from tests.unit.operations.table import NOBODY, Operation, Otherwise
+from tests.builders import OWNER, PLATFORM, STRANGER
+from tests.unit.operations.assets import AS_FSP, BATTERY, RETIRED, THIRD, UNKNOWN, battery
+from tests.unit.operations.table import EVERY_SENDER, NOBODY, Operation, Otherwise, confirmed
 
 FIRST_DAY: Final = "2026-02-28"
 PLANNED: Final = battery(lifecycle="planned")
@@ -81,4 +81,21 @@ TRANSFER: Final = Operation(
     again=Otherwise(sender=STRANGER),
     events=("asset.transferred.v1",),
 )
-OPERATIONS: Final = (COMMISSION, MOVE, RETIRE, TRANSFER)
+REFRESH: Final = Operation(
+    "asset.refresh.v1",
+    {"id": BATTERY, "groups": ["identity"]},
+    {
+        "asset.not-found": UNKNOWN,
+        "asset.retired": RETIRED,
+        "refresh.unknown-group": Otherwise({"groups": ["capability"]}),
+        "refresh.own": Otherwise(sender=PLATFORM),
+        "refresh.nobody": Otherwise(given=[battery(registrant="operator", owner=None)]),
+    },
+    sender=STRANGER,
+    given=[battery(), AS_FSP, ("users", confirmed(THIRD))],
+    unknown="asset.not-found",
+    hidden=Otherwise(sender=THIRD),
+    may_not=EVERY_SENDER,
+    events=("asset.refresh-asked.v1",),
+)
+OPERATIONS: Final = (COMMISSION, MOVE, RETIRE, TRANSFER, REFRESH)

@@ -1,73 +1,66 @@
-"""What is said of an asset by others: evidence, and confirmation."""
+"""What verifiers say of assets, and what confirms them."""
 
-from typing import Final
+from typing import Any, Final
 
 from tests.builders import STRANGER, issued
-from tests.unit.operations.assets import BATTERY, RETIRED, UNKNOWN, battery
-from tests.unit.operations.table import (
-    Operation,
-    Otherwise,
-    confirmed,
-    tied,
-)
+from tests.samples import SAMPLES
+from tests.unit.operations.assets import BATTERY, UNKNOWN, battery
+from tests.unit.operations.table import OPERATOR, Operation, Otherwise, confirmed, tied
 
-VERIFIER: Final = issued("USR", 6100)
-BUYER: Final = issued("USR", 6200)
-"""A market operator that buys DC from the battery."""
-WHOLE: Final = battery(service={"DC": {"power_up_kw": 5}}, capability={"power_kw": 5})
-PEOPLE: Final = (
-    ("users", confirmed(VERIFIER, roles=["verifier"])),
-    ("users", confirmed(BUYER, roles=["mo"])),
-    ("users", confirmed(STRANGER, roles=["mo", "verifier"])),
-)
-AS_VERIFIER: Final = tied(BATTERY, VERIFIER, "verifier")
+VERIFIER: Final = issued("USR", 5000)
+BUYER: Final = issued("USR", 5500)
+STALE: Final = Otherwise({"expected_revision": 9})
+RETIRED: Final = Otherwise(given=[battery(lifecycle="retired")])
+ATTESTED: Final[dict[str, Any]] = {**SAMPLES["asset.attest"], "id": BATTERY}
 
 ATTEST: Final = Operation(
     "asset.attest.v1",
-    {
-        "id": BATTERY,
-        "expected_revision": 1,
-        "scheme": "identity",
-        "verdict": "match",
-        "source": "An archive",
-        "evidence_at": "2026-02-28T12:00:00Z",
-    },
+    ATTESTED,
     {
         "asset.not-found": UNKNOWN,
         "asset.not-yours": Otherwise(
-            {"service": "DC"},
-            sender=STRANGER,
-            given=[
-                tied(BATTERY, STRANGER, "verifier", service="DFS"),
-            ],
+            given=[tied(BATTERY, VERIFIER, "fsp")],
         ),
         "asset.retired": RETIRED,
-        "asset.stale": Otherwise({"expected_revision": 9}),
-        "evidence.no-value": Otherwise({"scheme": "location"}),
-        "evidence.no-service": Otherwise({"scheme": "test"}),
-        "evidence.from-future": Otherwise({"evidence_at": "2026-03-02T12:00:00Z"}),
+        "asset.stale": STALE,
+        "evidence.no-value": Otherwise({"scheme": "connection"}),
+        "evidence.no-service": Otherwise(
+            {"scheme": "test"}, given=[battery(capability={"power_kw": 5})]
+        ),
+        "evidence.from-future": Otherwise({"evidence_at": "2030-01-01T00:00:00Z"}),
     },
-    given=[WHOLE, *PEOPLE, AS_VERIFIER],
     sender=VERIFIER,
+    given=[
+        battery(),
+        ("users", confirmed(VERIFIER, roles=["verifier"])),
+        tied(BATTERY, VERIFIER, "verifier"),
+    ],
     unknown="asset.not-found",
-    hidden=Otherwise(sender=STRANGER),
+    hidden=Otherwise(given=[("users", confirmed(STRANGER, roles=["verifier"]))], sender=STRANGER),
     may_not="asset.not-yours",
     events=("asset.attested.v1",),
 )
 CONFIRM: Final = Operation(
     "asset.confirm.v1",
-    {"id": BATTERY, "service": "DC"},
+    {"id": BATTERY},
     {
         "asset.not-found": UNKNOWN,
-        "asset.not-yours": Otherwise({"service": "DFS"}),
+        "asset.not-yours": Otherwise(sender=BUYER),
         "asset.retired": RETIRED,
         "asset.not-operating": Otherwise(given=[battery(lifecycle="planned")]),
-        "asset.stale": Otherwise({"expected_revision": 9}),
+        "asset.stale": STALE,
     },
-    given=[WHOLE, *PEOPLE, tied(BATTERY, BUYER, "mo", service="DC")],
-    sender=BUYER,
+    sender=OPERATOR,
+    given=[
+        battery(),
+        ("users", confirmed(BUYER, roles=["so"])),
+        tied(BATTERY, BUYER, "so"),
+    ],
     unknown="asset.not-found",
-    hidden=Otherwise(sender=STRANGER),
+    hidden=Otherwise(
+        given=[("users", confirmed(STRANGER, roles=["so"])), tied(BATTERY, BUYER, "so")],
+        sender=STRANGER,
+    ),
     may_not="asset.not-yours",
     events=("asset.confirmed.v1",),
 )

@@ -68,6 +68,7 @@ UPDATE: Final = Operation(
         "user.stale": Otherwise({"expected_revision": 9}),
         "user.role-reserved": Otherwise({"roles_requested": RESERVED}),
         "user.unreachable": Otherwise(UNREACHABLE),
+        "field.missing": Otherwise({"bank": {"sort_code": "20-20-15"}}),
         "user.duplicate": Otherwise(
             {"claims": CLAIMS},
             first=[Said("user.update.v1", {"id": STRANGER, "claims": CLAIMS}, STRANGER)],
