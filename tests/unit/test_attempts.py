@@ -53,6 +53,7 @@ def content(letter: Letter) -> dict[str, Any]:
     return said
 
 
+@pytest.mark.timeout(180)
 def test_ten_thousand_attempts_are_two_notices_of_each_party(decider: Decider) -> None:
     asset_id = registered(decider)
     before = decider.documents["sequences", OWNER]["last"]
