@@ -39,8 +39,11 @@ what is offered for its service as well."""
 SIGNIFICANT: Final = tuple(
     sorted({path for scheme, paths in SUBJECTS.items() if scheme != "test" for path in paths})
 )
-"""Fields whose change sends what is confirmed back to provisional; what is offered for a service
-does so for that service."""
+"""Fields whose change sends what is confirmed back to provisional, whatever it is."""
+OFFERED: Final = (
+    "power_up_kw", "power_down_kw", "energy_kwh", "ramp_kw_per_min", "response_s", "duration_s",
+)  # fmt: skip
+"""Fields of what is offered for a service whose change does so for that service."""
 OVERALL: Final = "overall"
 """In the place of a service: the asset's data as a whole."""
 ANY: Final = "*"

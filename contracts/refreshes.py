@@ -46,7 +46,7 @@ class RefreshAsset(
     Asked is who gave a group last; where that user may not write it any more, the owner, else the
     registrant. It gets `asset.refresh-asked.v1`, which waits for its action until somebody gives
     the group again: `asset.update.v1` with the same values is enough.
-    What is asked for already is not asked for again.
+    What is asked for already, of the same user, is not asked for again within 30 days.
     Errors: `asset.not-found`, `asset.retired`, `refresh.unknown-group`, `refresh.own`,
     `refresh.nobody`.
     Source: A1b of the requirement.

@@ -34,7 +34,7 @@ from handlers.documents import changed_fields, merged
 from handlers.lapsing import moved_timer, overdue_since
 from handlers.patching import not_yours, stale
 from handlers.placing import PLACES, location_reads
-from handlers.proofs import reopened
+from handlers.proofs import rejudged
 from handlers.provenance import conflicts, differing, given_after, given_again
 from handlers.refreshing import answered, refresh_read
 from handlers.rules import Rule, attempted, check, claim, finding, holder_of, reject
@@ -123,7 +123,7 @@ def amended(
     if not changed and not again.parts:
         return None
     document |= {"revision": revision, "updated_at": context.now}
-    document, doubt = reopened(document, fields, view, context)
+    document, judgement = rejudged(was, document, fields, view, context)
     personal = document.get("is_personal", is_personal(stored))
     given = given_after(was, fields, revision, context)
     document["given"] = given_again(given, again.parts, revision, context)
@@ -137,7 +137,7 @@ def amended(
             *again.writes,
         ),
         events=(
-            *((doubt,) if doubt is not None else ()),
+            *judgement,
             *_redated(was, document, context),
             *(conflicts(was, fields, revision, context) if wish.is_unseen else ()),
             *again.events,

@@ -5,8 +5,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
+from contracts.messages import Event
 from contracts.proofs import (
     EXPEDITED,
+    OFFERED,
     OVERALL,
     SIGNIFICANT,
     SUBJECTS,
@@ -15,14 +17,21 @@ from contracts.proofs import (
     AssetScheme,
     sets_for,
 )
-from handlers.decision import Context, Document, View
+from handlers.asset_groups import is_personal, kept
+from handlers.decision import Context, Document, Put, View
 from handlers.documents import held_at
+from handlers.rights import Relation
 from handlers.spans import Span
 from handlers.visibility import named
 
 PROOF_ROWS: Final = "proofs"
 """Collection: one document for an asset, a scheme, a service and a verifier."""
 CONFIRMED: Final = "confirmed"
+INVOLVED: Final[frozenset[Relation]] = frozenset(
+    {"registrant", "owner", "delegate", "aggregator", "fsp"}
+)
+"""Who vouches for nothing of the asset, since it speaks for it."""
+Grounds = Literal["evidence", "operator", "buyer", "changed"]
 
 
 def proof_id(asset: str, scheme: str, service: str | None, verifier: str) -> str:
@@ -52,7 +61,8 @@ def subject_of(
     """A fingerprint of what is attested, of an opened asset; None where there is nothing."""
     values = {path: held_at(asset, path) for path in SUBJECTS[scheme]}
     if scheme == "test":
-        values["service"] = (asset.get("service") or {}).get(service)
+        offer = asset.get("service", {}).get(service, {})
+        values |= {f"service.{name}": offer.get(name) for name in OFFERED}
     said = {path: value for path, value in values.items() if value is not None}
     if not said:
         return None
@@ -60,13 +70,23 @@ def subject_of(
     return context.identity.fingerprint(f"proof/{scheme}", text)
 
 
-def is_proven(asset: Document, service: str, rows: Sequence[Document], context: Context) -> bool:
-    """Whether evidence confirms the asset for a service, or as a whole, with what it says now."""
+def holding(asset: Document, rows: Sequence[Document], context: Context) -> list[Document]:
+    """Of what verifiers have said, what holds for the values that the asset has now."""
+    return [
+        row
+        for row in rows
+        if row["subject"] == subject_of(asset, row["scheme"], row["service"], context)
+    ]
+
+
+def is_proven(asset: Document, service: str, held: Sequence[Document]) -> bool:
+    """Whether what holds confirms the asset for a service, or as a whole.
+
+    Somebody says match on each scheme of one set, and nobody mismatch.
+    """
     said: dict[str, set[str]] = {}
-    for row in rows:
-        if row["scheme"] == "test" and not _counts(row["service"], service):
-            continue
-        if row["subject"] == subject_of(asset, row["scheme"], row["service"], context):
+    for row in held:
+        if row["scheme"] != "test" or _counts(row["service"], service):
             said.setdefault(row["scheme"], set()).add(row["verdict"])
     schemes = {s for s, found in said.items() if "match" in found and "mismatch" not in found}
     return any(enough <= schemes for enough in sets_for(asset["asset_type"], service))
@@ -83,11 +103,15 @@ def is_confirmed(asset: Document, service: str) -> bool:
     return entry is not None and entry["status"] == CONFIRMED
 
 
-def _is_whole(asset: Document, rows: Sequence[Document], context: Context) -> bool:
+def _confirmed_for(asset: Document) -> list[str]:
+    return [one for one in sorted(asset.get("confirmations", {})) if is_confirmed(asset, one)]
+
+
+def _is_whole(asset: Document, held: Sequence[Document]) -> bool:
     """Whether the asset is confirmed as a whole: by evidence, or for all that it is offered for."""
     offered = asset.get("service", {})
     by_service = bool(offered) and all(is_confirmed(asset, service) for service in offered)
-    return by_service or is_proven(asset, OVERALL, rows, context)
+    return by_service or is_proven(asset, OVERALL, held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +127,13 @@ class Judged:
         return bool(self.services) or self.overall
 
 
-Grounds = Literal["evidence", "operator", "buyer", "changed"]
-
-
 def marked(
     asset: Document, services: Sequence[str], status: str, grounds: Grounds, context: Context
 ) -> dict[str, Any]:
     """The asset with another status for some services."""
-    entry = {"status": status, "at": context.now, "by": context.sender.user, "grounds": grounds}
     if not services:
         return dict(asset)
+    entry = {"status": status, "at": context.now, "by": context.sender.user, "grounds": grounds}
     return {
         **asset,
         "confirmations": {**asset.get("confirmations", {}), **dict.fromkeys(services, entry)},
@@ -120,67 +141,108 @@ def marked(
 
 
 def settled(asset: Document, rows: Sequence[Document], context: Context) -> Judged:
-    """What evidence confirms by now; a planned asset is confirmed for nothing."""
+    """What evidence confirms by now; an asset that does not operate is confirmed for nothing."""
     if asset["lifecycle"] != "operating":
         return Judged(dict(asset))
-    known = {row["service"] for row in rows} | set(asset.get("service", {}))
-    open_ones = sorted(
-        one
-        for one in (known | set(asset.get("confirmations", {}))) - {None}
-        if not is_confirmed(asset, one)
-    )
-    proven = tuple(one for one in open_ones if is_proven(asset, one, rows, context))
-    return whole(marked(asset, proven, CONFIRMED, "evidence", context), proven, rows, context)
+    held = holding(asset, rows, context)
+    known = {*asset.get("service", {}), *asset.get("confirmations", {})}
+    known |= {row["service"] for row in held if row["service"] is not None}
+    proven = _newly_proven(asset, sorted(known), held)
+    return whole(marked(asset, proven, CONFIRMED, "evidence", context), proven, held, context)
+
+
+def _newly_proven(
+    asset: Document, services: Sequence[str], held: Sequence[Document]
+) -> tuple[str, ...]:
+    return tuple(s for s in services if not is_confirmed(asset, s) and is_proven(asset, s, held))
 
 
 def whole(
-    asset: dict[str, Any], services: tuple[str, ...], rows: Sequence[Document], context: Context
+    asset: dict[str, Any], services: tuple[str, ...], held: Sequence[Document], context: Context
 ) -> Judged:
     """The asset, which is confirmed for these services now, perhaps as a whole with them."""
-    if asset["status"] == CONFIRMED or not _is_whole(asset, rows, context):
+    if asset["status"] == CONFIRMED or not _is_whole(asset, held):
         return Judged(asset, services)
     return Judged({**asset, "status": CONFIRMED, "status_at": context.now}, services, overall=True)
 
 
-def reopened(
-    asset: dict[str, Any], changed: Sequence[str], view: View, context: Context
-) -> tuple[dict[str, Any], AssetReopened | None]:
-    """The asset after a change of these fields, and the event where confirmation is lost by it.
+def rejudged(
+    was: Document, asset: dict[str, Any], changed: Sequence[str], view: View, context: Context
+) -> tuple[dict[str, Any], tuple[Event, ...]]:
+    """The asset after a change of these fields, and the events of what is confirmed otherwise.
 
-    What evidence proves of the new values too stays confirmed.
+    What evidence proves of the new values too stays confirmed, or is so again. A service that is
+    offered anew is confirmed at once where the evidence that others have accepted is enough for it.
+    Of an asset that was never confirmed for anything no evidence is looked at.
     """
     because = tuple(dict.fromkeys(_significant(changed)))
-    touched = {path.split(".")[1] for path in changed if path.startswith("service.")}
-    confirmed = [s for s in sorted(asset.get("confirmations", {})) if is_confirmed(asset, s)]
-    doubted = [s for s in confirmed if because or s in touched]
-    is_doubted = bool(because) and asset["status"] == CONFIRMED
-    if not doubted and not is_doubted:
-        return asset, None
-    rows = proofs_of(asset["_id"], view)
-    lost = tuple(s for s in doubted if not is_proven(asset, s, rows, context))
+    anew = asset.get("service", {}).keys() - was.get("service", {}).keys()
+    if not (because or anew) or not _was_confirmed(asset):
+        return asset, ()
+    held = holding(asset, proofs_of(asset["_id"], view), context)
+    touched = {path.split(".")[1] for path in because if path.startswith("service.")}
+    is_common = any(not path.startswith("service.") for path in because)
+    doubted = [one for one in _confirmed_for(asset) if is_common or one in touched]
+    lost = tuple(one for one in doubted if not is_proven(asset, one, held))
     after = marked(asset, lost, "provisional", "changed", context)
-    is_lost = is_doubted and not _is_whole(after, rows, context)
+    is_lost = is_common and asset["status"] == CONFIRMED and not _is_whole(after, held)
     if is_lost:
         after |= {"status": "provisional", "status_at": context.now}
-    if not lost and not is_lost:
-        return asset, None
-    of_service = (path for path in changed if path.startswith("service."))
-    event = AssetReopened(
-        id=asset["_id"],
-        revision=asset["revision"],
-        status=after["status"],
-        by=context.sender.user,
-        parties=named(asset) or None,
-        services=lost,
-        overall=is_lost,
-        because=because or tuple(of_service),
+    judged = _regained(after, held, context)
+    return judged.document, (
+        *_reopened(judged.document, lost, because, context, overall=is_lost),
+        *confirmed_event(judged, "evidence", context),
     )
-    return after, event
+
+
+def _was_confirmed(asset: Document) -> bool:
+    """Whether it is, or once was, confirmed for anything."""
+    since = asset.get("status_at", asset["registered_at"])
+    is_first = asset["status"] != CONFIRMED and since == asset["registered_at"]
+    return "confirmations" in asset or not is_first
+
+
+def _regained(asset: dict[str, Any], held: Sequence[Document], context: Context) -> Judged:
+    """What evidence confirms now; that there are fewer offers confirms nothing."""
+    if asset["lifecycle"] != "operating":
+        return Judged(asset)
+    known = sorted({*asset.get("service", {}), *asset.get("confirmations", {})})
+    gained = _newly_proven(asset, known, held)
+    after = marked(asset, gained, CONFIRMED, "evidence", context)
+    overall = asset["status"] != CONFIRMED and is_proven(asset, OVERALL, held)
+    if overall:
+        after |= {"status": CONFIRMED, "status_at": context.now}
+    return Judged(after, gained, overall)
 
 
 def _significant(changed: Sequence[str]) -> Iterator[str]:
+    """The significant fields among what has changed; of a point or a grid, the whole."""
     for path in changed:
         yield from (one for one in SIGNIFICANT if path == one or path.startswith(f"{one}."))
+        group, _, field = path.partition(".")
+        if group == "service" and field.rpartition(".")[2] in OFFERED:
+            yield path
+
+
+def _reopened(
+    asset: Document,
+    services: tuple[str, ...],
+    because: tuple[str, ...],
+    context: Context,
+    *,
+    overall: bool,
+) -> Iterator[AssetReopened]:
+    if services or overall:
+        yield AssetReopened(
+            id=asset["_id"],
+            revision=asset["revision"],
+            status=asset["status"],
+            by=context.sender.user,
+            parties=named(asset) or None,
+            services=services,
+            overall=overall,
+            because=because,
+        )
 
 
 def confirmed_event(
@@ -202,3 +264,10 @@ def confirmed_event(
             overall=judged.overall,
         ),
     )
+
+
+def written(judged: Judged, stored: Document) -> tuple[Put, ...]:
+    """The asset with what it is confirmed for, if there is any news."""
+    if not judged.is_news:
+        return ()
+    return (Put("assets", kept(judged.document, personal=is_personal(stored)), stored),)

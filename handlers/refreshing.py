@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from contracts.envelope import Finding
@@ -40,6 +41,9 @@ from handlers.visibility import (
 
 REFRESHES: Final = "refreshes"
 """Collection: for an asset the groups that are asked for, each of whom, by whom and since when."""
+
+ASKED_AGAIN: Final = timedelta(days=30)
+"""After how long the same is asked of the same user once more, who may have closed the notice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +94,10 @@ def refresh_asset(command: RefreshAsset, view: View, context: Context) -> Decisi
     if unknown := [group for group in groups if group not in known]:
         return reject(*map(_unknown, unknown))
     asked = asked_of(command.id, view)
-    wanted = [group for group in groups if kept_as(group) not in asked]
-    sources = {group: _source(asset, group, view, context) for group in wanted}
+    everyone = {group: _source(asset, group, view, context) for group in groups}
+    sources = {
+        n: of for n, of in everyone.items() if not _waits(asked.get(kept_as(n)), of, context)
+    }
     if findings := tuple(_unanswerable(sources, context)):
         return reject(*findings)
     made = {"by": context.sender.user, "at": context.now}
@@ -106,6 +112,13 @@ def refresh_asset(command: RefreshAsset, view: View, context: Context) -> Decisi
         writes=(Put(REFRESHES, row, was),) if new else (),
         events=tuple(_asking(command.id, sources, context)),
     )
+
+
+def _waits(row: Document | None, source: str | None, context: Context) -> bool:
+    """Whether a group is asked for already, not long ago, of whoever would be asked now."""
+    if row is None or row["of"] != source:
+        return False
+    return bool(context.now - row["at"] < ASKED_AGAIN)
 
 
 def _asking(

@@ -20,6 +20,7 @@ from handlers.interests import INTERESTS
 from handlers.links import LINKS
 from handlers.placing import PLACES, SEALED, shelf_term
 from handlers.post import ERASED, NOTICES, Post, todo
+from handlers.proofs import PROOF_ROWS
 from handlers.spans import PAGE, Span
 from handlers.untying import untied, withdrawn
 from handlers.visibility import (
@@ -34,6 +35,7 @@ PHASES: Final[Mapping[str, tuple[str, str]]] = {
     "changes": (CHANGES, "_id"),
     "links": (LINKS, "entity"),
     "evidence": (EVIDENCE_ROWS, "user"),
+    "proofs": (PROOF_ROWS, "person"),
     "interests": (INTERESTS, "user"),
     "meters": (PLACEMENTS, "person"),
     "places": (PLACES, "terms"),

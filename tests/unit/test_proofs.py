@@ -287,11 +287,58 @@ def test_an_operator_s_word_does_not_outlast_what_it_was_given_for(life: Life) -
 
 
 def test_evidence_counts_again_when_the_value_is_back(life: Life) -> None:
+    life.later(days=1)
     attest(life, "identity", "capability")
     life.update(OWNER, capability={"power_kw": 6})
     assert life.document["status"] == "provisional"
     life.update(OWNER, capability={"power_kw": 5})
-    assert attest(life, "location")["status"] == "confirmed"
+    assert life.told_of("asset.confirmed")[BUYER]["overall"] is True
+    assert life.document["status"] == "confirmed"
+
+
+def test_a_service_that_is_offered_later_needs_no_more_evidence_than_there_is(life: Life) -> None:
+    """What was accepted for one product is not asked for again for another: A2b."""
+    attest(life, "connection", "capability")
+    life.update(OWNER, service={"DFS": {"power_up_kw": 1}, "DM": {"power_up_kw": 1}})
+    assert status(life, "DFS") == "confirmed"
+    assert "DM" not in life.document["confirmations"]
+    assert life.told_of("asset.confirmed")[THIRD]["services"] == ["DFS"]
+
+
+def test_fewer_offers_confirm_nothing(life: Life) -> None:
+    life.update(OWNER, service={"DC": {"power_up_kw": 1}, "DFS": {"power_up_kw": 1}})
+    life.accept("asset.confirm", BUYER, service="DC")
+    life.update(OWNER, service={"DFS": None})
+    assert (life.document["status"], status(life, "DC")) == ("provisional", "confirmed")
+
+
+def test_the_hours_of_an_offer_leave_it_confirmed(life: Life) -> None:
+    confirmed(life)
+    hours = [{"days": ["mo"], "from_time": "10:00", "until_time": "11:00"}]
+    life.update(OWNER, service={"DC": {"available": hours}})
+    assert (life.told_of("asset.reopened"), status(life, "DC")) == ({}, "confirmed")
+
+
+def test_what_is_done_is_done_whatever_the_revision(life: Life) -> None:
+    """The same message again, under another id, after it has made the asset another itself."""
+    attest(life, "identity")
+    before = life.document["revision"]
+    attest(life, "capability")
+    assert life.document["revision"] == before + 1
+    attest(life, "capability", expected_revision=before)
+    life.accept("asset.confirm", "operator", expected_revision=before)
+    assert (life.document["revision"], life.facts) == (before + 1, [])
+
+
+def test_of_a_person_s_asset_the_evidence_is_the_person_s(life: Life) -> None:
+    person = {**(life.decider.documents["users", OWNER] or {}), "kind": "person"}
+    life.decider.documents["users", OWNER] = person
+    theirs = scene(identity={"make": "Acme", "serial": "SN-9"})
+    theirs.decider.documents["users", HEIR] = {**person, "_id": HEIR}
+    attest(theirs, "identity")
+    theirs.accept("asset.transfer", OWNER, owner=HEIR)
+    attest(theirs, "location")
+    assert [row.get("person") for row in theirs.decider.of("proofs")] == [None, HEIR]
 
 
 def test_an_event_of_before_says_again_what_may_still_be_known(life: Life) -> None:

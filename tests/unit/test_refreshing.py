@@ -47,6 +47,24 @@ def test_what_is_asked_for_is_not_asked_for_twice(life: Life) -> None:
     assert (life.facts, life.told) == ([], [])
 
 
+def test_after_a_month_it_is_asked_for_once_more(life: Life) -> None:
+    """Whoever is asked may have closed the notice."""
+    ask(life, "capability")
+    life.later(days=29)
+    ask(life, "capability")
+    assert life.told == []
+    at = life.later(days=1)
+    assert ask(life, "capability")["asked"][0]["at"] == moment(at)
+    assert [who for who, _, _ in life.told] == [STRANGER]
+
+
+def test_another_who_may_give_it_is_asked_at_once(life: Life) -> None:
+    ask(life, "capability")
+    life.unrelate(STRANGER)
+    assert [one["of"] for one in ask(life, "capability")["asked"]] == [OWNER]
+    assert [who for who, _, _ in life.told] == [OWNER]
+
+
 @pytest.mark.parametrize("sender", [STRANGER, OWNER])
 @pytest.mark.parametrize("power", [5, 6])
 def test_it_waits_until_the_group_is_given_again_whoever_does(

@@ -22,7 +22,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "directory": (("terms", "_id"),),
     "claims": (),
     "evidence": (("user", "_id"),),
-    "proofs": (("asset", "_id"),),
+    "proofs": (("asset", "_id"), ("person", "_id")),
     "refreshes": (),
     "inbox": (),
     "outbox": (("partition", "_id"),),
