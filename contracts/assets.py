@@ -173,13 +173,56 @@ class AssetView(AssetState, AssetGroups):
 class GetAsset(
     Query, type="asset.get.v1", senders=PLATFORMS | {"special", "verifier"}, accepted=AssetView
 ):
-    """Read one asset: what one registered or owns, or any as operator.
+    """Read one asset: what one registered, owns or is related to, or any as operator.
 
     Errors: `asset.not-found`, also for assets that the asker may not see.
     Source: A6 of the requirement.
     """
 
     id: AssetId
+
+    def upgrade(self) -> "GetAssets":
+        """One of the many that the next major takes."""
+        return GetAssets(ids=(self.id,))
+
+    @classmethod
+    def answered(cls, reply: Contract) -> Contract:
+        """The one that was found."""
+        if not isinstance(reply, AssetsView):
+            raise TypeError(f"expected AssetsView, got {type(reply).__name__}")
+        return reply.assets[0]
+
+    @classmethod
+    def field_here(cls, path: str) -> str:
+        """All of the many are the one."""
+        return path.replace("data.ids", "data.id")
+
+
+class AssetsView(Contract):
+    """Assets as the asker may see them, each once, in the order in which they were asked for."""
+
+    assets: tuple[AssetView, ...]
+    unknown: tuple[AssetId, ...] = ()
+    """Those of which there is none, or none that the asker may see."""
+    left: tuple[AssetId, ...] = ()
+    """Those for which there was no room; ask for them next."""
+
+
+class GetAssets(
+    Query,
+    type="asset.get.v2",
+    senders=PLATFORMS | {"special", "verifier"},
+    accepted=AssetsView,
+    older=GetAsset,
+):
+    """Read up to 1,000 assets: what one registered, owns or is related to, or any as operator.
+
+    An answer holds as many as fit into 1 MB, and at most 50 portfolios, whose sums are the dearest.
+    Errors: `asset.not-found`, where the asker may see none of them.
+    Source: A6 of the requirement.
+    """
+
+    ids: Annotated[tuple[AssetId, ...], Field(min_length=1, max_length=1000)]
 
 
 class AssetRegistered(Event, type="asset.registered.v1"):

@@ -52,12 +52,12 @@ def device_reads(identity: Identity | None, context: Context) -> Reads:
         yield "claims", context.identity.fingerprint(*device)
 
 
-def asset_not_found(asset: str) -> Rejected:
+def asset_not_found(asset: str, field: str = "id") -> Rejected:
     """The answer for an asset that the sender may not see, and for one that there is not."""
     return reject(
         finding(
             "asset.not-found",
-            "id",
+            field,
             expected="the id of an asset that you may see",
             got=asset,
             advice="Check the id; ask its registrant or its owner for access.",

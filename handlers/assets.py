@@ -1,8 +1,9 @@
 """The asset register: what becomes an asset, and who may read it."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 
-from contracts.assets import AssetRegistered, AssetView, GetAsset, RegisterAsset
+from contracts.assets import AssetRegistered, AssetsView, AssetView, GetAssets, RegisterAsset
 from handlers.amending import unfit
 from handlers.asset_groups import kept, key_of, state_of
 from handlers.asset_rules import (
@@ -14,21 +15,36 @@ from handlers.asset_rules import (
 )
 from handlers.asset_types import type_read
 from handlers.cells import home
-from handlers.decision import Accepted, Answer, Context, Decision, Put, Reads, Rejected, View
+from handlers.decision import (
+    Accepted,
+    Answer,
+    Context,
+    Decision,
+    Document,
+    Put,
+    Reads,
+    Rejected,
+    View,
+)
 from handlers.documents import plain
 from handlers.lapsing import lapse_timer, overdue_since
 from handlers.links import reference_of_asset
-from handlers.parts import sums_of, sums_reads
+from handlers.nesting import is_portfolio
+from handlers.parts import further_reads, sums_of, sums_reads
 from handlers.placing import PLACES, location_reads, shown_areas
 from handlers.provenance import shown_sources
 from handlers.retiring import not_replaceable, replaced_reads, replacement
 from handlers.rules import candidate_ids, claim, issue_id, reject
 from handlers.signature import reads
-from handlers.visibility import named, seen, standing_reads
+from handlers.visibility import Standing, mandate_read, named, seen, standing_reads
 from handlers.watching import noted, watch_read
 
 LIFE: Final = ("status_at", "replaces", "replaced_by", "retired_at", "retirement")
 """What whoever may see the asset sees of its life, beside the groups."""
+ANSWER_BYTES_MAX: Final = 1_000_000
+"""How much the assets of one answer come to; the first of them is told whatever its size."""
+PORTFOLIOS_MAX: Final = 50
+"""Of how many portfolios one answer has the sums, each of which reads all portfolios below."""
 
 
 def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
@@ -120,34 +136,68 @@ def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str,
     }
 
 
-def _get_reads(query: GetAsset, context: Context) -> Reads:
-    yield from standing_reads("assets", query.id, context.sender.user)
-    yield watch_read(query.id)
-    yield from sums_reads(query.id)
-    yield PLACES, query.id
+def _get_reads(query: GetAssets, context: Context) -> Reads:
+    for asset in dict.fromkeys(query.ids):
+        yield from standing_reads("assets", asset, context.sender.user)
+        yield watch_read(asset)
+        yield from sums_reads(asset)
+        yield PLACES, asset
 
 
 @reads(_get_reads)
-def get_asset(query: GetAsset, view: View, context: Context) -> Answer | Rejected:
-    """Answer with the groups that the asker may see; who watches the asset is told of it.
+def get_assets(query: GetAssets, view: View, context: Context) -> Answer | Rejected:
+    """Answer with the groups that the asker may see; who watches an asset is told of it.
 
     Rejects: asset.not-found
     Source: A6, A6a.
     """
-    found = seen("assets", query.id, view, context)
-    if found is None:
-        return asset_not_found(query.id)
+    ids = tuple(dict.fromkeys(query.ids))
+    # As much is read for what is hidden as for what is not there, and all of it at once.
+    view.require([mandate_read(view.get("assets", one), context.sender.user) for one in ids])
+    looked = {one: seen("assets", one, view, context) for one in ids}
+    known = {one: found for one, found in looked.items() if found is not None}
+    if not known:
+        return asset_not_found(ids[0] if len(ids) == 1 else f"{len(ids)} ids", "ids")
+    wanted = _first(known, PORTFOLIOS_MAX)
+    view.require([key for one in wanted for key in further_reads(one, known[one][1], view)])
+    shown: list[AssetView] = []
+    size = 0
+    for one in wanted:
+        asset = _shown(one, known[one], view, context)
+        size += len(asset.model_dump_json(exclude_none=True).encode())
+        if shown and size > ANSWER_BYTES_MAX:
+            break
+        shown.append(asset)
+    answer = AssetsView(
+        assets=tuple(shown),
+        unknown=tuple(one for one in ids if one not in known),
+        left=tuple(known)[len(shown) :],
+    )
+    return Answer(answer, tuple(fact for one in shown for fact in noted(one.id, view, context)))
+
+
+def _first(assets: Iterable[str], portfolios: int) -> list[str]:
+    """The first of some assets, with so many portfolios among them and no more."""
+    taken: list[str] = []
+    for one in assets:
+        portfolios -= is_portfolio(one)
+        if portfolios < 0:
+            break
+        taken.append(one)
+    return taken
+
+
+def _shown(asset: str, found: tuple[Document, Standing], view: View, context: Context) -> AssetView:
     document, standing = found
     groups = standing.shown(document)
     sources = shown_sources(document, standing, context.now)
-    shown = AssetView(
+    return AssetView(
         **dict(state_of(document)),
         asset_type=document["asset_type"],
         overdue_since=overdue_since(document, context.now),
         **{name: document[name] for name in LIFE if name in document},
         **groups,
-        **sums_of(query.id, standing, view),
-        **shown_areas(query.id, standing, view),
+        **sums_of(asset, standing, view),
+        **shown_areas(asset, standing, view),
         given={part: one for part, one in sources.items() if part.partition(".")[0] in groups},
     )
-    return Answer(shown, noted(query.id, view, context))

@@ -54,12 +54,23 @@ def sums_reads(asset: str) -> Reads:
         yield from ((PORTFOLIOS, asset), (TALLIES, asset), (NESTS, asset))
 
 
+def further_reads(asset: str, standing: Standing, view: View) -> Reads:
+    """What its sums are made of besides: for several at once before they are put together."""
+    if is_portfolio(asset) and standing.may("read", "members"):
+        yield from ((name, one) for one in _together(asset, view) for name in (TALLIES, PORTFOLIOS))
+
+
+def _together(asset: str, view: View) -> list[str]:
+    """A portfolio and all that are below it."""
+    return sorted({asset, *below(view.get(NESTS, asset))})
+
+
 def sums_of(asset: str, standing: Standing, view: View) -> dict[str, Members]:
     """What a portfolio's members can do together, for whoever may read that."""
     if not is_portfolio(asset) or not standing.may("read", "members"):
         return {}
-    every = sorted({asset, *below(view.get(NESTS, asset))})
-    view.require((name, one) for one in every for name in (TALLIES, PORTFOLIOS))
+    every = _together(asset, view)
+    view.require(further_reads(asset, standing, view))
     waiting = sum(pending(view.get(TALLIES, one), view.get(PORTFOLIOS, one)) for one in every)
     stored = view.get(PORTFOLIOS, asset) or {}
     totals = {

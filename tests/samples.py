@@ -59,6 +59,7 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     "asset.confirm": {"id": BATTERY, "service": "DC"},
     "asset.get": {"id": BATTERY},
+    "asset.get.v2": {"ids": [BATTERY]},
     "asset.list": {},
     "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
     "asset.move": {"id": BATTERY, "location": {"postcode": "M1 1AA"}},

@@ -136,7 +136,8 @@ def test_the_older_one_is_published_as_deprecated_and_nothing_else() -> None:
         if {"name": "deprecated"} in one.get("tags", ())
     }
     ways = [(way, dry) for way in ("send", "bulk") for dry in ("", ".check")]
-    assert tagged == {f"{way}.notice.close{dry}.v1" for way, dry in ways}
+    asked = {f"{way}.asset.get.v1" for way in ("send", "bulk")}
+    assert tagged == asked | {f"{way}.notice.close{dry}.v1" for way, dry in ways}
     assert messages["notice.close.v1"]["description"].startswith("Deprecated: `notice.close.v2`")
 
 

@@ -68,7 +68,7 @@ def test_each_queue_serves_its_own_types() -> None:
 
 
 def test_two_handlers_of_one_type_stop_the_start() -> None:
-    with pytest.raises(TypeError, match=r"expected one handler for asset\.get\.v1, got two"):
+    with pytest.raises(TypeError, match=r"expected one handler for asset\.get\.v2, got two"):
         build((asset_handlers, asset_handlers))
 
 

@@ -125,6 +125,15 @@ GET: Final = Operation(
     hidden=Otherwise(sender=STRANGER),
     may_not=EVERY_SENDER,
 )
+GET_MANY: Final = Operation(
+    "asset.get.v2",
+    {"ids": [BATTERY]},
+    {"asset.not-found": Otherwise({"ids": [NOTHING]})},
+    given=[battery()],
+    unknown="asset.not-found",
+    hidden=Otherwise(sender=STRANGER),
+    may_not=EVERY_SENDER,
+)
 RELATE: Final = Operation(
     "asset.relate.v1",
     TO_STRANGER,
@@ -157,4 +166,4 @@ UNRELATE: Final = Operation(
     may_not="relation.not-yours",
     events=("asset.unrelated.v1",),
 )
-OPERATIONS: Final = (REGISTER, UPDATE, GET, RELATE, UNRELATE)
+OPERATIONS: Final = (REGISTER, UPDATE, GET, GET_MANY, RELATE, UNRELATE)
