@@ -185,12 +185,12 @@ def _state(
     return RelationState(id=command.id, party=command.party, revision=revision, ties=ties)
 
 
-def relation_not_yours() -> Rejected:
+def relation_not_yours(field: str = "party") -> Rejected:
     """The answer to who may see an asset and not who is what to it."""
     return reject(
         finding(
             "relation.not-yours",
-            "party",
+            field,
             expected="a sender who may write the asset's relations, or to end one of its own",
             advice="Ask the asset's owner, or the owner for a mandate.",
         )

@@ -67,7 +67,7 @@ def ask_representation(
         if found is None:
             return asset_not_found(query.id)
         if not found[1].may("read", "relations"):
-            return relation_not_yours()
+            return relation_not_yours("id")
         return RepresentationPage(assets=(_represented(query.id, query, view, context),))
     if findings := tuple(foreign(query.cursor, _question(query), context)):
         return reject(*findings)

@@ -8,7 +8,7 @@ from contracts.taxonomy import OPERATOR
 from handlers.accounts import ACCOUNTS_MAX
 from handlers.decision import Secret
 from handlers.edges import recorded
-from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
+from tests.builders import NOW, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 
 HASH, OTHER = "A" * 48, "B" * 48
@@ -158,11 +158,6 @@ def test_accounts_are_limited_and_an_end_makes_room(decider: Decider) -> None:
     assert set_account(decider)[0] == "account.set.accepted.v1"
 
 
-def test_an_account_that_is_not_there_cannot_be_ended(decider: Decider) -> None:
-    answer = send(decider, "account.end.v1", account=BULK)
-    assert codes(answer) == [("account.not-found", "data.account")]
-
-
 # Standing.
 
 
@@ -271,16 +266,3 @@ def test_wrong_states_are_named(decider: Decider, status: str | None, kind: str,
     answer = send(decider, f"user.{kind}.v1", OPERATOR, id=PLATFORM, **more)
     assert codes(answer) == [(code, "data.id")]
     assert events(send.outcome) == []
-
-
-def test_only_operators_suspend_and_reinstate(decider: Decider) -> None:
-    for kind, more in (("suspend", {"reason": "other"}), ("reinstate", {})):
-        answer = send(decider, f"user.{kind}.v1", STRANGER, id=PLATFORM, **more)
-        assert codes(answer) == [("sender.role", "type")]
-
-
-def test_another_may_not_retire_a_user(decider: Decider) -> None:
-    answer = send(decider, "user.retire.v1", STRANGER, id=PLATFORM)
-    assert codes(answer) == [("user.not-found", "data.id")]
-    decider.documents["users", OWNER] = user_document(OWNER, roles=["owner"], registrant=PLATFORM)
-    assert codes(send(decider, "user.retire.v1", id=OWNER)) == [("user.not-yours", "data.id")]

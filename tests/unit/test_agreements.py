@@ -13,7 +13,6 @@ from handlers.case import Outcome
 from handlers.conditions import CONDITIONS, NEEDED_MAX
 from handlers.edges import edge
 from handlers.spans import PAGE
-from handlers.tying import TIES_MAX
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import ENTRIES, Decider, events, reply, rules, said
 
@@ -148,14 +147,6 @@ def test_signing_is_by_the_hash_of_the_current_version(decider: Decider) -> None
     assert "version 2" in expected
 
 
-def test_signing_twice_changes_nothing(decider: Decider) -> None:
-    publish(decider)
-    first = sign(decider)
-    again = sign(decider)
-    assert unchanged(again)
-    assert reply(again)[1] == reply(first)[1]
-
-
 def test_who_signs_a_newer_version_has_signed_both(decider: Decider) -> None:
     publish(decider)
     sign(decider)
@@ -167,26 +158,6 @@ def test_who_signs_a_newer_version_has_signed_both(decider: Decider) -> None:
         (2, HASHES[1], None),
     ]
     assert question(decider, "agreement.get.v1", PLATFORM, id=NAME)[1]["signed"] == 2
-
-
-def test_what_there_is_not_cannot_be_signed_or_taken_back(decider: Decider) -> None:
-    assert refused(sign(decider)) == [("agreement.not-found", "data.id")]
-    revoke = ask(decider, "agreement.revoke.v1", PLATFORM, id=NAME)
-    assert refused(revoke) == [("agreement.not-found", "data.id")]
-    publish(decider)
-    revoke = ask(decider, "agreement.revoke.v1", PLATFORM, id=NAME)
-    assert refused(revoke) == [("agreement.not-signed", "data.id")]
-    assert refused(sign(decider, sender=FRONT_DESK)) == [("sender.role", "type")]
-    assert refused(sign(decider, sender=issued("USR", 77))) == [("sender.unknown", "source")]
-
-
-def test_signatures_are_limited(decider: Decider) -> None:
-    publish(decider)
-    sign(decider)
-    ask(decider, "agreement.revoke.v1", PLATFORM, id=NAME)
-    row = decider.documents["relations", edge(NAME, PLATFORM)]
-    decider.documents["relations", edge(NAME, PLATFORM)] = {**row, "ties": row["ties"] * TIES_MAX}
-    assert refused(sign(decider)) == [("tie.too-many", "")]
 
 
 @pytest.mark.parametrize(
@@ -383,42 +354,6 @@ def test_an_operation_needs_a_few_agreements_at_most(decider: Decider) -> None:
         assert reply(outcome)[0] == "agreement.publish.accepted.v1"
     one_more = publish(decider, sender=OPERATOR, needed_for=[GATED])
     assert refused(one_more) == [("agreement.gate-full", "data.needed_for.0")]
-
-
-@pytest.mark.parametrize(
-    ("kind", "sender", "wishes", "code"),
-    [
-        (
-            "agreement.publish.check.v1",
-            MARKET,
-            (
-                {"id": "x", "title": "T", "sha256": HASHES[0], "text": TEXTS[0]},
-                {"id": "x", "title": "T", "sha256": HASHES[1], "text": TEXTS[0]},
-            ),
-            "agreement.text-hash",
-        ),
-        (
-            "agreement.sign.check.v1",
-            PLATFORM,
-            ({"id": NAME, "sha256": HASHES[0]}, {"id": NAME, "sha256": HASHES[1]}),
-            "agreement.other-hash",
-        ),
-        (
-            "agreement.revoke.check.v1",
-            MARKET,
-            ({"id": NAME, "what": "agreement"}, {"id": NAME}),
-            "agreement.not-signed",
-        ),
-    ],
-)
-def test_a_check_says_the_same_and_changes_nothing(
-    decider: Decider, kind: str, sender: str, wishes: tuple[Any, Any], code: str
-) -> None:
-    (good, bad), _ = wishes, publish(decider)
-    before = dict(decider.documents)
-    assert question(decider, kind, sender, **good)[0] == kind.replace("check", "check.accepted")
-    assert question(decider, kind, sender, **bad)[1]["code"] == code
-    assert decider.documents == before
 
 
 def test_a_list_says_what_is_signed_a_page_at_a_time(decider: Decider) -> None:

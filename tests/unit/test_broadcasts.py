@@ -12,7 +12,7 @@ from handlers.edges import recorded
 from handlers.letters import Letter
 from handlers.polygons import Corners
 from handlers.reaching import counted
-from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
+from tests.builders import NOW, OWNER, PLATFORM, asset, command, issued, user_document
 from tests.decider import Decider, reply, rules, said
 from tests.unit.test_polygons import SQUARE, closed
 
@@ -190,11 +190,6 @@ def test_what_cannot_be_broadcast_to_is_refused(
     (refused,) = decider.decide(command(BROADCAST, message(**changes), sender=SO))
     assert [name for name, _ in rules(reply(refused)[1])] == [rule]
     assert decider.of("broadcasts") == []
-
-
-def test_a_platform_may_not(decider: Decider) -> None:
-    (refused,) = decider.decide(command(BROADCAST, message(), sender=STRANGER))
-    assert reply(refused)[1]["code"] == "sender.role"
 
 
 def test_many_assets_with_many_parties_are_worked_page_by_page(decider: Decider) -> None:

@@ -28,7 +28,6 @@ from tests.unit.test_sharing import (
     check,
     personal,
     refused,
-    unchanged,
     who,
 )
 from workers.timers import letter_of
@@ -166,12 +165,6 @@ def test_since_is_the_first_change_that_was_missed(decider: Decider) -> None:
     assert pending(decider)[STRANGER] == (["bank"], text(NOW), 4)
 
 
-def test_twice_is_once(decider: Decider) -> None:
-    change(decider, "bank")
-    acknowledge(decider, 2)
-    assert unchanged(acknowledge(decider, 2))
-
-
 def test_a_revision_must_be_there_and_cover_what_has_changed(decider: Decider) -> None:
     change(decider, "bank")
     change(decider, "bank")
@@ -195,16 +188,6 @@ def test_who_reads_nothing_is_told_as_of_nobody(decider: Decider) -> None:
     assert len({str([f | {"got": ""} for f in reply(o)[1]["findings"]]) for o in hidden}) == 1
     operator = ask(decider, ACKNOWLEDGE, "operator", id=OWNER, revision=1)
     assert refused(operator) == [("sender.role", "type")]
-
-
-def test_a_check_acknowledges_nothing(decider: Decider) -> None:
-    change(decider, "bank")
-    verdicts = [
-        check(decider, "change.acknowledge.check.v1", STRANGER, id=OWNER, revision=n)[0]
-        for n in (2, 3)
-    ]
-    assert [verdict.split(".")[-2] for verdict in verdicts] == ["accepted", "rejected"]
-    assert pending(decider).keys() == {STRANGER}
 
 
 def test_an_acknowledgement_that_a_change_overtook_leaves_the_newer_one_open(

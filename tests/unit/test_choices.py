@@ -74,12 +74,6 @@ def test_a_choice_for_an_asset_or_an_area_does_not_silence_what_is_mandatory(
     assert sorted(str(one.recipient) for one in told) == sorted([OWNER, PLATFORM])
 
 
-def test_an_unknown_kind_is_refused(decider: Decider) -> None:
-    assert rules(choose(decider, "odd", kinds={"asset.painted.v1": "off"})[1]) == [
-        ("notice.kind-unknown", "data.kinds.asset.painted.v1")
-    ]
-
-
 @pytest.mark.parametrize(
     ("by_asset", "by_area", "by_kind", "expected"),
     [

@@ -457,25 +457,6 @@ def test_all_that_was_said_is_weighed(decider: Decider) -> None:
 # Who may attest, and what.
 
 
-@pytest.mark.parametrize(
-    ("changes", "found"),
-    [
-        ({"scheme": "lei"}, ("evidence.no-value", "data.scheme")),
-        (
-            {"evidence_at": (NOW + timedelta(seconds=1)).isoformat()},
-            ("evidence.from-future", "data.evidence_at"),
-        ),
-        ({"expected_revision": 7}, ("user.stale", "data.expected_revision")),
-        ({"id": ABSENT}, ("user.not-found", "data.id")),
-    ],
-)
-def test_what_cannot_be_attested_is_refused(
-    decider: Decider, changes: Any, found: tuple[str, str]
-) -> None:
-    assert rules(dry(decider, "attest", VERIFIER, **evidence(**changes))[1]) == [found]
-    assert codes(attest(decider, **changes)) == [found]
-
-
 def test_evidence_of_what_has_changed_meanwhile_is_refused(decider: Decider) -> None:
     """Else one could be attested a number that it gives after the verifier has looked."""
     decider.decide(

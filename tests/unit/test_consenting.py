@@ -225,7 +225,7 @@ def test_only_who_may_read_the_relations_reads_who_represents(
     )
     relate(decider, battery)
     _, data = question(decider, "asset.representation.v1", STRANGER, id=battery)
-    assert rules(data) == [("relation.not-yours", "data.party")]
+    assert rules(data) == [("relation.not-yours", "data.id")]
     assert represented(decider, "operator", id=battery)
 
 

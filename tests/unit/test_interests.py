@@ -8,7 +8,6 @@ import pytest
 from handlers.decision import Secret
 from handlers.edges import edge
 from handlers.spans import PAGE
-from handlers.tying import TIES_MAX
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued, user_document
 from tests.decider import Decider, events, reply, rules
 from tests.unit.test_sharing import (
@@ -118,46 +117,6 @@ def test_what_goes_with_it_must_be_shareable_and_to_come(decider: Decider) -> No
         ("sharing.group-unknown", "data.groups.0"),
         ("tie.period", "data.until"),
     ]
-
-
-def test_the_number_of_ties_is_limited(decider: Decider) -> None:
-    express(decider, groups=["bank"])
-    row = decider.documents["relations", edge(PLATFORM, MARKET)]
-    decider.documents["relations", row["_id"]] = {**row, "ties": row["ties"] * TIES_MAX}
-    assert refused(express(decider, groups=["name"])) == [("tie.too-many", "data.to.0")]
-
-
-@pytest.mark.parametrize("kind", [EXPRESS, WITHDRAW])
-def test_only_providers_express_interest(decider: Decider, kind: str) -> None:
-    to: Any = [MARKET] if kind == EXPRESS else MARKET
-    assert refused(ask(decider, kind, OWNER, to=to)) == [("sender.role", "type")]
-
-
-def test_only_the_addressed_answer(decider: Decider) -> None:
-    express(decider)
-    none = refused(ask(decider, ANSWER, SECOND, id=PLATFORM, answer="accepted"))
-    nobody = refused(ask(decider, ANSWER, SECOND, id=NOBODY, answer="accepted"))
-    assert none == nobody == [("interest.none", "data.id")]
-    other = ask(decider, ANSWER, STRANGER, id=PLATFORM, answer="accepted")
-    assert refused(other) == [("sender.role", "type")]
-
-
-def test_a_check_changes_nothing(decider: Decider) -> None:
-    verdict, _ = check(decider, "interest.express.check.v1", PLATFORM, to=[MARKET])
-    nobody, data = check(decider, "interest.express.check.v1", PLATFORM, to=[NOBODY])
-    assert verdict == "interest.express.check.accepted.v1"
-    assert (nobody, rules(data)) == (
-        "interest.express.check.rejected.v1",
-        [("interest.not-addressable", "data.to.0")],
-    )
-    assert decider.of("interests") == []
-    express(decider)
-    answer = {"id": PLATFORM, "answer": "accepted"}
-    assert check(decider, "interest.answer.check.v1", MARKET, **answer)[0].endswith("accepted.v1")
-    assert check(decider, "interest.withdraw.check.v1", PLATFORM, to=MARKET)[0].endswith(
-        "accepted.v1"
-    )
-    assert decider.documents["interests", edge(PLATFORM, MARKET)]["status"] == "expressed"
 
 
 def test_the_same_again_changes_nothing_and_another_word_asks_anew(decider: Decider) -> None:

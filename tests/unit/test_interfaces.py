@@ -152,23 +152,6 @@ def test_what_is_wrong_with_an_announcement(
     assert [write.collection for write in outcome.writes] == ["inbox"]
 
 
-@pytest.mark.parametrize(
-    ("sender", "code"), [(PLATFORM, "sender.role"), (issued("USR", 77), "sender.unknown")]
-)
-def test_only_operators_announce(decider: Decider, sender: str, code: str) -> None:
-    assert reply(announce(decider, sender=sender))[1]["code"] == code
-
-
 def test_an_event_may_be_announced(decider: Decider) -> None:
     outcome = announce(decider, id="asset.updated.v1")
     assert reply(outcome)[0] == "interface.announce.accepted.v1"
-
-
-def test_its_check_says_the_same_and_tells_nobody(decider: Decider) -> None:
-    data = {"id": OLD, "change": "deprecated", "effective": SOON, "text": "Use v2."}
-    kind = "interface.announce.check.v1"
-    good = decider.ask(command(kind, data, sender=OPERATOR, id="one"))
-    bad = decider.ask(command(kind, data | {"id": "asset.x.v1"}, sender=OPERATOR, id="two"))
-    assert said(good)[0] == "interface.announce.check.accepted.v1"
-    assert said(bad)[1]["code"] == "interface.type-unknown"
-    assert "sunset" not in close(decider)

@@ -92,17 +92,6 @@ def test_what_is_kept_tells_no_value_and_ends_with_whom_it_is_about(
 
 
 @pytest.mark.parametrize(("kind", "entity", "other"), SIDES)
-def test_the_same_link_again_changes_nothing(
-    decider: Decider, kind: str, entity: str, other: str
-) -> None:
-    linked(decider, link(kind, entity))
-    (outcome,) = decider.decide(link(kind, entity))
-    assert reply(outcome)[1]["revision"] == 1
-    assert [w.collection for w in outcome.writes] == ["inbox"]
-    assert events(outcome) == []
-
-
-@pytest.mark.parametrize(("kind", "entity", "other"), SIDES)
 def test_an_external_id_of_another_is_taken_unless_it_is_to_be_replaced(
     decider: Decider, kind: str, entity: str, other: str
 ) -> None:
@@ -201,20 +190,6 @@ def test_a_thousand_are_translated_at_once(decider: Decider) -> None:
     assert [one["value"] for one in found["external"]] == values
     assert [one["value"] for one in found["external"] if "id" in one] == ["c500"]
     assert found["ids"] == [{"id": OWNER, "external": own("c500")}]
-
-
-@pytest.mark.parametrize(("kind", "entity", "other"), SIDES)
-def test_a_check_says_what_would_be(decider: Decider, kind: str, entity: str, other: str) -> None:
-    def check(data: dict[str, Any], sender: str = PLATFORM) -> Any:
-        return said(decider.ask(command(f"{kind}.link-id.check.v1", data, sender=sender)))[1]
-
-    data = {"id": entity, "scheme": "own", "value": "customer 7"}
-    assert check(data) == {"id": entity, "verdict": "acceptable"}
-    assert decider.of("links") == []
-    linked(decider, link(kind, entity))
-    assert rules(check(data | {"id": other})) == [("link.taken", "data.value")]
-    # What others have linked is no matter to a stranger.
-    assert rules(check(data, STRANGER)) == [(f"{kind}.not-found", "data.id")]
 
 
 @pytest.mark.parametrize(

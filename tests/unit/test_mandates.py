@@ -7,7 +7,6 @@ from uuid import uuid4
 import pytest
 
 from handlers.edges import edge
-from handlers.tying import TIES_MAX
 from tests.builders import (
     NOW,
     OWNER,
@@ -137,17 +136,6 @@ def test_what_a_registration_made_is_ended_by_ending(decider: Decider) -> None:
     assert gets(decider, "asset.get.v1", battery, PLATFORM) == "asset.get.rejected.v1"
 
 
-def test_the_same_again_makes_no_event(decider: Decider) -> None:
-    ask(decider, GIVE, OWNER, delegate=STRANGER)
-    again = ask(decider, GIVE, OWNER, delegate=STRANGER)
-    ask(decider, END, OWNER, delegate=STRANGER)
-    over = ask(decider, END, OWNER, delegate=STRANGER)
-    for outcome, revision in ((again, 1), (over, 2)):
-        assert reply(outcome)[1]["revision"] == revision
-        assert [write.collection for write in outcome.writes] == ["inbox"]
-        assert events(outcome) == []
-
-
 def test_what_is_shared_with_a_user_is_no_mandate(decider: Decider) -> None:
     ask(decider, "sharing.grant.v1", OWNER, party=STRANGER, groups=["address"])
     assert refused(ask(decider, END, STRANGER, user=OWNER)) == [("mandate.none", "data.user")]
@@ -175,16 +163,6 @@ def test_a_time_is_neither_empty_nor_held_twice(decider: Decider) -> None:
     assert refused(empty) == [("tie.period", "data.until")]
     assert refused(twice) == [("tie.period", "data.from_time")]
     assert len(reply(after)[1]["mandates"]) == 2
-
-
-def test_the_number_of_mandates_is_limited(decider: Decider) -> None:
-    ask(decider, GIVE, OWNER, delegate=STRANGER)
-    ask(decider, END, OWNER, delegate=STRANGER)
-    row = decider.documents["relations", edge(OWNER, STRANGER)]
-    full = {**row, "ties": [*row["ties"]] * TIES_MAX}
-    decider.documents["relations", edge(OWNER, STRANGER)] = full
-    outcome = ask(decider, GIVE, OWNER, delegate=STRANGER)
-    assert refused(outcome) == [("tie.too-many", "")]
 
 
 @pytest.mark.parametrize("sides", [{}, {"user": OWNER, "delegate": STRANGER}])

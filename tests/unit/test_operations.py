@@ -9,6 +9,7 @@ from typing import Any, Final
 import pytest
 
 import handlers
+from contracts.envelope import Header
 from contracts.messages import ROLES, check_type, reply_type
 from contracts.taxonomy import FRONT_DESK
 from contracts.values import Point
@@ -31,6 +32,7 @@ from tests.unit.operations.table import (
     OPERATOR,
     OPERATORS,
     Because,
+    Operation,
     Otherwise,
     Said,
     confirmed,
@@ -140,7 +142,20 @@ def refused(trial: Trial) -> Mapping[str, Any]:
 @pytest.mark.parametrize(("name", "code"), [*each_rejection()])
 def test_rejected(name: str, code: str) -> None:
     operation = OPERATIONS[name]
-    assert codes(refused(Trial(operation, operation.rejected[code]))) == [code]
+    case = operation.rejected[code]
+    found = rules(refused(Trial(operation, case)))
+    assert {rule for rule, _ in found} == {code}
+    named = {at.removeprefix("data.").partition(".")[0] for _, at in found}
+    assert named <= places(operation, case), "say in `at` which field it is about"
+
+
+def places(operation: Operation, case: Otherwise) -> set[str]:
+    """What a finding may be about: a field that differs, or what is sent as a whole."""
+    if case.at:
+        return {case.at}
+    if not (case.given or case.first or case.sender or case.attributes):
+        return {*case.data, ""}
+    return {*ENTRIES[operation.type].contract.model_fields, *Header.model_fields, ""}
 
 
 @pytest.mark.parametrize(("name", "code", "places"), [*each_value()])

@@ -9,7 +9,6 @@ import pytest
 from contracts.relations import RelationName
 from handlers.edges import edge
 from handlers.rights import RECORDED
-from handlers.tying import TIES_MAX
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 
@@ -182,18 +181,6 @@ def test_a_party_ends_its_own_tie_also_before_it_begins(decider: Decider, batter
     assert gets(decider, battery, THIRD) == "asset.get.rejected.v1"
 
 
-@pytest.mark.parametrize("kind", [RELATE, UNRELATE])
-def test_a_stranger_cannot_tell_an_asset_from_none(
-    decider: Decider, battery: str, kind: str
-) -> None:
-    absent = issued("BAT", 77)
-    for asset_id in (battery, absent):
-        outcome = ask(decider, kind, STRANGER, id=asset_id, party=STRANGER, relation="fsp")
-        _, data = reply(outcome)
-        assert rules(data) == [("asset.not-found", "data.id")]
-        assert data["findings"][0]["got"] == asset_id
-
-
 @pytest.mark.parametrize("relation", ["so", "mo"])
 def test_a_relation_is_no_way_to_a_role(decider: Decider, battery: str, relation: str) -> None:
     outcome = relate(decider, battery, OWNER, relation=relation)
@@ -265,21 +252,3 @@ def test_what_never_was_cannot_be_ended(decider: Decider, battery: str) -> None:
     relate(decider, battery, service="DC")
     for changes in ({"relation": "verifier"}, {"service": "DFS"}, {"party": THIRD}):
         assert refused(unrelate(decider, battery, **changes)) == [("relation.none", "data.party")]
-
-
-def test_the_number_of_ties_is_limited(decider: Decider, battery: str) -> None:
-    relate(decider, battery)
-    unrelate(decider, battery)
-    row = decider.documents["relations", edge(battery, STRANGER)]
-    full = {**row, "ties": [*row["ties"]] * TIES_MAX}
-    decider.documents["relations", edge(battery, STRANGER)] = full
-    assert refused(relate(decider, battery)) == [("tie.too-many", "")]
-
-
-def test_a_check_says_what_the_command_would_be_told(decider: Decider, battery: str) -> None:
-    data = {"id": battery, "party": STRANGER, "relation": "fsp"}
-    found = decider.ask(command("asset.relate.check.v1", data, id="check"))
-    assert said(found)[0] == "asset.relate.check.accepted.v1"
-    hidden = decider.ask(command("asset.relate.check.v1", data, sender=STRANGER, id="check"))
-    assert rules(said(hidden)[1]) == [("asset.not-found", "data.id")]
-    assert decider.of("relations") == []

@@ -43,14 +43,6 @@ def test_the_front_desk_reads_what_a_role_requires(role: Role) -> None:
     Draft202012Validator.check_schema(data["registration"])
 
 
-def test_the_backbones_own_role_has_none() -> None:
-    kind, data = ask("user.requirements.v1", {"role": "front-desk"})
-    assert (kind, rules(data)) == (
-        "user.requirements.rejected.v1",
-        [("user.role-reserved", "data.role")],
-    )
-
-
 @pytest.mark.parametrize("role", ROLES)
 def test_schema_check_and_rule_say_the_same(role: Role) -> None:
     schema = Draft202012Validator(registration_schema(role))

@@ -14,7 +14,6 @@ from handlers.edges import edge, recorded
 from handlers.letters import Letter
 from handlers.sharing import expiry
 from handlers.spans import PAGE
-from handlers.tying import TIES_MAX
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import Decider, events, reply, rules, said
 
@@ -185,35 +184,11 @@ def test_a_time_is_neither_empty_nor_held_twice(decider: Decider) -> None:
     assert len(reply(after)[1]["groups"]) == 2
 
 
-def test_the_number_of_ties_is_limited(decider: Decider) -> None:
-    ask(decider, GRANT, party=STRANGER, groups=["bank"])
-    ask(decider, REVOKE, party=STRANGER)
-    row = decider.documents["relations", edge(OWNER, STRANGER)]
-    decider.documents["relations", edge(OWNER, STRANGER)] = {
-        **row,
-        "ties": [*row["ties"]] * TIES_MAX,
-    }
-    outcome = ask(decider, GRANT, party=STRANGER, groups=["bank"])
-    assert refused(outcome) == [("tie.too-many", "")]
-
-
-def test_a_check_of_a_grant_changes_nothing(decider: Decider) -> None:
-    verdict, _ = check(decider, "sharing.grant.check.v1", party=STRANGER, groups=["bank"])
-    assert verdict == "sharing.grant.check.accepted.v1"
-    assert read(decider)[0] == "user.get.rejected.v1"
-
-
 def test_a_delegate_shares_nothing_of_its_user(decider: Decider) -> None:
     ask(decider, "mandate.give.v1", delegate=PLATFORM)
     ask(decider, GRANT, PLATFORM, party=STRANGER, groups=["bank"])
     assert read(decider)[0] == "user.get.rejected.v1"
     assert refused(ask(decider, REVOKE, PLATFORM, party=OWNER)) == [("sharing.none", "data.party")]
-
-
-def test_operators_share_nothing(decider: Decider) -> None:
-    for kind in (GRANT, REVOKE):
-        outcome = ask(decider, kind, "operator", party=STRANGER, groups=["bank"])
-        assert refused(outcome) == [("sender.role", "type")]
 
 
 def test_what_is_revoked_is_not_read_any_more(decider: Decider) -> None:

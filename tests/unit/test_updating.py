@@ -13,7 +13,6 @@ from tests.decider import Decider, events, reply, rules, said
 
 UPDATE: Final = "user.update.v1"
 DELEGATE: Final = issued("USR", 5000)
-ABSENT: Final = issued("USR", 9000)
 GROUPS: Final[dict[str, Any]] = {
     "name": "Ada Example",
     "claims": {"mpid": "EELC"},
@@ -137,16 +136,6 @@ def test_what_changes_nothing_is_accepted_and_makes_no_event(decider: Decider) -
     assert kept(decider) == before
 
 
-def test_the_check_changes_nothing(decider: Decider) -> None:
-    before = dict(decider.documents)
-    given = command("user.update.check.v1", {"id": PLATFORM, **GROUPS}, id=_id())
-    assert said(decider.ask(given)) == (
-        "user.update.check.accepted.v1",
-        {"id": PLATFORM, "verdict": "acceptable"},
-    )
-    assert decider.documents == before
-
-
 def test_roles_that_are_asked_for_wait(decider: Decider) -> None:
     accepted(decider, roles_requested=["so", "mo", "fsp"])
     document = decider.documents["users", PLATFORM] or {}
@@ -175,12 +164,6 @@ def test_whoever_may_not_write_a_group_is_told_its_name(decider: Decider) -> Non
 def test_a_registrant_whose_mandate_has_ended_reads_and_does_not_write(decider: Decider) -> None:
     decider.documents["users", OWNER] = user_document(OWNER, registrant=PLATFORM)
     assert refused(decider, id=OWNER, name="Two") == [("user.not-yours", "data.name")]
-
-
-def test_a_stranger_cannot_tell_a_user_from_none(decider: Decider) -> None:
-    answers = [reply(send(decider, STRANGER, id=one, name="Two"))[1] for one in (PLATFORM, ABSENT)]
-    assert rules(answers[0]) == [("user.not-found", "data.id")]
-    assert str(answers[0]).replace(PLATFORM, "…") == str(answers[1]).replace(ABSENT, "…")
 
 
 @pytest.mark.parametrize("status", ["suspended", "rejected", "retired"])

@@ -7,7 +7,7 @@ import pytest
 
 from contracts.messages import ROLES, SELF_ASSERTED
 from handlers.decision import Put, Secret
-from tests.builders import OWNER, PLATFORM, STRANGER, command, issued, user, user_document
+from tests.builders import OWNER, PLATFORM, STRANGER, command, user, user_document
 from tests.decider import Decider, events, reply, rules, said
 
 REGISTER = "user.register.v1"
@@ -189,10 +189,6 @@ def test_platform_says_for_whom_it_registers(decider: Decider) -> None:
 def test_contact_must_be_reachable(decider: Decider) -> None:
     contacts = [{"name": "A", "phone": "020 7946 0000"}, {"name": "B"}]
     assert refused(decider, desk(contacts=contacts)) == [("user.unreachable", "data.contacts.1")]
-
-
-def test_front_desk_is_no_role_to_ask_for(decider: Decider) -> None:
-    assert refused(decider, desk(roles=["front-desk"])) == [("user.role-reserved", "data.roles")]
 
 
 def test_everything_that_is_wrong_is_said_at_once(decider: Decider) -> None:
@@ -392,14 +388,6 @@ def test_registrant_and_operator_see_the_bank_masked(
 ) -> None:
     expected = shown(known, bank=MASKED, masked=["bank"])
     assert said(decider.ask(get(viewer, known))) == ("user.get.accepted.v1", expected)
-
-
-def test_stranger_cannot_tell_a_user_from_none(decider: Decider, known: str) -> None:
-    absent = issued("USR", 9000)
-    kind, data = said(decider.ask(get(STRANGER, known)))
-    _, nothing = said(decider.ask(get(STRANGER, absent)))
-    assert (kind, rules(data)) == ("user.get.rejected.v1", [("user.not-found", "data.id")])
-    assert str(data).replace(known, "…") == str(nothing).replace(absent, "…")
 
 
 def test_user_of_the_front_desk_is_not_everybodys_there(decider: Decider) -> None:

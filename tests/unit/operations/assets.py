@@ -158,7 +158,7 @@ UNRELATE: Final = Operation(
     {
         "asset.not-found": UNKNOWN,
         "relation.not-yours": Otherwise({"party": OWNER}, sender=STRANGER),
-        "relation.none": Otherwise({"relation": "so"}),
+        "relation.none": Otherwise({"relation": "so"}, at="party"),
     },
     given=[battery(), AS_FSP, ("users", confirmed(THIRD))],
     unknown="asset.not-found",

@@ -34,7 +34,7 @@ def link(register: str, entity: str, other: str, nobody: str, given: Documents) 
             f"{register}.not-found": Otherwise({"id": nobody}),
             "link.taken": Otherwise(first=[Said(kind, data | {"id": other})]),
             "link.too-many": Otherwise(first=many),
-            "link.none": Otherwise({"unlink": True}),
+            "link.none": Otherwise({"unlink": True}, at="value"),
         },
         given=given,
         unknown=f"{register}.not-found",

@@ -50,6 +50,8 @@ class Otherwise:
     sender: str | None = None
     attributes: Mapping[str, Any] = field(default_factory=dict)
     """Attributes of the envelope."""
+    at: str = ""
+    """The field that the finding names, where that is none of those that differ."""
     unchecked: str = ""
     """Why the check finds nothing wrong where the command is rejected."""
 
