@@ -16,6 +16,7 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "asset.attest.v1": False,
     "asset.confirm.v1": False,
     "asset.get.v1": True,
+    "asset.history.v1": True,
     "asset.link-id.v1": True,
     "asset.list.v1": True,
     "area.assign.v1": False,
