@@ -119,7 +119,7 @@ class AssetGroups(Contract):
     connection: Connection | None = None
     location: Location | None = None
     capability: Capability | None = None
-    technologies: tuple[Technology, ...] = ()
+    technologies: tuple[Technology, ...] | None = None
     details: Details | None = None
     meters: MeasurementPoints | None = None
     signposts: Signposts | None = None

@@ -15,6 +15,7 @@ from contracts.asset_groups import (
     Identity,
     Location,
     Technologies,
+    Technology,
 )
 from contracts.capacity import Members
 from contracts.messages import Command, Contract, Event, Query, Role
@@ -150,6 +151,7 @@ class AssetView(AssetState, AssetGroups):
     """An asset as the asker may see it."""
 
     asset_type: AssetType
+    technologies: tuple[Technology, ...] = ()
     members: Members | None = None
     """Of a portfolio: what its members can do together."""
     areas: tuple[AreaId, ...] | None = None

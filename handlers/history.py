@@ -89,20 +89,26 @@ def _rows(query: ReadUserHistory, wanted: Sequence[int], view: View) -> list[Doc
 def _was(
     query: ReadUserHistory, document: Document, rows: Sequence[Document], standing: Standing
 ) -> UserView | None:
-    """The record as of a moment: what holds by then, each change laid over those before it.
-
-    Before its registration there is none, though a later change may be dated before that.
-    """
+    """The record as of a moment; a change that is dated before its registration makes none."""
     if not _asks_for_a_past(query):
         return shown_user(document, standing)
-    held = [row for row in rows if query.as_of is None or row["valid_from"] <= query.as_of]
+    state = laid_over(rows, query.as_of)
+    return shown_user({"_id": query.id, **state}, standing) if state else None
+
+
+def laid_over(rows: Sequence[Document], as_of: datetime | None) -> dict[str, Any]:
+    """A record as of a moment: each change that holds by then, laid over those before it.
+
+    Before its registration there is nothing.
+    """
+    held = [row for row in rows if as_of is None or row["valid_from"] <= as_of]
+    state: dict[str, Any] = {}
     if not held or held[0]["revision"] != 1:
-        return None
-    state: dict[str, Any] = {"_id": query.id}
+        return state
     for row in held:
         kept = {n: v for n, v in state.items() if n not in row["removed"]}
         state = {**kept, **row["values"], "revision": row["revision"]}
-    return shown_user(state, standing)
+    return state
 
 
 def _changes(rows: Sequence[Document], standing: Standing) -> Iterator[UserChange]:

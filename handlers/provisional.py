@@ -17,6 +17,7 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "asset.confirm.v1": False,
     "asset.get.v1": True,
     "asset.get.v2": True,
+    "asset.history.v1": True,
     "asset.link-id.v1": True,
     "asset.list.v1": True,
     "area.assign.v1": False,

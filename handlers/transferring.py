@@ -53,7 +53,8 @@ def transfer_asset(command: TransferAsset, view: View, context: Context) -> Deci
         return Accepted(command.id, state_of(was), key_of(was))
     if owner is None or owner["status"] in ENDED_STATUSES:
         return reject(_owner_unknown(command.owner))
-    after = {**was, "owner": command.owner, "is_personal": owner["kind"] == "person"}
+    after = {**was, "owner": command.owner, "owned_since": context.now}
+    after["is_personal"] = owner["kind"] == "person"
     if former is not None:
         after["transferred_at"] = context.now
     done = amended(stored, after, view, context)
@@ -104,7 +105,7 @@ def _over(was: Document, view: View, context: Context) -> Iterator[Put]:
     for relation, user in named(was).items():
         ended.setdefault(user, []).append(relation)
     view.require((RELATIONS, edge(was["_id"], user)) for user in ended)
-    since = was.get("transferred_at", was["registered_at"])
+    since = was.get("owned_since", was["registered_at"])
     made = {"by": context.sender.user, "at": context.now}
     for user, relations in ended.items():
         if user in RESERVED:

@@ -61,6 +61,7 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "asset.get": {"id": BATTERY},
     "asset.get.v2": {"ids": [BATTERY]},
     "asset.list": {},
+    "asset.history": {"id": BATTERY},
     "asset.link-id": {"id": BATTERY, "scheme": "own", "value": "B-1"},
     "asset.move": {"id": BATTERY, "location": {"postcode": "M1 1AA"}},
     "asset.near": {"point": {"latitude": 52.3, "longitude": 0.1}, "radius_m": 1000},

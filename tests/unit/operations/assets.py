@@ -7,6 +7,7 @@ from handlers.edges import recorded
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, issued
 from tests.unit.operations.table import (
     ABSENT,
+    CURSOR,
     EVERY_SENDER,
     NOBODY,
     NOTHING,
@@ -134,6 +135,21 @@ GET_MANY: Final = Operation(
     hidden=Otherwise(sender=STRANGER),
     may_not=EVERY_SENDER,
 )
+HISTORY: Final = Operation(
+    "asset.history.v1",
+    {"id": BATTERY},
+    {
+        "asset.not-found": UNKNOWN,
+        **CURSOR,
+        "asset.history-too-long": Otherwise(
+            {"as_of": "2026-02-01T00:00:00Z"}, given=[battery(revision=5001)]
+        ),
+    },
+    given=[battery()],
+    unknown="asset.not-found",
+    hidden=Otherwise(sender=STRANGER),
+    may_not=EVERY_SENDER,
+)
 RELATE: Final = Operation(
     "asset.relate.v1",
     TO_STRANGER,
@@ -166,4 +182,4 @@ UNRELATE: Final = Operation(
     may_not="relation.not-yours",
     events=("asset.unrelated.v1",),
 )
-OPERATIONS: Final = (REGISTER, UPDATE, GET, GET_MANY, RELATE, UNRELATE)
+OPERATIONS: Final = (REGISTER, UPDATE, GET, GET_MANY, HISTORY, RELATE, UNRELATE)
