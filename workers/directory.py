@@ -19,10 +19,10 @@ from outbox.stalled import stalled
 from topology import names
 from workers.line import Line
 from workers.mailbox import subscribe
-from workers.owning import HELD, POLLS, START_S, first_of, leave, own_when_free
+from workers.owning import START_S, first_of, give_up, keep, leave, own_when_free
 from workers.pause import Pause
 from workers.shares import Shares
-from workers.store.protocol import Fenced, LaneStore, Lease, Unavailable
+from workers.store.protocol import LaneStore, Lease
 
 log = structlog.get_logger()
 FOLLOW_S: Final = 0.03
@@ -80,7 +80,7 @@ class Directory:
         broker = self.make_broker()
         subscribe(broker, self.name, self.prefetch, ordinary.submit)
         subscribe(broker, names.bulk_mailbox(self.name), self.prefetch, bulk.submit)
-        renewing = asyncio.create_task(self._renew(lease))
+        renewing = asyncio.create_task(keep(self, lambda: lease))
         connection = None
         try:
             with stalled():
@@ -96,22 +96,7 @@ class Directory:
             self._lines = ()
             renewing.cancel()
             await leave(connection, broker)
-            await self._release(lease)
-
-    async def _renew(self, lease: Lease) -> None:
-        while True:
-            await asyncio.sleep(self.lease_s / POLLS)
-            try:
-                if not await self.store.renew(lease, HELD * self.lease_s):
-                    raise Fenced(f"expected to own {self.name} still, found another owner")
-            except Unavailable as error:
-                log.warning("mailbox.unrenewed", mailbox=self.name, error=str(error))
-
-    async def _release(self, lease: Lease) -> None:
-        try:
-            await self.store.release(lease)
-        except Unavailable:
-            log.warning("mailbox.unreleased", mailbox=self.name)
+            await give_up(self, lease)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from outbox.stalled import stalled
 from topology.naming import LIVE, Naming
 from workers.engine import Engine
 from workers.lane import Lane, LaneLimits
-from workers.owning import HELD, POLLS, START_S, first_of, leave, own_when_free
+from workers.owning import HELD, START_S, first_of, give_up, keep, leave, own_when_free
 from workers.pause import Pause
 from workers.shares import Shares
 from workers.store.protocol import Fenced, LaneStore, Lease, Refused, Unavailable
@@ -115,7 +115,7 @@ class Mailbox:
         subscribe(broker, self.name, self.prefetch, lane.submit)
         if self.bulk is not None:
             subscribe(broker, self.bulk, self.prefetch, lane.submit_bulk)
-        renewing = asyncio.create_task(self._renew(engine))
+        renewing = asyncio.create_task(keep(self, lambda: engine.lease))
         connection = None
         try:
             with stalled():
@@ -131,7 +131,7 @@ class Mailbox:
             self._lane = self._engine = None
             renewing.cancel()
             await leave(connection, broker)
-            await self._release(engine.lease)
+            await give_up(self, engine.lease)
 
     async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         """Commit a batch however long the outage lasts; its messages wait un-acked meanwhile."""
@@ -162,24 +162,6 @@ class Mailbox:
                 raise Fenced(f"expected to own {self.name} still, found another owner")
             engine.resume(lease)
             return
-
-    async def _renew(self, engine: Engine) -> None:
-        while True:
-            await asyncio.sleep(self.lease_s / POLLS)
-            asked = engine.lease
-            try:
-                renewed = await self.store.renew(asked, HELD * self.lease_s)
-                # After an outage the lane may have been taken again meanwhile, by ourselves.
-                if not renewed and engine.lease.epoch == asked.epoch:
-                    raise Fenced(f"expected to own {self.name} still, found another owner")
-            except Unavailable as error:
-                log.warning("mailbox.unrenewed", mailbox=self.name, error=str(error))
-
-    async def _release(self, lease: Lease) -> None:
-        try:
-            await self.store.release(lease)
-        except Unavailable:
-            log.warning("mailbox.unreleased", mailbox=self.name)
 
 
 def _log_batch(mailbox: str, outcomes: Sequence[Outcome]) -> None:

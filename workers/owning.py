@@ -14,7 +14,7 @@ from faststream.rabbit import RabbitBroker
 from outbox.stalled import stalled
 from workers.pause import Pause
 from workers.shares import Owned, Shares
-from workers.store.protocol import Fenced, Lease, Unavailable
+from workers.store.protocol import Fenced, LaneStore, Lease, Unavailable
 
 log = structlog.get_logger()
 BROKER_FAULTS: Final = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
@@ -34,6 +34,7 @@ class Owner(Owned, Protocol):
     """Who owns a queue whenever it is free."""
 
     shares: Shares
+    store: LaneStore
     lease_s: float
     backoff_max_s: float
 
@@ -60,6 +61,28 @@ async def own_when_free(
         except (Unavailable, Fenced, *BROKER_FAULTS) as error:
             log.warning("mailbox.lost", mailbox=owner.name, error=str(error))
             await wait(stopping, pause.next_s())
+
+
+async def keep(owner: Owner, held: Callable[[], Lease]) -> None:
+    """Renew the lease that is held until another owner has it; an outage only delays that."""
+    while True:
+        await asyncio.sleep(owner.lease_s / POLLS)
+        asked = held()
+        try:
+            renewed = await owner.store.renew(asked, HELD * owner.lease_s)
+            # After an outage the lane may have been taken again meanwhile, by ourselves.
+            if not renewed and held().epoch == asked.epoch:
+                raise Fenced(f"expected to own {owner.name} still, found another owner")
+        except Unavailable as error:
+            log.warning("mailbox.unrenewed", mailbox=owner.name, error=str(error))
+
+
+async def give_up(owner: Owner, lease: Lease) -> None:
+    """Free the queue for the next owner; where that cannot be said, the lease runs out."""
+    try:
+        await owner.store.release(lease)
+    except Unavailable:
+        log.warning("mailbox.unreleased", mailbox=owner.name)
 
 
 async def wait(stopping: asyncio.Event, seconds: float) -> None:

@@ -15,6 +15,7 @@ from tests.memory.workshop import open_workshop
 from workers.engine import Engine
 from workers.lane import LaneLimits
 from workers.mailbox import Mailbox
+from workers.owning import keep
 from workers.pause import Pause
 from workers.shares import Shares
 from workers.store.memory import MemoryStore
@@ -122,7 +123,7 @@ async def test_a_renewal_that_an_own_takeover_overtook_is_no_loss() -> None:
     lease = await store.acquire(NAME, "tests", 60)
     assert lease is not None
     engine = mailbox.make_engine(lease)
-    renewing = asyncio.create_task(mailbox._renew(engine))
+    renewing = asyncio.create_task(keep(mailbox, lambda: engine.lease))
     renewed = asyncio.Event()
     slow = store.renew
 
@@ -147,8 +148,8 @@ async def test_a_commit_that_is_refused_with_an_answer_is_no_standstill() -> Non
     mailbox = await made(workshop.store)
     workshop.engine.store = Contrary(workshop.store, [Unavailable("no primary")] * 3)
     before = mailbox.progress
-    keep = command("trial.keep.v1", {"id": "a"}, sender="operator")
-    await mailbox._decide(workshop.engine, [keep])
+    kept = command("trial.keep.v1", {"id": "a"}, sender="operator")
+    await mailbox._decide(workshop.engine, [kept])
     assert mailbox.progress == before + 3
 
 
