@@ -5,17 +5,7 @@ from typing import Any
 
 from contracts.confirmation import AttestUser, EvidenceState, UserAttested
 from contracts.envelope import Finding
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Guard,
-    Put,
-    Reads,
-    Secret,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Guard, Put, Reads, Secret, View
 from handlers.evidence import (
     EVIDENCE_ROWS,
     GROUP_OF,

@@ -11,12 +11,7 @@ import structlog
 from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
 from aiormq.exceptions import AMQPError
 from faststream.rabbit import RabbitBroker
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_delay,
-    wait_random_exponential,
-)
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
