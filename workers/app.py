@@ -32,6 +32,7 @@ from workers.loading import Loader
 from workers.mailbox import Mailbox, subscribe
 from workers.owning import HELD, part
 from workers.pause import Pause
+from workers.pooling import Pooled
 from workers.queries import Desk, QueryWorker
 from workers.quota import Quota
 from workers.retention import Retention
@@ -237,13 +238,13 @@ class Workers:
         backbone, settings = self._backbone, self._backbone.settings
         broker = backbone.broker()
         quota = Quota(settings.queries_per_minute, backbone.clock, is_bulk_free=False)
+        store = Pooled(backbone.store)
         for register in catalog.registers(backbone.entries):
             queue = names.query_queue(register)
             rulebook = backbone.rulebook(queue)
             desk = Desk(
-                backbone.store, backbone.vault, rulebook, backbone.limits(), backbone.clock,
-                quota.admit,
-            )  # fmt: skip
+                store, backbone.vault, rulebook, backbone.limits(), backbone.clock, quota.admit
+            )
             worker = QueryWorker(
                 desk, self._publisher.publish, settings.backoff_max_s, backbone.addresses.naming
             )

@@ -11,7 +11,7 @@ from handlers.parking import COLLECTION, Parked, Waiting
 from handlers.spans import PAGE, Around, Span
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import secret_value, subjects, unsealed
-from workers.store.protocol import InboxKey, Key, StateStore
+from workers.store.protocol import InboxKey, Key, ReadStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault, is_destroyed
 
 Page = Span | Around
@@ -79,7 +79,7 @@ class Loader:
     done for a document that its asker may not see as for one that there is not.
     """
 
-    store: StateStore
+    store: ReadStore
     vault: Vault
     lazily: bool = False
 
