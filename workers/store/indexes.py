@@ -58,6 +58,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "area_cells": (),
     "objects": (),
     "object_chunks": (),
+    "tokens": (),
     "places": (("viewers", "point:2dsphere"), ("terms", "_id")),
     "present": (),
     "lanes": (),
