@@ -60,6 +60,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "object_chunks": (),
     "places": (("viewers", "point:2dsphere"), ("terms", "_id")),
     "cases": (("terms", "_id"),),
+    "merges": (),
     "present": (),
     "lanes": (),
     "keys": (),
