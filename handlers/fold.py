@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from contracts.envelope import Finding
 from handlers.admission import Arrival, Refusal
+from handlers.aliases import merged
 from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Asked, Case, Outcome, Rulebook
 from handlers.conditions import sunset_of, unsigned
@@ -153,6 +154,7 @@ def _outcome(case: Case) -> Outcome:
     decision: Decision = (
         pass_entry(arrival, sender, handler, case.now)
         or unsigned(arrival, handler, case.view, context)
+        or merged(arrival, handler, case.reads(arrival), case.view, context)
         or decided(arrival, handler, case.view, context)
     )
     if isinstance(decision, Rejected):

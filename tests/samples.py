@@ -153,6 +153,9 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "duplicates.dismiss": {"id": CASE, "reason": "same-place"},
     "duplicates.get": {"id": CASE},
     "duplicates.list": {},
+    "duplicates.merge": {"id": BATTERY, "other": OTHER_BATTERY},
+    "duplicates.part-of": {"id": PORTFOLIO, "case": CASE},
+    "duplicates.split": {"id": BATTERY, "other": OTHER_BATTERY},
     "duplicates.open": {
         "pairs": [{"id": BATTERY, "other": OTHER_BATTERY, "verdict": "unsure", "score": 0.7}],
         "model": "analysis-1",

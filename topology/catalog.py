@@ -38,6 +38,7 @@ from handlers import (
     commissioning,
     consenting,
     directory,
+    dismissing,
     duplicate_lists,
     duplicates,
     erasing,
@@ -45,8 +46,10 @@ from handlers import (
     history,
     interests,
     interfaces,
+    joining,
     links,
     mandates,
+    merging,
     moving,
     nearby,
     notices,
@@ -63,6 +66,7 @@ from handlers import (
     shards,
     sharing,
     signing,
+    splitting,
     standing,
     transferring,
     translating,
@@ -140,6 +144,10 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     objects,
     duplicates,
     duplicate_lists,
+    dismissing,
+    merging,
+    splitting,
+    joining,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 

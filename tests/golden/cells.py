@@ -159,6 +159,12 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "duplicates.list.v1": "--------+-",
     "duplicates.open.check.v1": "--------+-",
     "duplicates.open.v1": "--------+-",
+    "duplicates.merge.check.v1": "--------+-",
+    "duplicates.merge.v1": "--------+-",
+    "duplicates.part-of.check.v1": "--------+-",
+    "duplicates.part-of.v1": "--------+-",
+    "duplicates.split.check.v1": "--------+-",
+    "duplicates.split.v1": "--------+-",
 }
 """Type -> for each role whether it may send it."""
 
@@ -246,6 +252,9 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "duplicates.get.v1": "-",
     "duplicates.list.v1": "-",
     "duplicates.open.v1": "-",
+    "duplicates.merge.v1": "-",
+    "duplicates.part-of.v1": "-",
+    "duplicates.split.v1": "-",
 }
 """Type -> whether a provisional user may send it, and its check."""
 

@@ -61,6 +61,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "tokens": (),
     "places": (("viewers", "point:2dsphere"), ("terms", "_id")),
     "cases": (("terms", "_id"),),
+    "merges": (),
     "present": (),
     "lanes": (),
     "keys": (),
