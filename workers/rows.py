@@ -168,32 +168,31 @@ class RowMaker:
             aad = archive_place(self.place, outcome.index)
             said["time"] = arrival.header.time if arrival.header else self.now
             said["body"] = self.keyring.seal(key, arrival.delivery.body, aad)
-        named = named_changes(outcome)
         pairs = enumerate(zip(outcome.writes, writes, strict=True))
         kept = [(n, w, row) for n, (w, row) in pairs if is_kept(outcome, row.collection)]
-        return said | {
-            "writes": [self._kept(w, row, (outcome.index, n), named) for n, w, row in kept]
-        }
+        return said | {"writes": [self._kept(outcome, n, w, row) for n, w, row in kept]}
 
-    def _kept(
-        self, write: Put | Drop, row: Written, at: tuple[int, int], named: Mapping[str, Document]
-    ) -> Document:
+    def _kept(self, outcome: Outcome, number: int, write: Put | Drop, row: Written) -> Document:
         """A write as the archive keeps it: what an erasure takes is sealed, the rest as stored."""
         said: dict[str, Any] = {"collection": row.collection, "key": stored_key(row.key)}
         said["expected"] = row.expected
         if isinstance(write, Drop) or row.document is None:
             return said
         if has_history(row.collection):
-            said |= named.get(str(row.key), {})
+            said |= named_changes(outcome).get(str(row.key), {})
         subject = gone_with(row.collection, write.document)
         if subject is None:
             return said | {"document": row.document}
-        # Once more for what is destroyed: that it is shows when its key is looked for.
+        # Whether it is destroyed shows when it is looked for.
         self._look_for(subject)
-        key = self._outlasting(subject)
+        # What the erasure itself leaves is not what it takes.
+        key = f"{subject}{AFTERWARDS}" if subject in outcome.erases else self._outlasting(subject)
         self._have_key(key)
-        place = archive_place(self.place, *at)
-        said |= {"at": at, "box": self.keyring.seal(key, row.document, place)}
+        at = (outcome.index, number)
+        said |= {
+            "at": at,
+            "box": self.keyring.seal(key, row.document, archive_place(self.place, *at)),
+        }
         rest = remaining(row.collection, decode(row.document))
         return said if rest is None else said | {"document": encode_row(rest)}
 

@@ -12,6 +12,7 @@ from workers.cli.measuring import Unmeasured
 from workers.cli.occupancy import Occupied
 from workers.cli.spool import SpoolError
 from workers.embedded.errors import ServerFailed, ServerMissing
+from workers.rebuild import NotEmpty
 from workers.settings import SettingsError
 from workers.store.protocol import Unavailable
 
@@ -26,6 +27,7 @@ FAULTS: Final = (
     LoginFailed,
     ManagementError,
     MappingError,
+    NotEmpty,
     NothingToWatch,
     Occupied,
     ServerFailed,
