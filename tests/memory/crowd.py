@@ -61,7 +61,8 @@ class Crowd:
             kinds += [self._improve] * 6 + [self._relate, self._unrelate, self._mandate]
             kinds += [self._share, self._correct, self._transfer, self._gather, self._link]
             kinds += [self._add] * 3 if len(self.owners) < 2 * self.users_max else [self._retire]
-        if len(self.users) > self.users_max // 2 and self.chance.random() < ERASED_SHARE:
+        half = self.users_max // 2
+        if len(self.users) > half > len(self.erased) and self.chance.random() < ERASED_SHARE:
             kinds.append(self._erase)
         return kinds or [self._join]
 

@@ -42,7 +42,7 @@ async def shown(crowd: Crowd) -> Mapping[str, Any]:
     assert [str(one) for one in report.differences] == []
     unlike = [one async for one in compare(crowd.register.store, target, crowd.register.vault)]
     assert [str(one) for one in unlike] == []
-    assert report.entries["verified"] > report.entries["erased"] > 0
+    assert min(report.entries["verified"], report.entries["erased"]) > 0
     assert report.entries["different"] == 0
     history = {len(s._documents["history"]) for s in (crowd.register.store, target)}
     assert len(history) == 1

@@ -47,6 +47,8 @@ def build() -> typer.Typer:
     app.command()(access.key)
     app.command()(offline.schema)
     app.command()(doctor.doctor)
+    app.command()(rescuing.backup)
+    app.command()(rescuing.restore)
     app.command()(rescuing.rebuild)
     app.command()(measuring.bench)
     app.command()(measuring.seed)

@@ -1,8 +1,10 @@
-"""The registers made again from the archive, in another database: `rebuild`."""
+"""Copies of the database, and the registers made again: `backup`, `restore`, `rebuild`."""
 
 import asyncio
 import json
 import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
@@ -12,13 +14,16 @@ from rich.table import Table
 
 from topology import catalog
 from workers.archive import Archive
-from workers.backbone import rulebook
+from workers.backbone import now_utc, rulebook
+from workers.backup import Part, take
+from workers.backup import restore as put_back
 from workers.cli.faults import DRIFTED
 from workers.cli.place import Place
 from workers.comparing import compare
 from workers.rebuild import DIFFERENCES_MAX, Difference, Rebuild, Report
 from workers.settings import Settings
 from workers.store.driver import Driver
+from workers.store.dump import Dump
 from workers.store.mongo import MongoStore
 
 SHOWN: Final = 50
@@ -72,6 +77,58 @@ async def _rebuilt(place: Place, into: str, *, check: bool) -> tuple[Report, lis
     finally:
         await source.close()
         await target.close()
+
+
+Folder = Annotated[Path, typer.Argument(help="A folder for this copy alone.")]
+
+
+def backup(folder: Folder) -> None:
+    """Copy the database as it is at one moment, while the backbone runs, with checksums.
+
+    What was answered before is in it. The copy opens with the master key, which is not in it.
+    """
+    _tell(asyncio.run(_copied(Place.of(Settings.read()), folder)), f"copied to {folder}")
+
+
+def restore(folder: Folder) -> None:
+    """Write a copy into the empty database of the settings, and read it back to compare.
+
+    Nothing is written before all checksums of the copy are right.
+    """
+    _tell(asyncio.run(_restored(Place.of(Settings.read()), folder)), f"restored from {folder}")
+
+
+async def _copied(place: Place, folder: Path) -> dict[str, Part]:
+    async with _dump(place) as dump:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            return await take(dump, folder, now_utc(), _following(bar))
+
+
+async def _restored(place: Place, folder: Path) -> dict[str, Part]:
+    store = _store(place, place.settings.database)
+    try:
+        await store.install()
+    finally:
+        await store.close()
+    async with _dump(place) as dump:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            return await put_back(dump, folder, _following(bar))
+
+
+def _dump(place: Place) -> Dump:
+    settings = place.settings
+    return Dump(place.addresses.mongo_url, settings.database, Driver(settings.mongo_driver))
+
+
+def _following(bar: Progress) -> Callable[[str, int], None]:
+    task = bar.add_task("documents", total=None)
+    return lambda name, count: bar.update(task, description=name, completed=count)
+
+
+def _tell(parts: Mapping[str, Part], said: str) -> None:
+    documents = sum(part.documents for part in parts.values())
+    size = sum(part.bytes for part in parts.values())
+    typer.echo(f"{documents:,} documents, {size:,} bytes of {len(parts)} collections {said}")
 
 
 def _store(place: Place, database: str) -> MongoStore:
