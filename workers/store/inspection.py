@@ -105,9 +105,37 @@ class Inspection:
                 behind = past_lane(row["_id"])
         return count, min(oldest, default=None)
 
-    async def present(self, host: str) -> list[str]:
-        """Which processes of a host have lately said that they are there."""
-        mine = {"_id": {"$regex": f"^{re.escape(host)}:"}, **LASTING}
+    async def dead_letters(self) -> tuple[int, datetime | None]:
+        """How many dead letters are open, and since when the oldest is."""
+        with _in_words():
+            letters = self._database["dead_letters"]
+            count = await letters.count_documents({"state": "open"})
+            oldest = await letters.find_one(
+                {"state": "open"}, {"first_at": 1}, sort=[("first_at", 1)]
+            )
+        return count, None if oldest is None else _plain(oldest)["first_at"]
+
+    async def parked(self) -> int:
+        """How many commands wait, in all lanes."""
+        with _in_words():
+            return int(await self._database["parked"].estimated_document_count())
+
+    async def lanes(self) -> list[Mapping[str, Any]]:
+        """Each lane with its owner while the lease lasts, its epoch and its batch."""
+        with _in_words():
+            mine = await self._database["lanes"].find(LASTING, {"_id": 1}).to_list(None)
+            rows = await self._database["lanes"].find({}, sort=[("_id", 1)]).to_list(None)
+        live = {_plain(row)["_id"] for row in mine}
+        return [
+            {**{n: row.get(n) for n in ("_id", "epoch", "batch")},
+             "owner": row.get("owner") if row["_id"] in live else None}
+            for row in map(_plain, rows)
+        ]  # fmt: skip
+
+    async def present(self, host: str | None = None) -> list[str]:
+        """Which processes, of a host or of all, have lately said that they are there."""
+        of_host = {} if host is None else {"_id": {"$regex": f"^{re.escape(host)}:"}}
+        mine = {**of_host, **LASTING}
         with _in_words():
             rows = await self._database["present"].find(mine, {"_id": 1}).to_list(None)
         return sorted(_plain(row)["_id"] for row in rows)
