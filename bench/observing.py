@@ -29,7 +29,8 @@ MODES: Final = ("nothing", "metrics", "metrics, and spans of every command")
 MAILBOX: Final = names.mailbox("assets")
 
 
-async def _register() -> tuple[LocalRegister, str]:
+async def opened() -> tuple[LocalRegister, str]:
+    """A register in memory, and a user who may register assets."""
     register = await open_register(None, now_utc)
     data = {"kind": "organisation", "name": "Example Power Ltd", "roles": ["fsp"]}
     envelope = {"source": "urn:flexspine:user:operator", "type": "user.register.v1", "data": data}
@@ -52,7 +53,7 @@ def _delivery(user: str) -> Delivery:
 
 async def _round(mode: str, folder: Path) -> float:
     """Microseconds of processor time a command: decided, committed, and handed to the sender."""
-    register, user = await _register()
+    register, user = await opened()
     observer, engine = _observer(mode, folder), register.engines[MAILBOX]
     done: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
     done.set_result(Delivered.DELIVERED)

@@ -116,6 +116,7 @@ class Workers:
             clock=backbone.clock,
             events_days=settings.events_days,
             backoff_max_s=settings.backoff_max_s,
+            lanes=[lane.queue for lane in found],
         )
         self._watchdog = Watchdog(self._owners, backbone.store.ping, settings.watchdog_s)
         self._stopping = asyncio.Event()

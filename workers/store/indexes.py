@@ -59,6 +59,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "objects": (),
     "object_chunks": (),
     "places": (("viewers", "point:2dsphere"), ("terms", "_id")),
+    "sweeps": (),
     "present": (),
     "lanes": (),
     "keys": (),
