@@ -107,6 +107,8 @@ async def _of_database(place: Place) -> dict[str, Any]:
 
     async with place.inspection() as looking:
         hello = await looking.hello()
+        if not hello.primary:
+            return {"lanes": ()}
         lanes = await looking.lanes()
         return {
             "lanes": tuple(Lane(x["_id"], x["owner"], x["epoch"], x["batch"]) for x in lanes),

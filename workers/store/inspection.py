@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import bson
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
@@ -29,6 +30,7 @@ SELECT_MS: Final = 2000
 EMPTY: Final = bson.encode({"_id": 0})
 LASTING: Final[Mapping[str, Any]] = {"$expr": {"$gt": ["$until", "$$NOW"]}}
 """Matches what has not run out, by the database's clock."""
+ANYBODY: Final = ReadPreference.PRIMARY_PREFERRED
 PROBE: Final = "probe"
 """A collection that never comes into being: the transaction that would make it is aborted."""
 
@@ -63,9 +65,11 @@ class Inspection:
     async def hello(self) -> Hello:
         """Who is there."""
         with _in_words():
-            about = _plain(await self._client.admin.command("buildInfo"))
+            admin = self._client.admin
+            # Of whoever is there: that there is no primary is one of the answers.
+            about = _plain(await admin.command("buildInfo", read_preference=ANYBODY))
             asked, started = datetime.now(UTC), time.monotonic()
-            said = _plain(await self._client.admin.command("hello"))
+            said = _plain(await admin.command("hello", read_preference=ANYBODY))
             took_s = time.monotonic() - started
         local = said["localTime"].replace(tzinfo=UTC)
         ahead_s = (local - asked).total_seconds() - took_s / 2
