@@ -164,7 +164,8 @@ def get_assets(query: GetAssets, view: View, context: Context) -> Answer | Rejec
     size = 0
     for one in wanted:
         asset = _shown(one, known[one], view, context)
-        size += len(asset.model_dump_json(exclude_none=True).encode())
+        if len(wanted) > 1:
+            size += len(asset.model_dump_json(exclude_none=True).encode())
         if shown and size > ANSWER_BYTES_MAX:
             break
         shown.append(asset)
@@ -192,7 +193,10 @@ def _shown(asset: str, found: tuple[Document, Standing], view: View, context: Co
     groups = standing.shown(document)
     sources = shown_sources(document, standing, context.now)
     return AssetView(
-        **dict(state_of(document)),
+        id=asset,
+        status=document["status"],
+        lifecycle=document["lifecycle"],
+        revision=document["revision"],
         asset_type=document["asset_type"],
         overdue_since=overdue_since(document, context.now),
         **{name: document[name] for name in LIFE if name in document},

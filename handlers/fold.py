@@ -12,27 +12,11 @@ from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Asked, Case, Outcome, Rulebook
 from handlers.conditions import sunset_of, unsigned
 from handlers.decision import Decision, Drop, NotLoadedError, Put, Rejected, View
-from handlers.endings import (
-    behind,
-    deferred,
-    handled,
-    known,
-    poisoned,
-    refused,
-    rejected,
-    repeated,
-)
+from handlers.endings import behind, deferred, handled, known, poisoned, refused, rejected, repeated
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.listing import listing_puts
-from handlers.parking import (
-    COLLECTION,
-    Contended,
-    Full,
-    Parking,
-    Waiting,
-    row_of,
-)
+from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_of
 from handlers.placing import place_writes
 from handlers.referring import decided
 from handlers.rules import reject

@@ -13,12 +13,7 @@ from contracts.agreements import (
     AgreementSuperseded,
     AgreementWithdrawn,
 )
-from contracts.assets import (
-    AssetConflicted,
-    AssetDuplicateAttempted,
-    AssetRegistered,
-    AssetUpdated,
-)
+from contracts.assets import AssetConflicted, AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
 from contracts.consents import AssetConsented, AssetConsentWithdrawn

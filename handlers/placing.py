@@ -18,10 +18,7 @@ from handlers.decision import Document, Drop, Issuer, Put, Reads, Secret, View
 from handlers.edges import RELATIONS
 from handlers.polygons import cell_at, place_of
 from handlers.shapes import FINE
-from handlers.visibility import (
-    Standing,
-    named,
-)
+from handlers.visibility import Standing, named
 
 PLACES: Final = "places"
 VIEWERS_MAX: Final = 50

@@ -11,12 +11,7 @@ import structlog
 from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
 from aiormq.exceptions import AMQPError
 from faststream.rabbit import RabbitBroker
-from tenacity import (
-    AsyncRetrying,
-    retry_if_exception,
-    stop_after_delay,
-    wait_random_exponential,
-)
+from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
@@ -37,6 +32,7 @@ from workers.mailbox import Mailbox, subscribe
 from workers.observing import Observer
 from workers.owning import HELD, part
 from workers.pause import Pause
+from workers.pooling import Pooled
 from workers.probed import probed
 from workers.queries import Desk, QueryWorker
 from workers.quota import Quota
@@ -247,13 +243,13 @@ class Workers:
         backbone, settings = self._backbone, self._backbone.settings
         broker = backbone.broker()
         quota = Quota(settings.queries_per_minute, backbone.clock, is_bulk_free=False)
+        store = Pooled(backbone.store)
         for register in catalog.registers(backbone.entries):
             queue = names.query_queue(register)
             rulebook = backbone.rulebook(queue)
             desk = Desk(
-                backbone.store, backbone.vault, rulebook, backbone.limits(), backbone.clock,
-                quota.admit,
-            )  # fmt: skip
+                store, backbone.vault, rulebook, backbone.limits(), backbone.clock, quota.admit
+            )
             worker = QueryWorker(
                 desk, self._publisher.publish, settings.backoff_max_s, backbone.addresses.naming
             )

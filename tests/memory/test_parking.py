@@ -13,16 +13,7 @@ from handlers.admission import Arrival, Delivery, Limits, Ticket, admit
 from handlers.case import Outcome
 from handlers.decision import View
 from handlers.fold import fold
-from handlers.parking import (
-    LADDER,
-    WAITING_MAX,
-    Contended,
-    Full,
-    Parked,
-    Parking,
-    Waiting,
-    touched,
-)
+from handlers.parking import LADDER, WAITING_MAX, Contended, Full, Parked, Parking, Waiting, touched
 from tests.builders import NOW, OWNER, PLATFORM, command
 from tests.decider import RULEBOOK, reply
 from tests.memory.test_engine import Contrary

@@ -13,17 +13,7 @@ from handlers.admission import Delivery
 from handlers.case import Outcome
 from handlers.decision import Context, Sender
 from handlers.rules import candidate_ids
-from tests.builders import (
-    NOW,
-    OWNER,
-    PLATFORM,
-    STRANGER,
-    asset,
-    command,
-    delivery,
-    envelope,
-    user,
-)
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, delivery, envelope, user
 from tests.decider import VAULT, Decider
 from tests.memory.workshop import Workshop, open_workshop
 

@@ -71,11 +71,15 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
     return bson.encode(row, codec_options=_MEASURING)
 
 
+class Sealing(dict[str, Any]):
+    """A document in which something is sealed: only these need to be looked through."""
+
+
 def decode(encoded: bytes) -> dict[str, Any]:
     """Read a document back; sealed values stay sealed."""
     document: dict[str, Any] = bson.decode(encoded, _READING)
     if b"_box\x00" in encoded:
-        return {name: _with_sealed(value) for name, value in document.items()}
+        return Sealing((name, _with_sealed(value)) for name, value in document.items())
     return document
 
 

@@ -22,15 +22,7 @@ from workers.store.faults import translated
 from workers.store.indexes import INDEXES, Index, model_of
 from workers.store.leases import RELEASE, RUN_OUT, free_for, holder, renewal, takeover
 from workers.store.lists import find_all_of
-from workers.store.protocol import (
-    Commit,
-    Fenced,
-    Key,
-    Lease,
-    Refused,
-    Unavailable,
-    fence_missed,
-)
+from workers.store.protocol import Commit, Fenced, Key, Lease, Refused, Unavailable, fence_missed
 from workers.store.sessions import ABORT_S, Sessions, abort, finish
 
 INSTALL_S: Final = 120.0

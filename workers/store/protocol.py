@@ -104,8 +104,8 @@ class Lease:
     batch: int
 
 
-class StateStore(Protocol):
-    """Documents, read by key and changed by commit."""
+class ReadStore(Protocol):
+    """Documents, as they are stored at the moment of the question."""
 
     async def load(
         self, keys: Mapping[str, Collection[Key]]
@@ -145,6 +145,10 @@ class StateStore(Protocol):
         comes without that list.
         """
         ...
+
+
+class StateStore(ReadStore, Protocol):
+    """Documents, read by key and changed by commit."""
 
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused."""
