@@ -37,6 +37,7 @@ from workers.probed import probed
 from workers.queries import Desk, QueryWorker
 from workers.quota import Quota
 from workers.retention import Retention
+from workers.sentinel import sentinel
 from workers.served import Served, lanes
 from workers.settings import Settings
 from workers.shares import Shares
@@ -114,6 +115,7 @@ class Workers:
             backoff_max_s=settings.backoff_max_s,
             lanes=[lane.queue for lane in found],
         )
+        self._sentinel = sentinel(backbone, self._publisher.publish, self._timers.is_ours)
         self._watchdog = Watchdog(self._owners, backbone.store.ping, settings.watchdog_s)
         self._stopping = asyncio.Event()
 
@@ -177,7 +179,9 @@ class Workers:
 
     async def _work(self, brokers: Sequence[RabbitBroker], ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            lasting = (self._leases, self._watchdog, self._timers, self._retention)
+            lasting = (
+                self._leases, self._watchdog, self._timers, self._retention, self._sentinel,
+            )  # fmt: skip
             renewing = [tasks.create_task(work.run()) for work in lasting]
             sharing = tasks.create_task(self._shares.run())
             relaying = tasks.create_task(self.relay.run())

@@ -11,15 +11,14 @@ from typing import Final
 import pytest
 from pymongo.errors import PyMongoError
 
-from tests.broker.test_send import place_of
 from tests.servers import ADMINISTRATOR, PASSWORD, TestServers, absent
 from tests.spine import Platform, Spine, asset, eventually, open_spine
 from topology import names
 from workers import __version__
 from workers.alarms import Glance, alarms
-from workers.cli.status import looked
 from workers.embedded import Running, ServerMissing, start
 from workers.embedded.broker import find_rabbitmq
+from workers.glancing import looked
 
 pytestmark = [pytest.mark.connected, pytest.mark.chaos, pytest.mark.timeout(240)]
 
@@ -58,12 +57,12 @@ async def alarmed(spine: Spine, name: str) -> bool:
 
 
 async def named(spine: Spine) -> set[str]:
-    found = await looked(place_of(spine, spine.settings.folder))
+    found = await looked(spine.settings, spine.addresses, spine.vault)
     return {alarm for alarm, _ in alarms(found)}
 
 
 async def owner(spine: Spine, mailbox: str = MAILBOX) -> str | None:
-    found: Glance = await looked(place_of(spine, spine.settings.folder))
+    found: Glance = await looked(spine.settings, spine.addresses, spine.vault)
     return next((lane.owner for lane in found.lanes or () if lane.name == mailbox), None)
 
 
@@ -200,6 +199,6 @@ async def test_two_versions_work_side_by_side(
 
 async def is_shared(spine: Spine) -> bool:
     """Whether two processes own mailboxes."""
-    found = await looked(place_of(spine, spine.settings.folder))
+    found = await looked(spine.settings, spine.addresses, spine.vault)
     owners = {lane.owner for lane in found.lanes or () if lane.name.startswith("mailbox.")}
     return len(owners - {None}) > 1
