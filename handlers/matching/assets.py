@@ -111,8 +111,6 @@ def _code_likeness(left: tuple[str, ...], right: tuple[str, ...]) -> float:
                 return weights.CODE
             if one[0][:_CODE_BEGINS] == other[0][:_CODE_BEGINS]:
                 return weights.CODE_BEGUN
-            if one[0][0] == other[0][0]:
-                return weights.CODE_INITIAL
     return 0.0
 
 
@@ -239,11 +237,16 @@ def compare_assets(left: Asset, right: Asset) -> Comparison:
         at_once=place.weight >= weights.SPOT and kind.weight >= 0,
         apart=min((*stamped, listed.weight), default=0.0) < 0,
         proven=max(stamped, default=0.0) > 0,
-        said=max(name.weight, power.weight, mpan.weight) > 0,
+        said=_says_which(left, right, [name, power, mpan]),
         power=share,
     )
     found = score(evidence, weights.ASSET_PRIOR)
-    return compared(evidence, found, _verdict(left, right, seen, found))
+    # A shared connection may make a case, and never the verdict: two generators stand behind one.
+    bare = score(evidence, weights.ASSET_PRIOR - max(0.0, mpan.weight))
+    verdict = _verdict(left, right, seen, found)
+    if verdict == "same" and not seen.proven and band(bare) != "same":
+        verdict = "unsure"
+    return compared(evidence, found, verdict)
 
 
 def _parts(left: Asset, right: Asset) -> Evidence | None:
@@ -265,10 +268,19 @@ def _verdict(left: Asset, right: Asset, seen: _Seen, found: float) -> Verdict:
         if part:
             return "part_of"
         counted = left.kind in COUNTED_TYPES and right.kind in COUNTED_TYPES
-        return "unsure" if counted or not seen.said else "same"
+        doubtful = counted or _is_smaller(seen) or not seen.said
+        return "unsure" if doubtful else "same"
     if part and (band(found) == "unsure" or (seen.together and seen.named) or seen.at_once):
         return "part_of"
     return band(found)
+
+
+def _says_which(left: Asset, right: Asset, evidence: list[Evidence]) -> bool:
+    """Whether more than the place says that two are one, and none may be a unit of the other."""
+    name, power, mpan = evidence
+    if power.agreement == "unknown" and max(len(left.units), len(right.units)) > 1:
+        return False
+    return name.weight > 0 or mpan.weight > 0 or power.weight >= weights.POWER_ALONE
 
 
 def _is_part(left: Asset, right: Asset, seen: _Seen) -> bool:
@@ -281,13 +293,22 @@ def _is_part(left: Asset, right: Asset, seen: _Seen) -> bool:
         return True
     if seen.names.left and seen.names.right and not seen.named and not _has_unit(left, right):
         return False
-    return 0 < seen.power < _PART_MAX or _has_unit(left, right)
+    return _has_unit(left, right) or (_is_smaller(seen) and not _is_retold(left, right))
 
 
 def _is_all_of_it(left: Asset, right: Asset, seen: _Seen) -> bool:
-    """Whether a number in one name alone is of no account, since both have the same power."""
-    one_sided = not left.parts or not right.parts
+    """Whether a part that one name alone tells is of no account: both have the same power."""
+    one_sided = left.parts <= right.parts or right.parts <= left.parts
     return one_sided and seen.power >= _WHOLE_MIN
+
+
+def _is_smaller(seen: _Seen) -> bool:
+    return 0 < seen.power < _PART_MAX
+
+
+def _is_retold(left: Asset, right: Asset) -> bool:
+    """Whether both have one name to the letter and no units: the power may have been corrected."""
+    return bool(left.full) and left.full == right.full and not left.units and not right.units
 
 
 def _has_unit(left: Asset, right: Asset) -> bool:

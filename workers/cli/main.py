@@ -10,6 +10,7 @@ from workers.cli import (
     asking,
     boundaries,
     doctor,
+    evaluating,
     measuring,
     offline,
     plans,
@@ -67,6 +68,10 @@ def build() -> typer.Typer:
     directory.command("rebuild")(rebuilding.rebuild)
     directory.callback()(lambda: None)
     app.add_typer(directory, name="directory")
+    match = typer.Typer(no_args_is_help=True, help="Which registrations are of one thing.")
+    match.command("evaluate")(evaluating.evaluate)
+    match.callback()(lambda: None)
+    app.add_typer(match, name="match")
     shard = typer.Typer(no_args_is_help=True, help="Which shard decides what.")
     shard.command("list")(sharding.listed)
     shard.command("split")(sharding.split)
