@@ -206,6 +206,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "sharing": "users",
     "interest": "users",
     "change": "users",
+    "dead": "notices",
     "channel": "notices",
     "portfolio": "assets",
     "directory": "users",

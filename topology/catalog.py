@@ -12,6 +12,7 @@ from contracts.asset_types import TypeDefined
 from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.confirmation import UserRejected
+from contracts.dead import DeadRunAsked, DeadStopped
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
@@ -37,6 +38,8 @@ from handlers import (
     channels,
     commissioning,
     consenting,
+    dead,
+    dead_reading,
     directory,
     erasing,
     granting,
@@ -77,6 +80,7 @@ from handlers.majors import majors
 from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
+from handlers.resending import go_through, replay_alone, run_reads, stopped_reads
 from handlers.signature import Handler, handlers_in
 from handlers.spreading import (
     leave,
@@ -136,6 +140,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     areas,
     nearby,
     objects,
+    dead,
+    dead_reading,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -232,6 +238,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetConflicted: (tell_conflict, tell_conflict_reads),
     AreaLoaded: (assign, assign_reads),
     AreaAssignAsked: (assign, assign_reads),
+    DeadRunAsked: (go_through, run_reads),
+    DeadStopped: (replay_alone, stopped_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

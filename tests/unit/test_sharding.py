@@ -9,6 +9,7 @@ from topology.catalog import build as build_catalog
 from topology.definitions import definitions
 from topology.drift import Holdings, compare
 from topology.plan import Account, Binding, Plan
+from topology.replaying import with_replay
 from topology.sharding import build, is_shard, mailboxes_of
 
 ENTRIES = build_catalog()
@@ -28,7 +29,7 @@ def account(made: Plan) -> Account:
 
 
 def test_with_one_shard_nothing_is_different() -> None:
-    single = plan.build(ENTRIES)
+    single = with_replay(plan.build(ENTRIES), ENTRIES)
     assert {name: getattr(ONE, name) for name in Plan.__slots__ if name != "retired"} == {
         name: getattr(single, name) for name in Plan.__slots__ if name != "retired"
     }

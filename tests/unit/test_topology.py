@@ -17,7 +17,7 @@ from topology import names
 from topology.catalog import Entry, build, served_by
 from topology.catalog import registers as registers_of
 from topology.plan import ANY_TYPE, NOTHING, Account, Plan, Policy, user_plan
-from topology.plan import build as build_plan
+from topology.sharding import build as build_plan
 
 
 def as_python(pattern: str) -> str:
@@ -216,6 +216,8 @@ ALLOWED = [
     ("flex-worker", "read", "query.assets"),
     ("flex-worker", "read", "dead.assets"),
     ("flex-worker", "read", "unrouted"),
+    ("flex-replay", "read", "replay"),
+    ("flex-replay", "write", "flex.replay"),
     ("flex-relay", "write", "flex.events"),
     ("flex-relay", "write", "flex.domain"),
     ("flex-relay", "write", "amq.default"),
@@ -250,7 +252,13 @@ FORBIDDEN = [
     ("flex-worker", "read", "mailbox"),
     ("flex-worker", "read", "worker.accounts"),
     ("flex-worker", "read", f"{PLATFORM}.replies"),
+    ("flex-replay", "write", "flex.commands"),
+    ("flex-replay", "write", "amq.default"),
+    ("flex-replay", "read", "mailbox.users.0"),
+    ("flex-replay", "configure", "replay"),
     ("flex-relay", "write", "flex.commands"),
+    ("flex-relay", "write", "flex.replay"),
+    (PLATFORM, "write", "flex.replay"),
     ("flex-relay", "read", "mailbox.users.0"),
     ("flex-relay", "configure", "x"),
     ("flex-accounts", "configure", "operator.events"),
