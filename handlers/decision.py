@@ -212,8 +212,7 @@ class View:
                 ids.discard(key)
             elif not upto or key <= upto:
                 ids.add(key)
-        found = (self.get(collection, key) for key in sorted(ids))
-        return [document for document in found if document is not None], upto
+        return [d for key in sorted(ids) if (d := self.get(collection, key)) is not None], upto
 
     def around(self, collection: str, around: Around | Tally) -> Sequence[Document]:
         """A page's documents by their distance, or counts of them, as they are stored.
@@ -224,8 +223,7 @@ class View:
             ids: Sequence[str] = self.loaded[collection][around]
         except KeyError:
             raise self._missing([(collection, around)]) from None
-        found = (self.get(collection, key) for key in ids)
-        return [document for document in found if document is not None]
+        return [d for key in ids if (d := self.get(collection, key)) is not None]
 
     def require(self, keys: Reads) -> None:
         """Raise NotLoadedError with all of `keys` that nobody read: one round reads them."""
