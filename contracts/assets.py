@@ -22,15 +22,7 @@ from contracts.messages import Command, Contract, Event, Query, Role
 from contracts.metering import MeasurementPoints, Signposts
 from contracts.patches import Revision, without_placeholders
 from contracts.services import ServiceCode, ServiceOffer
-from contracts.values import (
-    AnyUserId,
-    AssetId,
-    AssetType,
-    Date,
-    Details,
-    Name,
-    UserId,
-)
+from contracts.values import AnyUserId, AssetId, AssetType, Date, Details, Name, UserId
 
 AssetStatus = Literal["provisional", "confirmed"]
 Lifecycle = Literal["planned", "operating", "retired"]

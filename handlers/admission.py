@@ -16,13 +16,7 @@ from typing import Any, Final, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.envelope import Envelope, Finding, Header, user_urn
-from contracts.findings import (
-    FINDINGS_MAX,
-    findings_of,
-    shorten,
-    unstorable,
-    unstorable_findings,
-)
+from contracts.findings import FINDINGS_MAX, findings_of, shorten, unstorable, unstorable_findings
 from contracts.messages import Event, Message, Request
 from contracts.taxonomy import BACKBONE
 from contracts.trace import Trace, trace_of

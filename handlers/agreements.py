@@ -16,12 +16,7 @@ from contracts.agreements import (
 )
 from contracts.messages import Contract, operation_of
 from handlers.agreement_rules import PUBLICATION_RULES, not_found
-from handlers.conditions import (
-    CONDITIONS,
-    Need,
-    signed_version,
-    with_need,
-)
+from handlers.conditions import CONDITIONS, Need, signed_version, with_need
 from handlers.decision import (
     RESERVED,
     Accepted,

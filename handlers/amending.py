@@ -8,6 +8,7 @@ from contracts.assets import AssetDuplicateAttempted, AssetUpdated, UpdateAsset
 from contracts.envelope import Finding
 from contracts.lifecycle import AssetRedated
 from contracts.messages import Event
+from contracts.moves import AssetMoved, MoveAsset
 from handlers.asset_groups import is_personal, kept, key_of, opened, part_of, state_of
 from handlers.asset_rules import (
     ASSET_RULES,
@@ -18,6 +19,7 @@ from handlers.asset_rules import (
     asset_retired,
     device_claim,
     device_reads,
+    own_claim,
 )
 from handlers.decision import (
     Accepted,
@@ -145,6 +147,32 @@ def amended(
     )
 
 
+def accepted(
+    kind: type[AssetUpdated | AssetMoved], was: Document, done: Amended | None, context: Context
+) -> Accepted:
+    """The answer to a change, whose event says which of the groups have changed."""
+    asset, owner_key = was["_id"], key_of(was)
+    if done is None:
+        return Accepted(subject=asset, keyed_to=owner_key, reply=state_of(was))
+    event = kind(
+        id=asset,
+        revision=done.document["revision"],
+        status=done.document["status"],
+        by=context.sender.user,
+        parties=named(was) or None,
+        area=area_of(done.document),
+        changed=done.changed,
+    )
+    return Accepted(
+        subject=asset,
+        keyed_to=owner_key,
+        reply=state_of(done.document),
+        writes=done.writes,
+        # Of what is still so nothing has changed but its date.
+        events=(event, *done.events) if done.changed else done.events,
+    )
+
+
 def _redated(was: Document, document: Document, context: Context) -> Iterator[AssetRedated]:
     """Whether an asset that was overdue is waited for again."""
     is_planned = document["lifecycle"] == "planned"
@@ -170,21 +198,24 @@ def claim_writes(
     old, new = device_claim(was), device_claim(document)
     if old == new:
         return
-    held = holder_of(*old, view, context) if old is not None else None
-    # What counts as a placeholder may have changed since: then the claim is another's by now.
-    if held is not None and held["holder"] == was["_id"]:
+    if (held := own_claim(was, view, context)) is not None:
         yield Drop("claims", held)
-    if new is not None:
+    if new is not None and (holder_of(*new, view, context) is None):
         yield claim(*new, document, context)
 
 
-def _update_reads(command: UpdateAsset, context: Context) -> Reads:
+def change_reads(command: UpdateAsset | MoveAsset, context: Context) -> Reads:
+    """The asset, what the sender is to it, its new place, and what it was asked for."""
     yield from standing_reads("assets", command.id, context.sender.user)
-    yield from device_reads(command.identity, context)
     if command.location is not None:
         yield PLACES, command.id
         yield from location_reads(command.location)
     yield refresh_read(command.id)
+
+
+def _update_reads(command: UpdateAsset, context: Context) -> Reads:
+    yield from change_reads(command, context)
+    yield from device_reads(command.identity, context)
 
 
 @reads(_update_reads)
@@ -214,25 +245,7 @@ def update_asset(command: UpdateAsset, view: View, context: Context) -> Decision
         return rejected
     wish = Wish(tuple(paths), is_unseen=command.expected_revision is None)
     done = amended(stored, document, view, context, wish)
-    if done is None:
-        return Accepted(subject=command.id, keyed_to=key_of(was), reply=state_of(was))
-    event = AssetUpdated(
-        id=command.id,
-        revision=done.document["revision"],
-        status=done.document["status"],
-        by=context.sender.user,
-        parties=named(was) or None,
-        area=area_of(done.document),
-        changed=done.changed,
-    )
-    return Accepted(
-        subject=command.id,
-        keyed_to=key_of(was),
-        reply=state_of(done.document),
-        writes=done.writes,
-        # Of what is still so nothing has changed but its date.
-        events=(event, *done.events) if done.changed else done.events,
-    )
+    return accepted(AssetUpdated, was, done, context)
 
 
 def _paths(patch: Mapping[str, Any], was: Document) -> Iterator[str]:

@@ -15,12 +15,7 @@ from handlers.rules import reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.user_rules import user_not_found
-from handlers.visibility import (
-    Standing,
-    mandate_read,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import Standing, mandate_read, seen, standing_reads
 
 Page = tuple[Sequence[str], str]
 """Ids of assets in their order, and behind which id nothing is known; empty where all is."""

@@ -45,6 +45,17 @@ def device_key(make: str | None, serial: str | None) -> tuple[str, str] | None:
     return DEVICE, f"{_folded(make)}|{_folded(serial)}"
 
 
+def own_claim(document: Document, view: View, context: Context) -> Document | None:
+    """The row by which an asset holds its device.
+
+    What counts as a placeholder may have changed since it was registered: then there is none, or
+    another asset has it.
+    """
+    device = device_claim(document)
+    held = holder_of(*device, view, context) if device is not None else None
+    return held if held is not None and held["holder"] == document["_id"] else None
+
+
 def device_reads(identity: Identity | None, context: Context) -> Reads:
     """The claim that make and serial would make."""
     device = device_key(identity.make, identity.serial) if identity is not None else None
@@ -52,17 +63,20 @@ def device_reads(identity: Identity | None, context: Context) -> Reads:
         yield "claims", context.identity.fingerprint(*device)
 
 
-def asset_not_found(asset: str, field: str = "id") -> Rejected:
-    """The answer for an asset that the sender may not see, and for one that there is not."""
-    return reject(
-        finding(
-            "asset.not-found",
-            field,
-            expected="the id of an asset that you may see",
-            got=asset,
-            advice="Check the id; ask its registrant or its owner for access.",
-        )
+def asset_unknown(asset: str, field: str = "id") -> Finding:
+    """What is said of an asset that the sender may not see, and of one that there is not."""
+    return finding(
+        "asset.not-found",
+        field,
+        expected="the id of an asset that you may see",
+        got=asset,
+        advice="Check the id; ask its registrant or its owner for access.",
     )
+
+
+def asset_not_found(asset: str, field: str = "id") -> Rejected:
+    """The answer where nothing else is to be said."""
+    return reject(asset_unknown(asset, field))
 
 
 def asset_retired(asset: str) -> Rejected:

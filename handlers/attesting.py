@@ -5,17 +5,7 @@ from typing import Any
 
 from contracts.confirmation import AttestUser, EvidenceState, UserAttested
 from contracts.envelope import Finding
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Guard,
-    Put,
-    Reads,
-    Secret,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Guard, Put, Reads, Secret, View
 from handlers.evidence import (
     EVIDENCE_ROWS,
     GROUP_OF,
@@ -32,6 +22,7 @@ from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.user_rules import user_not_found
 from handlers.visibility import Standing, mandate_read, named, seen, standing_reads
+from handlers.vouching import is_said, unfounded
 
 
 def _reads(command: AttestUser, context: Context) -> Reads:
@@ -60,12 +51,13 @@ def attest_user(command: AttestUser, view: View, context: Context) -> Decision:
     was = view.get(EVIDENCE_ROWS, row_id)
     row = _row(row_id, subject, command, context, was)
     # Before the revision: it may be the same attestation that has made it another.
-    if was is not None and _said(was) == _said(row):
+    if is_said(was, row):
         return Accepted(command.id, _reply(command, stored), command.id)
     expected = command.expected_revision
     if findings := tuple(stale(expected, stored, standing, view, rule="user.stale")):
         return reject(*findings)
-    if findings := tuple(_unfit(command, subject, context)):
+    about = ("user", command.scheme)
+    if findings := tuple(unfounded(about, subject, command.evidence_at, context)):
         return reject(*findings)
     rows = [one for one in evidence_of(command.id, view) if one["_id"] != row_id]
     after = settled(user, [*rows, row], context)
@@ -97,25 +89,6 @@ def _not_for(command: AttestUser, standing: Standing) -> Iterator[Finding]:
         )
 
 
-def _unfit(command: AttestUser, subject: str | None, context: Context) -> Iterator[Finding]:
-    if subject is None:
-        yield finding(
-            "evidence.no-value",
-            "scheme",
-            expected="a scheme on which the user says something",
-            got=command.scheme,
-            advice="Nothing is to be attested; the user gives the value first.",
-        )
-    if command.evidence_at > context.now:
-        yield finding(
-            "evidence.from-future",
-            "evidence_at",
-            expected="a moment that is over",
-            got=command.evidence_at.isoformat(),
-            advice="Give the time at which the source said so.",
-        )
-
-
 def _row(
     row_id: str,
     subject: str | None,
@@ -135,10 +108,6 @@ def _row(
         "at": context.now,
         "subject": subject,
     }
-
-
-def _said(row: Document) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ("verdict", "source", "evidence_at", "subject"))
 
 
 def _event(command: AttestUser, user: Document, context: Context) -> UserAttested:

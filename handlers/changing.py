@@ -44,12 +44,7 @@ from handlers.spans import Span
 from handlers.telling import tell, tell_reads
 from handlers.timing import CHANGES as KIND
 from handlers.timing import TIMERS, timer_id, timer_row
-from handlers.visibility import (
-    mandate_read,
-    own,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import mandate_read, own, seen, standing_reads
 
 CHANGES: Final = "changes"
 """Collection: for a user when each group that can be shared was changed."""

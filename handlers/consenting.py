@@ -20,12 +20,7 @@ from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, ties_of
-from handlers.visibility import (
-    Standing,
-    named,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import Standing, named, seen, standing_reads
 
 STOPS: Final[Mapping[RelationName, bool]] = {
     "aggregator": True,

@@ -5,15 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
 from contracts.portfolios import Duplicate
-from handlers.belonging import (
-    FLAGS,
-    MEMBERS,
-    PLACEMENTS,
-    flag_id,
-    is_member,
-    meters_of,
-    placed_in,
-)
+from handlers.belonging import FLAGS, MEMBERS, PLACEMENTS, flag_id, is_member, meters_of, placed_in
 from handlers.decision import Context, Document, View
 from handlers.edges import edge
 from handlers.nesting import NESTS, below

@@ -13,16 +13,7 @@ from contracts.users import ENDED_STATUSES
 from handlers.bookkeeping import unattributed
 from handlers.changing import CHANGES
 from handlers.claiming import claim_keys, released
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Drop,
-    Put,
-    Reads,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Drop, Put, Reads, View
 from handlers.groups import opened
 from handlers.leaving import lingering
 from handlers.rules import finding, reject

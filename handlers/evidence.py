@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 from contracts.confirmation import Scheme, UserConfirmed
@@ -10,6 +11,7 @@ from handlers.claiming import folded_name
 from handlers.decision import Context, Document, View
 from handlers.spans import Span
 from handlers.visibility import named
+from handlers.vouching import matched, on_record
 
 EVIDENCE_ROWS: Final = "evidence"
 GROUP_OF: Final[Mapping[Scheme, str]] = {
@@ -38,13 +40,7 @@ def evidence_span(user: str, after: str = "") -> Span:
 
 def evidence_of(user: str, view: View) -> list[Document]:
     """All that verifiers have said of a user."""
-    rows: list[Document] = []
-    further = ""
-    while True:
-        page, further = view.page(EVIDENCE_ROWS, evidence_span(user, further))
-        rows += page
-        if not further:
-            return rows
+    return on_record(EVIDENCE_ROWS, partial(evidence_span, user), view)
 
 
 def subject_of(user: Document, scheme: Scheme, context: Context) -> str | None:
@@ -64,11 +60,7 @@ def subject_of(user: Document, scheme: Scheme, context: Context) -> str | None:
 
 def proven(user: Document, rows: Iterable[Document], context: Context) -> frozenset[str]:
     """Schemes on which somebody says match and nobody mismatch, for what the record says now."""
-    said: dict[str, set[str]] = {}
-    for row in rows:
-        if row["subject"] == subject_of(user, row["scheme"], context):
-            said.setdefault(row["scheme"], set()).add(row["verdict"])
-    return frozenset(s for s, found in said.items() if "match" in found and "mismatch" not in found)
+    return matched(r for r in rows if r["subject"] == subject_of(user, r["scheme"], context))
 
 
 def is_proven(user: Document, rows: Sequence[Document], context: Context) -> bool:

@@ -9,9 +9,7 @@ from handlers.edges import READER, RELATIONS, shared
 from handlers.post import NOTICES, Post, todo
 from handlers.timing import TIMERS, name_of
 from handlers.tying import ties_of
-from handlers.visibility import (
-    own,
-)
+from handlers.visibility import own
 
 
 def _sides(fact: NoticeDue) -> tuple[str, str]:

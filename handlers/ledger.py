@@ -7,16 +7,7 @@ from decimal import Context as Arithmetic
 from typing import Any, Final
 
 from contracts.portfolios import PortfolioProgressed
-from handlers.belonging import (
-    FLAGS,
-    METER,
-    PLACEMENTS,
-    PORTFOLIOS,
-    TALLIES,
-    WAYS,
-    flag_id,
-    pending,
-)
+from handlers.belonging import FLAGS, METER, PLACEMENTS, PORTFOLIOS, TALLIES, WAYS, flag_id, pending
 from handlers.decision import Document
 from handlers.post import Post
 from handlers.visibility import named

@@ -20,10 +20,7 @@ from handlers.edges import READER, RELATIONS
 from handlers.rights import LISTED
 from handlers.spans import Span
 from handlers.tying import is_over, ties_of
-from handlers.visibility import (
-    TAKING_PART,
-    parties,
-)
+from handlers.visibility import TAKING_PART, parties
 
 DIRECTORY: Final = "directory"
 BEGINNINGS: Final = (3, 5)

@@ -18,9 +18,7 @@ from handlers.edges import RELATIONS, edge, recorded
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
-from handlers.visibility import (
-    named,
-)
+from handlers.visibility import named
 
 DELEGATE: Final = "delegate"
 

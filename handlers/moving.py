@@ -5,16 +5,14 @@ from typing import Any, Final
 
 from contracts.envelope import Finding
 from contracts.moves import AssetMoved, MoveAsset
-from handlers.amending import Wish, amended, refused
-from handlers.asset_groups import key_of, opened, state_of
-from handlers.asset_rules import PLACE_RULES, area_of, asset_not_found
-from handlers.decision import Accepted, Context, Decision, Document, Reads, View
+from handlers.amending import Wish, accepted, amended, change_reads, refused
+from handlers.asset_groups import opened
+from handlers.asset_rules import PLACE_RULES, asset_not_found
+from handlers.decision import Context, Decision, Document, View
 from handlers.documents import plain
-from handlers.placing import PLACES, location_reads
-from handlers.refreshing import refresh_read
 from handlers.rules import check, finding, reject
 from handlers.signature import reads
-from handlers.visibility import named, seen, standing_reads
+from handlers.visibility import seen
 
 SAYS_WHERE: Final = {
     "location": ("postcode", "uprn", "point", "grid"),
@@ -23,15 +21,7 @@ SAYS_WHERE: Final = {
 """Group -> of which fields one at least must say where that is."""
 
 
-def _reads(command: MoveAsset, context: Context) -> Reads:
-    yield from standing_reads("assets", command.id, context.sender.user)
-    if command.location is not None:
-        yield PLACES, command.id
-        yield from location_reads(command.location)
-    yield refresh_read(command.id)
-
-
-@reads(_reads)
+@reads(change_reads)
 def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
     """Put another place, another connection or both in the place of what was there.
 
@@ -54,24 +44,7 @@ def move_asset(command: MoveAsset, view: View, context: Context) -> Decision:
         return rejected
     wish = Wish(tuple(given), is_unseen=command.expected_revision is None)
     done = amended(stored, document, view, context, wish)
-    if done is None:
-        return Accepted(command.id, state_of(was), key_of(was))
-    event = AssetMoved(
-        id=command.id,
-        revision=done.document["revision"],
-        status=done.document["status"],
-        by=context.sender.user,
-        parties=named(was) or None,
-        area=area_of(done.document),
-        changed=done.changed,
-    )
-    return Accepted(
-        subject=command.id,
-        keyed_to=key_of(was),
-        reply=state_of(done.document),
-        writes=done.writes,
-        events=(event, *done.events) if done.changed else done.events,
-    )
+    return accepted(AssetMoved, was, done, context)
 
 
 def _given(command: MoveAsset) -> dict[str, Any]:

@@ -17,11 +17,7 @@ from handlers.rules import finding, reject
 from handlers.shapes import Shape, drawn, of_area
 from handlers.signature import reads
 from handlers.spans import Around, Span, band_of
-from handlers.visibility import (
-    mandate_read,
-    standing_reads,
-    standing_to,
-)
+from handlers.visibility import mandate_read, standing_reads, standing_to
 
 CANDIDATES: Final = 2
 """How many times as many places as its limit one page looks at, where not each of them fits."""

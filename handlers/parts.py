@@ -13,6 +13,7 @@ from contracts.portfolios import (
     Member,
     MemberPage,
 )
+from handlers.asset_rules import asset_not_found
 from handlers.belonging import (
     FLAGS,
     MEMBER,
@@ -32,17 +33,12 @@ from handlers.edges import edge
 from handlers.ledger import SUMMED, Share, total_of
 from handlers.nesting import NESTS, below, is_portfolio
 from handlers.paging import after_of, cursor_of, foreign
-from handlers.portfolio_rules import no_portfolio, portfolio_not_found
+from handlers.portfolio_rules import no_portfolio
 from handlers.rules import reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.tying import ties_of
-from handlers.visibility import (
-    Standing,
-    mandate_read,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import Standing, mandate_read, seen, standing_reads
 
 _MEMBERS: Final = "portfolio.members"
 _DUPLICATES: Final = "portfolio.duplicates"
@@ -129,7 +125,7 @@ def _refused(
     """Whoever has nothing to do with a portfolio is told the same as of one that there is not."""
     found = seen("assets", query.id, view, context)
     if found is None or not found[1].may("read", "members"):
-        return portfolio_not_found(query.id)
+        return asset_not_found(query.id)
     if (rejected := no_portfolio(query.id)) is not None:
         return rejected
     findings = tuple(foreign(query.cursor, question, context))

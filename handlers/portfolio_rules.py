@@ -4,17 +4,14 @@ from collections.abc import Iterator
 from typing import Final
 
 from contracts.envelope import Finding
-from handlers.asset_rules import PORTFOLIO
+from handlers.asset_rules import PORTFOLIO, asset_unknown
 from handlers.belonging import MEMBERS, PLACEMENTS, placed_in
 from handlers.decision import Context, Document, Rejected, View
 from handlers.edges import edge
 from handlers.nesting import is_portfolio
 from handlers.rules import finding, reject
 from handlers.tying import TIES_MAX, ties_of
-from handlers.visibility import (
-    Standing,
-    seen,
-)
+from handlers.visibility import Standing, seen
 
 PORTFOLIOS_MAX: Final = 50
 """In how many portfolios an asset may be."""
@@ -61,7 +58,7 @@ def member_unfit(
     view, context = known
     found = seen("assets", member, view, context)
     if found is None:
-        yield _unknown(member, where)
+        yield asset_unknown(member, where)
         return
     asset, standing = found
     if not standing.may("write", "portfolios"):
@@ -85,21 +82,6 @@ def member_unfit(
             got=member,
             advice="Leave it in, instead of taking it out and putting it in anew.",
         )
-
-
-def portfolio_not_found(portfolio: str) -> Rejected:
-    """The answer for a portfolio that the sender may not see, and for one that there is not."""
-    return reject(_unknown(portfolio, "id"))
-
-
-def _unknown(asset: str, where: str) -> Finding:
-    return finding(
-        "asset.not-found",
-        where,
-        expected="the id of an asset that you may see",
-        got=asset,
-        advice="Check the id; ask its registrant or its owner for access.",
-    )
 
 
 def _member_not_yours(member: str, where: str) -> Finding:

@@ -17,6 +17,7 @@ from contracts.portfolios import (
     PortfolioState,
     RemoveFromPortfolio,
 )
+from handlers.asset_rules import asset_not_found
 from handlers.belonging import (
     MEMBER,
     MEMBERS,
@@ -35,30 +36,20 @@ from handlers.doubles import doubles, doubles_read
 from handlers.edges import edge
 from handlers.nesting import NESTS, Nesting, is_portfolio
 from handlers.nesting import unfit as unfit_to_nest
-from handlers.portfolio_rules import (
-    member_unfit,
-    no_portfolio,
-    not_yours,
-    portfolio_not_found,
-    unwritable,
-)
+from handlers.portfolio_rules import member_unfit, no_portfolio, not_yours, unwritable
 from handlers.rights import TAKES_OUT
 from handlers.rules import reject
 from handlers.signature import reads
 from handlers.tying import ended, tie, ties_of
-from handlers.visibility import (
-    mandate_read,
-    named,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import mandate_read, named, seen, standing_reads
 
 COUNTED_AT_ONCE: Final = 100
 """How many assets one fact counts anew."""
 Change = AddToPortfolio | RemoveFromPortfolio
 
 
-def _reads(command: Change, context: Context) -> Reads:
+def change_reads(command: Change, context: Context) -> Reads:
+    """The portfolio and each member, with what the sender is to them."""
     user = context.sender.user
     yield from standing_reads("assets", command.id, user)
     yield from ((NESTS, command.id), (TALLIES, command.id), (PORTFOLIOS, command.id))
@@ -73,7 +64,7 @@ def _mandates(command: Change, view: View, context: Context) -> Iterator[tuple[s
         yield mandate_read(view.get("assets", asset), context.sender.user)
 
 
-@reads(_reads)
+@reads(change_reads)
 def add_to_portfolio(command: AddToPortfolio, view: View, context: Context) -> Decision:
     """Put assets into a portfolio; who is a member already stays one.
 
@@ -87,7 +78,7 @@ def add_to_portfolio(command: AddToPortfolio, view: View, context: Context) -> D
     view.require(_mandates(command, view, context))
     found = seen("assets", command.id, view, context)
     if found is None:
-        return portfolio_not_found(command.id)
+        return asset_not_found(command.id)
     portfolio, standing = found
     if (rejected := no_portfolio(command.id) or unwritable(portfolio, standing)) is not None:
         return rejected
@@ -106,7 +97,7 @@ def add_to_portfolio(command: AddToPortfolio, view: View, context: Context) -> D
     return _accepted(moves, (*writes, *nesting.writes), flagged)
 
 
-@reads(_reads)
+@reads(change_reads)
 def remove_from_portfolio(command: RemoveFromPortfolio, view: View, context: Context) -> Decision:
     """Take assets out of a portfolio; who is none of its members stays so.
 
@@ -118,7 +109,7 @@ def remove_from_portfolio(command: RemoveFromPortfolio, view: View, context: Con
     portfolio = view.get("assets", command.id)
     may_write = found is not None and found[1].may("write", "members")
     if portfolio is None or not (may_write or _are_own(command, view, context)):
-        return portfolio_not_found(command.id) if found is None else not_yours()
+        return asset_not_found(command.id) if found is None else not_yours()
     if (rejected := no_portfolio(command.id)) is not None:
         return rejected
     gone = [m for m in dict.fromkeys(command.members) if _is_in(command, m, view)]

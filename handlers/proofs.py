@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Literal
 
 from contracts.messages import Event
@@ -23,6 +24,7 @@ from handlers.documents import held_at
 from handlers.rights import Relation
 from handlers.spans import Span
 from handlers.visibility import named
+from handlers.vouching import matched, on_record
 
 PROOF_ROWS: Final = "proofs"
 """Collection: one document for an asset, a scheme, a service and a verifier."""
@@ -46,13 +48,7 @@ def proof_span(asset: str, after: str = "") -> Span:
 
 def proofs_of(asset: str, view: View) -> list[Document]:
     """All that verifiers have said of an asset."""
-    rows: list[Document] = []
-    further = ""
-    while True:
-        page, further = view.page(PROOF_ROWS, proof_span(asset, further))
-        rows += page
-        if not further:
-            return rows
+    return on_record(PROOF_ROWS, partial(proof_span, asset), view)
 
 
 def subject_of(
@@ -84,11 +80,7 @@ def is_proven(asset: Document, service: str, held: Sequence[Document]) -> bool:
 
     Somebody says match on each scheme of one set, and nobody mismatch.
     """
-    said: dict[str, set[str]] = {}
-    for row in held:
-        if row["scheme"] != "test" or _counts(row["service"], service):
-            said.setdefault(row["scheme"], set()).add(row["verdict"])
-    schemes = {s for s, found in said.items() if "match" in found and "mismatch" not in found}
+    schemes = matched(r for r in held if r["scheme"] != "test" or _counts(r["service"], service))
     return any(enough <= schemes for enough in sets_for(asset["asset_type"], service))
 
 

@@ -34,6 +34,7 @@ from handlers.proofs import (
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.visibility import Standing, named, seen, standing_reads
+from handlers.vouching import is_said, unfounded
 
 GROUP_OF: Final = {"ownership": "owner"}
 """Scheme -> its group, where that has another name."""
@@ -63,7 +64,7 @@ def attest_asset(command: AttestAsset, view: View, context: Context) -> Decision
     row = _row(command, stored, context)
     was = view.get(PROOF_ROWS, row["_id"])
     # Before the revision: it may be the same attestation that has made it another.
-    if was is not None and _said(was) == _said(row):
+    if is_said(was, row):
         return Accepted(command.id, _reply(command, stored), key_of(stored))
     expected = command.expected_revision
     if findings := tuple(stale(expected, stored, standing, view, rule="asset.stale")):
@@ -124,22 +125,7 @@ def _unfit(command: AttestAsset, subject: str | None, context: Context) -> Itera
             expected="the service for which the asset was tested",
             advice="Name it; other schemes need none.",
         )
-    if subject is None:
-        yield finding(
-            "evidence.no-value",
-            "scheme",
-            expected="a scheme on which the asset says something",
-            got=command.scheme,
-            advice="Nothing is to be attested; the value is given first.",
-        )
-    if command.evidence_at > context.now:
-        yield finding(
-            "evidence.from-future",
-            "evidence_at",
-            expected="a moment that is over",
-            got=command.evidence_at.isoformat(),
-            advice="Give the time at which the source said so.",
-        )
+    yield from unfounded(("asset", command.scheme), subject, command.evidence_at, context)
 
 
 def _row(command: AttestAsset, stored: Document, context: Context) -> dict[str, Any]:
@@ -159,10 +145,6 @@ def _row(command: AttestAsset, stored: Document, context: Context) -> dict[str, 
         "subject": subject_of(asset, command.scheme, command.service, context),
     }
     return row | ({"person": key_of(stored)} if is_personal(stored) else {})
-
-
-def _said(row: Document) -> tuple[Any, ...]:
-    return tuple(row[name] for name in ("verdict", "source", "evidence_at", "subject"))
 
 
 def _attested(command: AttestAsset, asset: Document, context: Context) -> AssetAttested:

@@ -13,10 +13,7 @@ from handlers.geography import is_inside
 from handlers.polygons import Corners, cells, place_of
 from handlers.post import Post
 from handlers.spans import Span
-from handlers.visibility import (
-    named,
-    own,
-)
+from handlers.visibility import named, own
 
 BROADCASTS: Final = "broadcasts"
 REACHED: Final = "reached"

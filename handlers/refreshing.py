@@ -31,13 +31,7 @@ from handlers.edges import RELATIONS, edge
 from handlers.provenance import is_stale, kept_as, parts_of, source_of
 from handlers.rules import finding, reject
 from handlers.signature import reads
-from handlers.visibility import (
-    mandate_read,
-    named,
-    seen,
-    standing_reads,
-    standing_to,
-)
+from handlers.visibility import mandate_read, named, seen, standing_reads, standing_to
 
 REFRESHES: Final = "refreshes"
 """Collection: for an asset the groups that are asked for, each of whom, by whom and since when."""

@@ -24,12 +24,7 @@ from handlers.placing import PLACES
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.tying import Tie, ended, is_known, is_over, tie, ties_of, unfit
-from handlers.visibility import (
-    Standing,
-    named,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import Standing, named, seen, standing_reads
 
 
 def _relate_reads(command: RelateAsset | UnrelateAsset, context: Context) -> Reads:

@@ -23,10 +23,7 @@ from handlers.rules import reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.tying import is_over, ties_of
-from handlers.visibility import (
-    seen,
-    standing_reads,
-)
+from handlers.visibility import seen, standing_reads
 
 ASSETS_OF_A_PAGE: Final = 20
 """How many assets one answer tells of: each has a page of parties of its own."""

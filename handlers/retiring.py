@@ -10,7 +10,7 @@ from contracts.refreshes import AssetRefreshAsked
 from contracts.relations import AssetUnrelated
 from handlers.amending import amended
 from handlers.asset_groups import key_of, opened, state_of
-from handlers.asset_rules import asset_not_found, device_claim
+from handlers.asset_rules import asset_not_found, own_claim
 from handlers.bookkeeping import unattributed
 from handlers.decision import (
     RESERVED,
@@ -31,22 +31,17 @@ from handlers.post import NOTICES, Post, todo
 from handlers.provenance import part_name
 from handlers.refreshing import about, asked_of, refresh_read
 from handlers.rights import RULING
-from handlers.rules import finding, holder_of, reject
+from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.telling import announce, tell_reads
 from handlers.tying import Tie, ended, is_over
-from handlers.visibility import (
-    event_naming,
-    mandate_read,
-    named,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import event_naming, mandate_read, named, seen, standing_reads
 
 
 def _reads(command: RetireAsset, context: Context) -> Reads:
     yield from standing_reads("assets", command.id, context.sender.user)
+    yield refresh_read(command.id)
 
 
 @reads(_reads)
@@ -99,12 +94,13 @@ def not_ruling() -> Finding:
 
 
 def _freed(was: Document, view: View, context: Context) -> Iterator[Drop]:
-    device = device_claim(was)
-    if device is None:
-        return
-    held = holder_of(*device, view, context)
-    if held is not None and held["holder"] == was["_id"]:
+    if (held := own_claim(was, view, context)) is not None:
         yield Drop("claims", held)
+    # Those of its aliases, which are this asset too.
+    for taken in was.get("claims_held", ()):
+        row = view.get("claims", taken)
+        if row is not None and row["holder"] == was["_id"] and row != held:
+            yield Drop("claims", row)
 
 
 def end_ties_reads(fact: AssetRetired, context: Context) -> Reads:

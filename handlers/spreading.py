@@ -19,9 +19,7 @@ from handlers.nesting import NESTS, Nesting, below, is_portfolio
 from handlers.portfolios import COUNTED_AT_ONCE, counting, left
 from handlers.retiring import end_ties, end_ties_reads
 from handlers.spans import Span
-from handlers.visibility import (
-    named,
-)
+from handlers.visibility import named
 
 
 @dataclass(frozen=True, slots=True)

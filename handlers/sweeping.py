@@ -23,9 +23,7 @@ from handlers.post import ERASED, NOTICES, Post, todo
 from handlers.proofs import PROOF_ROWS
 from handlers.spans import PAGE, Span
 from handlers.untying import untied, withdrawn
-from handlers.visibility import (
-    named,
-)
+from handlers.visibility import named
 from handlers.watching import watched
 
 SUBSCRIPTIONS: Final = "subscriptions"

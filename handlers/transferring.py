@@ -7,21 +7,16 @@ from contracts.moves import AssetTransferred, TransferAsset
 from contracts.users import ENDED_STATUSES
 from handlers.amending import amended, refused
 from handlers.asset_groups import key_of, opened, state_of
-from handlers.asset_rules import asset_not_found, device_claim
+from handlers.asset_rules import asset_not_found, device_claim, own_claim
 from handlers.decision import RESERVED, Accepted, Context, Decision, Document, Put, Reads, View
 from handlers.edges import RELATIONS, edge, recorded
 from handlers.refreshing import refresh_read
 from handlers.retiring import not_ruling
 from handlers.rights import Relation
-from handlers.rules import claim, finding, holder_of, reject
+from handlers.rules import claim, finding, reject
 from handlers.signature import reads
 from handlers.tying import ties_of
-from handlers.visibility import (
-    Standing,
-    named,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import Standing, named, seen, standing_reads
 
 
 def _reads(command: TransferAsset, context: Context) -> Reads:
@@ -90,9 +85,8 @@ def _may_give(asset: Document, standing: Standing) -> bool:
 
 def _known_to(asset: Document, view: View, context: Context) -> Iterator[Put]:
     """Whose device it is from now on, for whoever tries to register it again."""
-    device = device_claim(asset)
-    held = holder_of(*device, view, context) if device is not None else None
-    if device is not None and held is not None and held["holder"] == asset["_id"]:
+    held = own_claim(asset, view, context)
+    if held is not None and (device := device_claim(asset)) is not None:
         renewed = claim(*device, asset, context).document
         yield Put("claims", {**renewed, "revision": held["revision"] + 1}, held)
 

@@ -11,9 +11,7 @@ from handlers.decision import Context, Document, Put, View
 from handlers.edges import READER, RELATIONS
 from handlers.mandates import DELEGATE
 from handlers.tying import Tie, ended
-from handlers.visibility import (
-    named,
-)
+from handlers.visibility import named
 
 
 def untied(

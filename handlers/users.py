@@ -6,13 +6,7 @@ from typing import Any
 from contracts.envelope import Finding
 from contracts.messages import SELF_ASSERTED, Contract, Role
 from contracts.taxonomy import FRONT_DESK, USER_PREFIX
-from contracts.users import (
-    GetUser,
-    RegisterUser,
-    UserRegistered,
-    UserRegistration,
-    UserView,
-)
+from contracts.users import GetUser, RegisterUser, UserRegistered, UserRegistration, UserView
 from handlers.accounts import first_accounts
 from handlers.claiming import claim_keys, claim_writes
 from handlers.decision import (
@@ -34,13 +28,7 @@ from handlers.requirements import lacking
 from handlers.rules import candidate_ids, issue_id, reject
 from handlers.signature import reads
 from handlers.user_rules import reserved, unclaimed, unreachable, user_not_found
-from handlers.visibility import (
-    Standing,
-    mandate_read,
-    named,
-    seen,
-    standing_reads,
-)
+from handlers.visibility import Standing, mandate_read, named, seen, standing_reads
 
 
 def _registration_reads(command: RegisterUser, context: Context) -> Reads:

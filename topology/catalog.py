@@ -19,11 +19,13 @@ from contracts.messages import Event, Request, check_type, split_type
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
+from contracts.relations import AssetRelated
 from contracts.updates import UserUpdated
 from contracts.users import UserRetired
 from handlers import (
     accounts,
     agreements,
+    allocating,
     amending,
     answering,
     approving,
@@ -38,13 +40,18 @@ from handlers import (
     commissioning,
     consenting,
     directory,
+    dismissing,
+    duplicate_lists,
+    duplicates,
     erasing,
     granting,
     history,
     interests,
     interfaces,
+    joining,
     links,
     mandates,
+    merging,
     moving,
     nearby,
     notices,
@@ -61,12 +68,14 @@ from handlers import (
     shards,
     sharing,
     signing,
+    splitting,
     standing,
     transferring,
     translating,
     updating,
     users,
 )
+from handlers.allocating import related, related_reads
 from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
@@ -136,6 +145,13 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     areas,
     nearby,
     objects,
+    duplicates,
+    duplicate_lists,
+    dismissing,
+    merging,
+    splitting,
+    joining,
+    allocating,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -230,6 +246,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetTransferred: (recount, recount_reads),
     AssetRetired: (retire, retire_reads),
     AssetConflicted: (tell_conflict, tell_conflict_reads),
+    AssetRelated: (related, related_reads),
     AreaLoaded: (assign, assign_reads),
     AreaAssignAsked: (assign, assign_reads),
 }

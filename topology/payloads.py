@@ -8,12 +8,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from contracts.envelope import BACKBONE_URN, CONTENT_TYPE, USER_URN, Header
-from contracts.trace import (
-    TRACEPARENT,
-    TRACEPARENT_FORM,
-    TRACESTATE,
-    TRACESTATE_LENGTH_MAX,
-)
+from contracts.trace import TRACEPARENT, TRACEPARENT_FORM, TRACESTATE, TRACESTATE_LENGTH_MAX
 from topology.catalog import Entry, events
 from topology.render import deprecated, written
 

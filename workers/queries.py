@@ -22,7 +22,7 @@ from workers.engine import Admit
 from workers.lane import delivery_of
 from workers.loading import Loaded, Loader
 from workers.pause import Pause
-from workers.store.protocol import StateStore, Unavailable
+from workers.store.protocol import ReadStore, Unavailable
 from workers.vault import Vault
 
 log = structlog.get_logger()
@@ -33,7 +33,7 @@ ROUNDS_MAX: Final = 6
 class Desk:
     """Reads what a question looks at and lets the handler answer."""
 
-    store: StateStore
+    store: ReadStore
     vault: Vault
     rulebook: Rulebook
     limits: Limits

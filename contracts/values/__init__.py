@@ -1,13 +1,6 @@
 """Values that are parsed once, at the edge, and trusted afterwards; each refusal names its rule."""
 
-from contracts.values.company import (
-    AccountNumber,
-    CompanyNumber,
-    Iban,
-    Lei,
-    SortCode,
-    VatNumber,
-)
+from contracts.values.company import AccountNumber, CompanyNumber, Iban, Lei, SortCode, VatNumber
 from contracts.values.details import Details
 from contracts.values.identity import (
     AccountName,
@@ -31,12 +24,7 @@ from contracts.values.place import (
     Postcode,
     Uprn,
 )
-from contracts.values.placeholder import (
-    OrNotGiven,
-    is_placeholder,
-    is_placeholder_key,
-    not_given,
-)
+from contracts.values.placeholder import OrNotGiven, is_placeholder, is_placeholder_key, not_given
 from contracts.values.quantity import (
     Amount,
     Kilovolt,

@@ -11,14 +11,7 @@ from urllib.parse import quote
 
 from aiormq.exceptions import AMQPError
 
-from tests.broker.logins import (
-    accepted,
-    end_farewell,
-    is_let_in,
-    is_shut_out,
-    set_account,
-    url,
-)
+from tests.broker.logins import accepted, end_farewell, is_let_in, is_shut_out, set_account, url
 from tests.broker.offences import (
     ABSENT_USER,
     MISSING_ASSET,

@@ -13,16 +13,7 @@ from aiormq.exceptions import AMQPError
 from handlers.post import shelf
 from tests.broker.attempts import ignore
 from tests.builders import issued
-from tests.spine import (
-    DIRECT_REPLY,
-    Platform,
-    Received,
-    Spine,
-    asset,
-    eventually,
-    is_refused,
-    user,
-)
+from tests.spine import DIRECT_REPLY, Platform, Received, Spine, asset, eventually, is_refused, user
 from topology import names
 
 MISSING_ASSET: Final = issued("BAT", 9000)

@@ -8,10 +8,7 @@ from typing import Final
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
-from aiormq.exceptions import (
-    ChannelAccessRefused,
-    ChannelPreconditionFailed,
-)
+from aiormq.exceptions import ChannelAccessRefused, ChannelPreconditionFailed
 
 from tests.broker.attempts import (
     ATTEMPTS,

@@ -21,16 +21,7 @@ from aiormq.exceptions import AMQPError
 from yarl import URL
 
 from tests.servers import TestServers
-from tests.spine import (
-    MASTER,
-    Platform,
-    Spine,
-    asset,
-    eventually,
-    open_sandbox,
-    open_spine,
-    user,
-)
+from tests.spine import MASTER, Platform, Spine, asset, eventually, open_sandbox, open_spine, user
 from topology import names
 from topology.catalog import build
 from topology.management import Management

@@ -13,13 +13,7 @@ from topology import catalog
 from workers import app
 from workers.addresses import Addresses
 from workers.app import Workers
-from workers.backbone import (
-    MASTER_CHECK,
-    Backbone,
-    StartError,
-    check_master_key,
-    check_shards,
-)
+from workers.backbone import MASTER_CHECK, Backbone, StartError, check_master_key, check_shards
 from workers.settings import Settings, SettingsError
 from workers.store.codec import encode_row
 from workers.store.memory import MemoryStore

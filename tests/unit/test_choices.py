@@ -12,9 +12,7 @@ from handlers.kinds import KINDS, Kind
 from handlers.letters import Letter
 from handlers.spans import PAGE
 from handlers.telling import choice
-from handlers.visibility import (
-    Standing,
-)
+from handlers.visibility import Standing
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued
 from tests.decider import Decider, reply, rules, said
 

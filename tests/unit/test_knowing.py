@@ -6,15 +6,7 @@ from typing import Any
 
 import pytest
 
-from workers.cli.knowing import (
-    COMMISSION,
-    Known,
-    changes,
-    ids_of,
-    questions,
-    reference_of,
-    rows_of,
-)
+from workers.cli.knowing import COMMISSION, Known, changes, ids_of, questions, reference_of, rows_of
 from workers.cli.lines import Line, written
 from workers.cli.spool import Spool
 

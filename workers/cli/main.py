@@ -15,16 +15,18 @@ from workers.cli import (
     offline,
     plans,
     rebuilding,
+    rescuing,
     seeding,
     serving,
     sharding,
+    status,
 )
 from workers.cli.faults import FAILED, FAULTS
 
 EPILOG = (
     "Exit codes: 0 done; 1 a command has no outcome yet (unanswered or held); "
     "2 the words, settings, files or servers cannot be used; "
-    "3 the broker holds something else than planned."
+    "3 the broker, or a rebuild, holds something else than expected, or there is an alarm."
 )
 
 
@@ -47,6 +49,10 @@ def build() -> typer.Typer:
     app.command()(access.key)
     app.command()(offline.schema)
     app.command()(doctor.doctor)
+    app.command()(status.status)
+    app.command()(rescuing.backup)
+    app.command()(rescuing.restore)
+    app.command()(rescuing.rebuild)
     app.command()(measuring.bench)
     app.command()(measuring.seed)
     keys = typer.Typer(no_args_is_help=True, help="Keys of accounts.")

@@ -104,8 +104,8 @@ class Lease:
     batch: int
 
 
-class StateStore(Protocol):
-    """Documents, read by key and changed by commit."""
+class ReadStore(Protocol):
+    """Documents, as they are stored at the moment of the question."""
 
     async def load(
         self, keys: Mapping[str, Collection[Key]]
@@ -146,6 +146,10 @@ class StateStore(Protocol):
         """
         ...
 
+
+class StateStore(ReadStore, Protocol):
+    """Documents, read by key and changed by commit."""
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused."""
         ...
@@ -164,6 +168,10 @@ class LaneStore(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Give the lane up at once; the fence keeps its epoch and batch."""
+        ...
+
+    async def begin(self, lane: str, epoch: int, batch: int) -> None:
+        """Make a lane that nobody has, behind what another store has counted for it."""
         ...
 
     async def attend(self, owner: str, ttl_s: float) -> int:

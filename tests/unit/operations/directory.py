@@ -2,14 +2,7 @@
 
 from typing import Final
 
-from tests.unit.operations.table import (
-    CURSOR,
-    NO_ID,
-    OPERATOR,
-    Because,
-    Operation,
-    Otherwise,
-)
+from tests.unit.operations.table import CURSOR, NO_ID, OPERATOR, Because, Operation, Otherwise
 
 LISTED: Final = Because("Who may not be known is not listed.")
 
