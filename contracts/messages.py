@@ -72,6 +72,8 @@ class Request(Message):
     """The major before, where both are taken."""
     after_retiring: ClassVar[bool] = False
     """Whether a user who has retired may still send it."""
+    takes_aliases: ClassVar[bool] = False
+    """Whether it may name an asset that is an alias by now; any other is told the survivor."""
     by_reference: ClassVar[bool] = False
     """Whether its data may be an object of the sender's, named in `dataref`."""
 
@@ -213,6 +215,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "subscription": "notices",
     "taxonomy": "assets",
     "shard": "users",
+    "duplicates": "assets",
 }
 """Prefixes of types that are no register of their own -> the register that decides them."""
 

@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from contracts.envelope import Finding
 from handlers.admission import Arrival, Refusal
+from handlers.aliases import merged
 from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Asked, Case, Outcome, Rulebook
 from handlers.conditions import sunset_of, unsigned
@@ -20,6 +21,7 @@ from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_
 from handlers.placing import place_writes
 from handlers.referring import decided
 from handlers.rules import reject
+from handlers.suspecting import token_writes
 from handlers.visibility import reply_to_sender
 
 RowsT = TypeVar("RowsT")
@@ -120,6 +122,7 @@ def _listed(case: Case, outcome: Outcome) -> Iterable[Put | Drop]:
     identity = case.rulebook.identity
     yield from listing_puts(outcome.writes, case.view, identity, case.now)
     yield from place_writes(outcome.writes, case.view, identity)
+    yield from token_writes(outcome.writes, case.view)
 
 
 def _outcome(case: Case) -> Outcome:
@@ -151,6 +154,7 @@ def _outcome(case: Case) -> Outcome:
     decision: Decision = (
         pass_entry(arrival, sender, handler, case.now)
         or unsigned(arrival, handler, case.view, context)
+        or merged(arrival, handler, case.reads(arrival), case.view, context)
         or decided(arrival, handler, case.view, context)
     )
     if isinstance(decision, Rejected):

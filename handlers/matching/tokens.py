@@ -105,7 +105,7 @@ def _of_person_wide(profile: Person) -> Iterator[Token]:
 
 @_narrow.register
 def _of_asset(profile: Asset) -> Iterator[Token]:
-    kind = _kind(profile.kind)
+    kind = kind_of(profile.kind)
     address = profile.address
     if profile.serial:
         yield Token("serial", profile.serial)
@@ -133,7 +133,7 @@ def _of_asset_wide(profile: Asset) -> Iterator[Token]:
         yield Token("owner-power", f"{'|'.join(profile.owner)}|{profile.power_kw:.3g}")
 
 
-def _kind(kind: str) -> str:
+def kind_of(kind: str) -> str:
     """The type, or the first of those that are taken for one another."""
     for group in ALIKE_TYPES:
         if kind in group:

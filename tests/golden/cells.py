@@ -151,6 +151,20 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "shard.move.v1": "--------+-",
     "shard.split.check.v1": "--------+-",
     "shard.split.v1": "--------+-",
+    "duplicates.assign.check.v1": "--------+-",
+    "duplicates.assign.v1": "--------+-",
+    "duplicates.dismiss.check.v1": "--------+-",
+    "duplicates.dismiss.v1": "--------+-",
+    "duplicates.get.v1": "--------+-",
+    "duplicates.list.v1": "--------+-",
+    "duplicates.open.check.v1": "--------+-",
+    "duplicates.open.v1": "--------+-",
+    "duplicates.merge.check.v1": "--------+-",
+    "duplicates.merge.v1": "--------+-",
+    "duplicates.part-of.check.v1": "--------+-",
+    "duplicates.part-of.v1": "--------+-",
+    "duplicates.split.check.v1": "--------+-",
+    "duplicates.split.v1": "--------+-",
 }
 """Type -> for each role whether it may send it."""
 
@@ -233,6 +247,14 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "user.suspend.v1": "-",
     "user.translate.v1": "+",
     "user.update.v1": "+",
+    "duplicates.assign.v1": "-",
+    "duplicates.dismiss.v1": "-",
+    "duplicates.get.v1": "-",
+    "duplicates.list.v1": "-",
+    "duplicates.open.v1": "-",
+    "duplicates.merge.v1": "-",
+    "duplicates.part-of.v1": "-",
+    "duplicates.split.v1": "-",
 }
 """Type -> whether a provisional user may send it, and its check."""
 

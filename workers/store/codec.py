@@ -139,10 +139,7 @@ def key_of(document_id: object) -> Key:
 
 
 def unencodable(document: Mapping[str, Any], size_max: int = SIZE_MAX) -> list[tuple[str, Any]]:
-    """List the fields that a stored document cannot hold, by dotted path, with their values.
-
-    The path is empty for the document itself: its size, where nothing else is at fault.
-    """
+    """List the fields that a document cannot hold, by dotted path; an empty one is its size."""
     found = list(_unfit(document, "", 1))
     if found:
         return found
