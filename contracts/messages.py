@@ -217,6 +217,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "taxonomy": "assets",
     "shard": "users",
     "duplicates": "assets",
+    "allocation": "assets",
 }
 """Prefixes of types that are no register of their own -> the register that decides them."""
 

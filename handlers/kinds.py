@@ -13,6 +13,7 @@ from contracts.agreements import (
     AgreementSuperseded,
     AgreementWithdrawn,
 )
+from contracts.allocation import AllocationOverlapped
 from contracts.assets import AssetConflicted, AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
@@ -182,6 +183,8 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetAbsorbed: Kind(mandatory=True),
     AssetRestored: Kind(mandatory=True),
     AssetDivided: Kind(mandatory=True),
+    # Each of the two is told for itself, and neither of the other.
+    AllocationOverlapped: Kind(mandatory=True, is_first=True, names="party"),
     # A case is between operators: it has no parties of its own.
     CaseAssigned: Kind(mandatory=True, is_first=True, names="assignee", asks=True),
     CaseDismissed: Kind(mandatory=True, is_first=True, names="assignee"),

@@ -94,6 +94,7 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "user.suspend.v1": False,
     "user.translate.v1": True,
     "user.update.v1": True,
+    "allocation.check.v1": True,
     "duplicates.assign.v1": False,
     "duplicates.dismiss.v1": False,
     "duplicates.get.v1": False,

@@ -158,6 +158,7 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "user.suspend": {"id": OWNER, "reason": "request"},
     "user.translate": {"ids": [OWNER]},
     "user.update": {"id": OWNER, "name": "Two"},
+    "allocation.check": {"id": BATTERY},
     "duplicates.assign": {"id": CASE, "to": "operator"},
     "duplicates.dismiss": {"id": CASE, "reason": "same-place"},
     "duplicates.get": {"id": CASE},

@@ -20,11 +20,13 @@ from contracts.messages import Event, Request, check_type, split_type
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
+from contracts.relations import AssetRelated
 from contracts.updates import UserUpdated
 from contracts.users import UserRetired
 from handlers import (
     accounts,
     agreements,
+    allocating,
     amending,
     answering,
     approving,
@@ -76,6 +78,7 @@ from handlers import (
     updating,
     users,
 )
+from handlers.allocating import related, related_reads
 from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
@@ -154,6 +157,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     merging,
     splitting,
     joining,
+    allocating,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -248,6 +252,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetTransferred: (recount, recount_reads),
     AssetRetired: (retire, retire_reads),
     AssetConflicted: (tell_conflict, tell_conflict_reads),
+    AssetRelated: (related, related_reads),
     AreaLoaded: (assign, assign_reads),
     AreaAssignAsked: (assign, assign_reads),
     DeadRunAsked: (go_through, run_reads),

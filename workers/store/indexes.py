@@ -65,6 +65,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "places": (("viewers", "point:2dsphere"), ("terms", "_id")),
     "cases": (("terms", "_id"),),
     "merges": (),
+    "sweeps": (),
     "present": (),
     "lanes": (),
     "keys": (),

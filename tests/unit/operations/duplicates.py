@@ -4,13 +4,15 @@ from typing import Any, Final
 
 from handlers.decision import Document
 from handlers.duplicates import CASES, case_id, terms_of
-from tests.builders import NOW, PLATFORM, STRANGER, issued
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued
 from tests.decider import RULEBOOK
 from tests.portfolios import portfolio_id
 from tests.unit.operations.assets import BATTERY, battery
 from tests.unit.operations.portfolios import TOP, portfolio
 from tests.unit.operations.table import (
+    ABSENT,
     CURSOR,
+    EVERY_SENDER,
     NO_ID,
     NOTHING,
     OPERATOR,
@@ -173,4 +175,19 @@ JOIN: Final = Operation(
     may_not=OPERATORS,
     events=("duplicates.decided.v1",),
 )
-OPERATIONS: Final = (OPEN, ASSIGN, DISMISS, LIST, GET, MERGE, SPLIT, JOIN)
+ALLOCATION: Final = Operation(
+    "allocation.check.v1",
+    {"id": BATTERY, "service": "DC"},
+    {
+        "allocation.what": Otherwise({"owner": OWNER}, at="id"),
+        "tie.period": Otherwise({"until": "2026-01-01T00:00:00Z"}),
+        "asset.not-found": Otherwise({"id": NOTHING}),
+        "user.not-found": Otherwise({"id": ABSENT, "owner": STRANGER}),
+    },
+    given=TWINS,
+    unknown="asset.not-found",
+    hidden=Otherwise(sender=STRANGER),
+    may_not=EVERY_SENDER,
+    again=QUERY,
+)
+OPERATIONS: Final = (ALLOCATION, OPEN, ASSIGN, DISMISS, LIST, GET, MERGE, SPLIT, JOIN)
