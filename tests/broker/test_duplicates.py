@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from tests.broker.scene import accepted, refused
-from tests.spine import Platform, Spine, asset
+from tests.spine import Platform, Spine, asset, eventually
 
 pytestmark = pytest.mark.connected
 
@@ -45,17 +45,14 @@ async def test_an_operator_works_a_case_end_to_end(working: Spine) -> None:
     wish = {"external": [{"scheme": "own", "value": "mine"}]}
     assert survivor in str(await accepted(second, "asset.translate.v1", wish))
 
-    async def counted() -> int:
+    async def counts(number: int) -> bool:
         shown = await accepted(first, "asset.get.v1", {"id": portfolio})
-        members = shown["members"]
-        return int(members["count"]) if members["pending"] == 0 else -1
+        return bool((shown["members"]["pending"], shown["members"]["count"]) == (0, number))
 
-    while await counted() != 1:
-        continue
+    await eventually(lambda: counts(1))
     await accepted(operator, "duplicates.split.v1", both)
     await second.until(lambda: told(second, "asset.restored.v1") == [other])
-    while await counted() != 2:
-        continue
+    await eventually(lambda: counts(2))
     await accepted(second, "asset.get.v1", {"id": other})
     hidden = await refused(second, "asset.get.v1", {"id": survivor})
     assert hidden["code"] == "asset.not-found"
