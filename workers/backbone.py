@@ -77,6 +77,12 @@ class Backbone:
         """What a queue's types are decided by."""
         return rulebook(self.entries, queue, self.vault, self.settings.shards_max)
 
+    def management(self) -> Management:
+        """The broker's management API as the account reconciler."""
+        name = self.addresses.naming.at_broker(names.RECONCILER_ACCOUNT)
+        password = self.vault.password(names.RECONCILER_ACCOUNT)
+        return Management(self.addresses.management_as(name, password))
+
     def broker(self, account: str = names.WORKER_ACCOUNT) -> RabbitBroker:
         """A FastStream broker on a connection of its own; the hot path logs for itself."""
         url = self.addresses.amqp_as(account, self.vault.password(account))

@@ -101,6 +101,16 @@ class Settings(BaseSettings):
     """How long a mailbox may hold messages without a commit or an error, although MongoDB
     answers, and the event loop may not turn, before the process ends itself."""
 
+    http_host: str = "127.0.0.1"
+    """On which address health and metrics are answered, where they are."""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of `/live`, `/ready` and `/metrics` over HTTP; 0: none, and nothing is counted."""
+    alarms_s: Annotated[float, Field(ge=0, le=3600)] = 60
+    """How often it is looked whether there is an alarm, which operators are told as an event; 0:
+    never."""
+    spans_file: Path | None = None
+    """File to which spans of traced commands are appended, a line of JSON each. Absent: none."""
+
     @field_validator("master_key")
     @classmethod
     def _is_a_key(cls, value: SecretStr | None) -> SecretStr | None:

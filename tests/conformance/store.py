@@ -440,6 +440,16 @@ class StoreSuite:
         await store.release(lane.lease)
         assert await store.acquire(name("lane"), "w3", 60) is None
 
+    async def test_a_lane_goes_on_behind_what_another_store_has_counted(
+        self, store: Store, name: Callable[[str], str]
+    ) -> None:
+        await store.begin(name("lane"), 7, 41)
+        with pytest.raises(Conflict):
+            await store.begin(name("lane"), 9, 99)
+        lease = await store.acquire(name("lane"), "new", 60)
+        assert lease == Lease(name("lane"), "new", 8, 41)
+        await Lane(store, lease).commit(inserts={"users": [encoded(name("moved"))]})
+
     async def test_owners_that_meet_at_a_new_lane_get_one_lease(
         self, store: Store, name: Callable[[str], str]
     ) -> None:

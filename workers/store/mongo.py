@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pymongo
 from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
@@ -14,7 +16,7 @@ from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 from handlers.spans import Around
 from workers.store import driver, globe
 from workers.store.changes import GUARD, change
-from workers.store.codec import decode, key_of, stored_key
+from workers.store.codec import decode, encode_row, key_of, stored_key
 from workers.store.driver import Driver
 from workers.store.faults import translated
 from workers.store.indexes import INDEXES, Index, model_of
@@ -32,6 +34,8 @@ GRACE_S: Final = 2.0
 LAST_CHARACTER: Final = "\U0010ffff"
 
 _NAMESPACE_EXISTS: Final = 48
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Until when a lane is held that nobody has."""
 
 
 class MongoStore:
@@ -181,6 +185,12 @@ class MongoStore:
         """Give the lane up at once; the fence keeps its epoch and batch."""
         with _in_words():
             await self._lanes.update_one(holder(lease.lane, lease.owner, lease.epoch), RELEASE)
+
+    async def begin(self, lane: str, epoch: int, batch: int) -> None:
+        """Make a lane that nobody has, behind what another store has counted for it."""
+        row = {"_id": lane, "owner": None, "until": LONG_AGO, "epoch": epoch, "batch": batch}
+        with _in_words():
+            await self._lanes.insert_one(RawBSONDocument(encode_row(row)))
 
     async def attend(self, owner: str, ttl_s: float) -> int:
         """Be present for so long, by the database's clock, and say how many owners are."""

@@ -170,6 +170,10 @@ class LaneStore(Protocol):
         """Give the lane up at once; the fence keeps its epoch and batch."""
         ...
 
+    async def begin(self, lane: str, epoch: int, batch: int) -> None:
+        """Make a lane that nobody has, behind what another store has counted for it."""
+        ...
+
     async def attend(self, owner: str, ttl_s: float) -> int:
         """Be present for so long, and say how many owners are."""
         ...
