@@ -208,6 +208,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "sharing": "users",
     "interest": "users",
     "change": "users",
+    "dead": "notices",
     "channel": "notices",
     "portfolio": "assets",
     "directory": "users",

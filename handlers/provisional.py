@@ -39,6 +39,12 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     # Nothing is shared with it yet that it could have taken over.
     "change.acknowledge.v1": False,
     "change.pending.v1": True,
+    "dead.discard.v1": False,
+    "dead.get.v1": False,
+    "dead.groups.v1": False,
+    "dead.list.v1": False,
+    "dead.note.v1": False,
+    "dead.replay.v1": False,
     "directory.rebuild.v1": False,
     "directory.search.v1": True,
     "event.replay.v1": True,

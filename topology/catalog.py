@@ -12,6 +12,7 @@ from contracts.asset_types import TypeDefined
 from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.confirmation import UserRejected
+from contracts.dead import DeadRunAsked, DeadStopped
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
@@ -39,6 +40,8 @@ from handlers import (
     channels,
     commissioning,
     consenting,
+    dead,
+    dead_reading,
     directory,
     dismissing,
     duplicate_lists,
@@ -86,6 +89,7 @@ from handlers.majors import majors
 from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
+from handlers.resending import go_through, replay_alone, run_reads, stopped_reads
 from handlers.signature import Handler, handlers_in
 from handlers.spreading import (
     leave,
@@ -145,6 +149,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     areas,
     nearby,
     objects,
+    dead,
+    dead_reading,
     duplicates,
     duplicate_lists,
     dismissing,
@@ -249,6 +255,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetRelated: (related, related_reads),
     AreaLoaded: (assign, assign_reads),
     AreaAssignAsked: (assign, assign_reads),
+    DeadRunAsked: (go_through, run_reads),
+    DeadStopped: (replay_alone, stopped_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -22,7 +22,7 @@ from workers import __version__
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
 from workers.backbone import Backbone, StartError, check_shards, open_backbone
-from workers.directories import directory, fronted
+from workers.directories import directory, fronted, resending
 from workers.directory import Directory
 from workers.engine import Engine
 from workers.lane import LaneLimits
@@ -36,6 +36,7 @@ from workers.pooling import Pooled
 from workers.probed import probed
 from workers.queries import Desk, QueryWorker
 from workers.quota import Quota
+from workers.resending import Resending
 from workers.retention import Retention
 from workers.sentinel import sentinel
 from workers.served import Served, lanes
@@ -93,12 +94,17 @@ class Workers:
             backbone.owner,
             settings.lease_s,
             HELD * settings.lease_s,
-            [*(lane.queue for lane in found), *map(names.directory, registers)],
+            [
+                *(lane.queue for lane in found),
+                *map(names.directory, registers),
+                names.REPLAY_QUEUE,
+            ],
             lambda: self._publisher.is_connected,
         )
         self.mailboxes = [self._mailbox(lane) for lane in found]
         fronts = (directory(backbone, register, self._shares) for register in registers)
-        self._owners: list[Mailbox | Directory] = [*fronts, *self.mailboxes]
+        hop = resending(backbone, self._shares)
+        self._owners: list[Mailbox | Directory | Resending] = [*fronts, hop, *self.mailboxes]
         self._timers = Timers(
             store=backbone.store,
             publish=self._publisher.publish,

@@ -26,7 +26,7 @@ from topology.management import Management
 from topology.naming import SANDBOX, VHOST_TAG
 from topology.plan import Plan
 from topology.sharding import is_shard
-from workers import tolerance
+from workers import __version__, tolerance
 from workers.addresses import Addresses
 from workers.settings import Settings
 from workers.store.codec import encode_row
@@ -109,7 +109,7 @@ def rulebook(
         handlers |= catalog.facts(entries)
     elif is_shard(queue, shards_max):
         handlers |= MARKERS
-    return Rulebook(handlers, vault, shards_max)
+    return Rulebook(handlers, vault, shards_max, __version__)
 
 
 @asynccontextmanager

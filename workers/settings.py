@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     directory_prefetch_max: Annotated[int, Field(ge=100, le=50_000)] = 2000
     """Unacknowledged messages per line of a directory of shards. While cells move, their commands
     are held back within these; when all are held, the others of the register wait too."""
+    replay_per_second: Annotated[int, Field(ge=1, le=10_000)] = 140
+    """Dead letters that are sent again in one second at most. A fifth of what one lane decides:
+    719 commands a second by `flexspine bench`; measure yours and set a fifth of that."""
     lease_s: Annotated[float, Field(ge=1, le=300)] = 15
     """Within how long the mailboxes of a worker that is gone are owned by another."""
     relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400

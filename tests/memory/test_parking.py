@@ -265,7 +265,7 @@ async def test_one_that_does_not_open_costs_nobody_else(place: Place) -> None:
     assert json.loads(held.letters[0].body)["correlationid"] == "keep-a-1"
     assert other.kind == "accepted"
     assert place.parked() == []
-    (dead,) = (await place.workshop.opened("dead_letters")).values()
+    (dead,) = (await place.workshop.opened("dead_contents")).values()
     assert dead["body"].value == spoilt
 
 

@@ -189,7 +189,8 @@ async def _compare(whole: Sequence[Delivery], at: set[int]) -> None:
     together, apart = await folded([whole]), await folded(parts(whole, at))
     assert said(together.outcomes) == said(apart.outcomes)
     assert await together.documents() == await apart.documents()
-    assert await together.opened("dead_letters") == await apart.opened("dead_letters")
+    for letters in ("dead_letters", "dead_contents"):
+        assert await together.opened(letters) == await apart.opened(letters)
     assert archived(together) == archived(apart)
     assert outbox(together) == outbox(apart)
     assert len(together.outcomes) == len(SETTING) + len(whole)

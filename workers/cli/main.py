@@ -9,6 +9,7 @@ from workers.cli import (
     access,
     asking,
     boundaries,
+    dead,
     doctor,
     evaluating,
     measuring,
@@ -78,6 +79,16 @@ def build() -> typer.Typer:
     shard.command("merge")(sharding.merge)
     shard.command("move")(sharding.move)
     app.add_typer(shard, name="shard")
+    letters = typer.Typer(no_args_is_help=True, help="What could not be decided.")
+    letters.command("list")(dead.listed)
+    letters.command("groups")(dead.groups)
+    letters.command("show")(dead.show)
+    letters.command("note")(dead.note)
+    letters.command("replay")(dead.replay)
+    letters.command("discard")(dead.discard)
+    letters.command("export")(dead.export)
+    letters.command("watch")(dead.watch)
+    app.add_typer(letters, name="dead")
     topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
     topology.command("plan")(plans.plan)
     topology.command("apply")(plans.apply)

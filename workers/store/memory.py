@@ -5,10 +5,11 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.spans import Around
+from handlers.spans import Around, Tally
 from workers.store.codec import SIZE_MAX, decode, key_of
 from workers.store.globe import DISTANCE, behind, distance_m, placed
 from workers.store.indexes import INDEXES, Index
+from workers.store.lists import counted_all_of
 from workers.store.protocol import (
     Commit,
     Conflict,
@@ -93,6 +94,10 @@ class MemoryStore:
         near = [r for r in rows if r[DISTANCE] <= around.radius_m and behind(around, r)]
         found = sorted(near, key=placed)[: around.limit]
         return [{name: v for name, v in row.items() if name != around.held} for row in found]
+
+    async def tallied(self, collection: str, tally: Tally) -> Sequence[Mapping[str, Any]]:
+        """Count the documents whose list holds some values, by fields."""
+        return counted_all_of(tally, map(decode, self._documents.get(collection, {}).values()))
 
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced or Refused."""

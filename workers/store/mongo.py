@@ -13,7 +13,7 @@ from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from handlers.spans import Around
+from handlers.spans import Around, Tally
 from workers.store import driver, globe
 from workers.store.changes import GUARD, change
 from workers.store.codec import decode, encode_row, key_of, stored_key
@@ -21,7 +21,7 @@ from workers.store.driver import Driver
 from workers.store.faults import translated
 from workers.store.indexes import INDEXES, Index, model_of
 from workers.store.leases import RELEASE, RUN_OUT, free_for, holder, renewal, takeover
-from workers.store.lists import find_all_of
+from workers.store.lists import count_all_of, find_all_of
 from workers.store.protocol import Commit, Fenced, Key, Lease, Refused, Unavailable, fence_missed
 from workers.store.sessions import ABORT_S, Sessions, abort, finish
 
@@ -137,6 +137,13 @@ class MongoStore:
 
         with _in_words():
             return await globe.page_around(around, ask)
+
+    async def tallied(self, collection: str, tally: Tally) -> Sequence[Mapping[str, Any]]:
+        """Count the documents whose indexed list holds some values, by fields."""
+        with _in_words():
+            cursor = await driver.aggregate(self._database[collection], count_all_of(tally))
+            rows = [decode(bytes(row.raw)) for row in await cursor.to_list(None)]
+        return [{**row, "_id": tally.id_of(row)} for row in rows]
 
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused.

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from handlers.spans import Around
+from handlers.spans import Around, Tally
 from outbox.record import OutboxUnavailable
 
 
@@ -143,6 +143,13 @@ class ReadStore(Protocol):
         Of those whose list `held` holds `value`, within the radius: the nearest first, those of one
         band by id, and only what is behind the place that `around` names. Each has `distance_m` and
         comes without that list.
+        """
+        ...
+
+    async def tallied(self, collection: str, tally: Tally) -> Sequence[Mapping[str, Any]]:
+        """Count the documents whose indexed list holds some values, by fields; see `Tally`.
+
+        Those of which there are most first, and at most as many rows as it says.
         """
         ...
 
