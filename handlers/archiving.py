@@ -11,7 +11,9 @@ from handlers.erasing import REMAINS
 
 COMMANDS: Final = frozenset({"accepted", "rejected"})
 FACTS: Final = frozenset({"handled", "continued"})
-LEFT_OUT: Final = frozenset({"inbox", "events", "dead_letters", "parked"})
+LEFT_OUT: Final = frozenset(
+    {"inbox", "events", "dead_letters", "dead_contents", "dead_notes", "dead_runs", "parked"}
+)
 """Collections that no rebuild needs of the archive: the first is made again from the entries, the
 others tell of what was said, failed or waited."""
 REDERIVED: Final = frozenset({"history", "object_chunks"})

@@ -37,6 +37,9 @@ RETENTION: Final[Mapping[str, Kept]] = {
     "history": Kept(_FOREVER, "questions about the past are answered; an erasure takes values"),
     "commands": Kept(_FOREVER, "a rebuild needs all of it; an erasure destroys keys"),
     "dead_letters": Kept("until an operator ends them", "a failed message never ends by itself"),
+    "dead_contents": Kept("as long as its letter", "what would be sent again"),
+    "dead_notes": Kept("as long as its letter", "what operators made of it"),
+    "dead_runs": Kept("as long as the letters of it", "which were replayed, and by whom"),
     "keys": Kept(_FOREVER, "what they seal; a destroyed one leaves the word that it was"),
     "parked": Kept(_OWN_END, "at most six minutes, behind others longer"),
     "relations": Kept(_FOREVER, "who saw what when; ended ties tell it"),
@@ -70,6 +73,9 @@ RETENTION: Final[Mapping[str, Kept]] = {
     "places": Kept("as long as its asset", "follows from it"),
     "present": Kept("some seconds", "who is there"),
     "lanes": Kept(_FOREVER, "fences; the order of the archive"),
+    "tokens": Kept("as long as its assets", "what newcomers are compared with"),
+    "cases": Kept(_FOREVER, "what was dismissed stays dismissed"),
+    "merges": Kept(_FOREVER, "a split gives back what is in it"),
     "sweeps": Kept(_FOREVER, "how far the retention is; a row for a lane"),
 }
 """Collection -> how long. By age `events` and `inbox` are swept; the rest ends with what it is

@@ -29,13 +29,6 @@ from workers.vault import Keyring, Sealed, Vault, destroyed_key
 UNDECIDED: Final = frozenset({"poisoned", "exhausted", "refused"})
 AFTERWARDS: Final = "/afterwards"
 """What follows a subject in the name of the data key of what is said of it after its erasure."""
-REDERIVED: Final = frozenset(
-    {
-        "inbox", "history", "directory", "places", "object_chunks", "dead_letters",
-        "dead_contents", "dead_notes", "dead_runs", "parked",
-    }
-)  # fmt: skip
-"""Collections that a rebuild makes again from the rest; the archive leaves them out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ MAILBOX: Final = names.mailbox("assets")
 
 def mended(command: ExplodeAsset, view: View, context: Context) -> Decision:
     """What the handler does once its bug is found."""
-    return keep_asset(KeepAsset(value=command.words), view, context)
+    decision: Decision = keep_asset(KeepAsset(value=command.words), view, context)
+    return decision
 
 
 def mend(backbone: Backbone) -> Backbone:
@@ -56,7 +57,9 @@ async def settled(operator: Platform, **which: Any) -> Mapping[str, int]:
         found = await counts(operator, **which)
         return found if found and not {"open", "replaying"} & found.keys() else None
 
-    return await eventually(done)  # type: ignore[return-value]  # true, so not None
+    found = await eventually(done)
+    assert found is not None
+    return found
 
 
 async def test_one_replay_after_the_fix_resolves_the_group_and_does_nothing_twice(

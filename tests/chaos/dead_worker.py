@@ -12,6 +12,7 @@ import uvloop
 
 from handlers import endings
 from handlers.decision import Accepted, Context, Decision, Guard, Put, View
+from handlers.parking import LADDER
 from handlers.signature import Handler
 from tests.broker.registers import ExplodeAsset, KeepAsset, Kept, keep_asset
 from tests.chaos.worker import READY
@@ -24,13 +25,14 @@ from workers.backbone import open_backbone
 from workers.settings import Settings
 
 EXPLODE: Final = ExplodeAsset.message_type
-SOON: Final = (timedelta(milliseconds=100),) * len(endings.LADDER)
+SOON: Final = (timedelta(milliseconds=100),) * len(LADDER)
 """The steps of the ladder, of which the real ones take six minutes."""
 
 
 def mended(command: ExplodeAsset, view: View, context: Context) -> Decision:
     """Keep what it says."""
-    return keep_asset(KeepAsset(value=command.words), view, context)
+    decision: Decision = keep_asset(KeepAsset(value=command.words), view, context)
+    return decision
 
 
 def broken(command: ExplodeAsset, view: View, context: Context) -> Decision:

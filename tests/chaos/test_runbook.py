@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.connected, pytest.mark.chaos, pytest.mark.timeout(240)
 
 MAILBOX: Final = names.mailbox("assets")
 ENOUGH: Final = "50MB"
-TOO_MUCH: Final = "500TB"
+TOO_MUCH: Final = "500000GB"
 LOAD: Final = 40
 
 
@@ -137,11 +137,13 @@ async def step_down(spine: Spine, seconds: int) -> None:
 async def test_a_poison_flood_costs_nobody_else_anything(fragile: Spine) -> None:
     async with fragile.running():
         sender, other = await fragile.platform(), await fragile.platform(name="Another Ltd")
-        crash = [await sender.send("trial.crash.v1", {"words": f"poison {n}"}) for n in range(LOAD)]
+        crash = [
+            await sender.send("asset.explode.v1", {"words": f"poison {n}"}) for n in range(LOAD)
+        ]
         ids = await registered(other)
         await all_kept(fragile, other, ids)
         await sender.answered(crash)
-        assert {a.type for c in crash for a in sender.answers(c)} == {"trial.crash.held.v1"}
+        assert {a.type for c in crash for a in sender.answers(c)} == {"asset.explode.held.v1"}
         await eventually(lambda: alarmed(fragile, "dead-letters"))
         assert await fragile.count("dead_letters", reason="poisoned") == LOAD
 

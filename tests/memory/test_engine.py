@@ -43,6 +43,9 @@ class Contrary:
     async def around(self, *asked: Any) -> Any:
         return await self._store.around(*asked)
 
+    async def tallied(self, *asked: Any) -> Any:
+        return await self._store.tallied(*asked)
+
     async def commit(self, commit: Commit) -> None:
         self.commits.append(commit)
         documents = b"".join(d for rows in commit.inserts.values() for d in rows)

@@ -164,7 +164,6 @@ def test_assets_behind_one_connection_are_never_the_same(assets: dict[str, Docum
 def test_of_a_hundred_assets_registered_twice_ninety_five_are_found(
     assets: dict[str, Document],
     tokens_of: Callable[[Profile], Sequence[Any]],
-    record_property: Callable[[str, object], None],
 ) -> None:
     chance = random.Random(SEED)  # noqa: S311  a choice that can be repeated
     chosen = chance.sample(sorted(assets), DOUBLES)
@@ -172,12 +171,9 @@ def test_of_a_hundred_assets_registered_twice_ninety_five_are_found(
     doubles = {one: of_asset(doubled(assets[one], chance)) for one in chosen}
     found = searched(originals, doubles, tokens_of)
     assert sum(found[verdict] for verdict in FOUND) >= 95, found
-    record_property("doubles", dict(found))
 
 
-def test_charge_points_of_one_place_stay_apart_and_doubles_are_found(
-    record_property: Callable[[str, object], None],
-) -> None:
+def test_charge_points_of_one_place_stay_apart_and_doubles_are_found() -> None:
     rows = list(table(data("ncr_full/ncr_full_3968.csv.gz")))
     whole = [charger(row) for row in rows if len(row["chargeDeviceID"]) > 1]
     groups: dict[tuple[str, float, float], list[Asset]] = defaultdict(list)
@@ -194,13 +190,9 @@ def test_charge_points_of_one_place_stay_apart_and_doubles_are_found(
     doubles = {one["reference"]: of_asset(doubled(one, chance)) for one in chosen}
     found = searched(originals, doubles, tokens)
     assert sum(found[verdict] for verdict in FOUND) >= 95, found
-    record_property("neighbours", dict(verdicts))
-    record_property("doubles", dict(found))
 
 
-def test_projects_are_recognised_a_quarter_later_without_their_references(
-    record_property: Callable[[str, object], None],
-) -> None:
+def test_projects_are_recognised_a_quarter_later_without_their_references() -> None:
     """Of what changed in name, operator, power or place 95 of 100, and of the others all."""
     first, second = (
         {row["Ref ID"]: row for row in table(data(f"repd_2021/repd_2021-q{nth}.csv.gz"))}
@@ -218,5 +210,3 @@ def test_projects_are_recognised_a_quarter_later_without_their_references(
     assert changed.total() > 50
     assert sum(changed[verdict] for verdict in FOUND) >= 0.95 * changed.total(), changed
     assert sum(kept[verdict] for verdict in FOUND) == kept.total(), kept
-    record_property("changed", dict(changed))
-    record_property("others", dict(kept))

@@ -79,6 +79,18 @@ def build() -> typer.Typer:
     shard.command("merge")(sharding.merge)
     shard.command("move")(sharding.move)
     app.add_typer(shard, name="shard")
+    _dead(app)
+    topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
+    topology.command("plan")(plans.plan)
+    topology.command("apply")(plans.apply)
+    topology.command("diff")(plans.diff)
+    topology.command("definitions")(plans.definitions)
+    topology.command("asyncapi")(plans.asyncapi)
+    app.add_typer(topology, name="topology")
+    return app
+
+
+def _dead(app: typer.Typer) -> None:
     letters = typer.Typer(no_args_is_help=True, help="What could not be decided.")
     letters.command("list")(dead.listed)
     letters.command("groups")(dead.groups)
@@ -89,14 +101,6 @@ def build() -> typer.Typer:
     letters.command("export")(dead.export)
     letters.command("watch")(dead.watch)
     app.add_typer(letters, name="dead")
-    topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
-    topology.command("plan")(plans.plan)
-    topology.command("apply")(plans.apply)
-    topology.command("diff")(plans.diff)
-    topology.command("definitions")(plans.definitions)
-    topology.command("asyncapi")(plans.asyncapi)
-    app.add_typer(topology, name="topology")
-    return app
 
 
 def main() -> None:
