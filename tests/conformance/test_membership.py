@@ -6,17 +6,14 @@ from typing import Any, Final
 
 import pytest
 
-from handlers.admission import Limits, admit
-from handlers.asking import answer
-from handlers.decision import NotLoadedError, View
+from handlers.admission import Limits
 from tests.builders import NOW, STRANGER, command
 from tests.conformance.store import Store
-from tests.decider import ROUNDS_MAX, RULEBOOK, VAULT, Decider, said
+from tests.decider import RULEBOOK, VAULT, Decider, said
 from tests.memory.shards import put_in
 from tests.portfolios import Scene
 from tests.servers import TestServers
-from topology.catalog import contracts_of
-from workers.loading import Loaded, Loader
+from workers.queries import Desk
 from workers.store.indexes import INDEXES
 from workers.store.memory import MemoryStore
 from workers.store.mongo import MongoStore
@@ -58,24 +55,16 @@ def filled() -> tuple[Decider, str]:
     return scene.decider, top
 
 
-async def asked(loader: Loader, data: dict[str, Any]) -> Any:
-    """What the desk answers, reading from the store round by round."""
-    message = command("asset.list.v1", data, sender=STRANGER)
-    arrival = admit(message, contracts_of(RULEBOOK.handlers), Limits())
-    loaded = Loaded()
-    for _ in range(ROUNDS_MAX):
-        try:
-            return said(answer(arrival, View(loaded.documents), RULEBOOK, NOW))[1]
-        except NotLoadedError as wanted:
-            await loader.read(wanted.keys, loaded)
-    raise AssertionError("the question asks for ever more")
+async def asked(desk: Desk, data: dict[str, Any]) -> Any:
+    """What the desk answers."""
+    return said(await desk.answer(command("asset.list.v1", data, sender=STRANGER)))[1]
 
 
-async def listed(loader: Loader, data: dict[str, Any]) -> list[str]:
-    page = await asked(loader, data)
+async def listed(desk: Desk, data: dict[str, Any]) -> list[str]:
+    page = await asked(desk, data)
     found = [row["id"] for row in page["assets"]]
     while "cursor" in page:
-        page = await asked(loader, data | {"cursor": page["cursor"]})
+        page = await asked(desk, data | {"cursor": page["cursor"]})
         found += [row["id"] for row in page["assets"]]
     return found
 
@@ -83,10 +72,10 @@ async def listed(loader: Loader, data: dict[str, Any]) -> list[str]:
 async def test_each_store_lists_what_plain_documents_hold(store: Store) -> None:
     decider, top = filled()
     await put_in(store, decider.documents)
-    loader = Loader(store, VAULT)
+    desk = Desk(store, VAULT, RULEBOOK, Limits(), lambda: NOW)
     for more in QUESTIONS:
         data = {"portfolio": top, **more}
-        found = await listed(loader, data)
+        found = await listed(desk, data)
         rows = (d for d in decider.of("members") if "within" in d)
         inside = {row["asset"] for row in rows if more.get("nested") or row["within"] == top}
         seen = {row["entity"] for row in decider.of("relations") if row["party"] == STRANGER}
