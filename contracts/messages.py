@@ -213,6 +213,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "subscription": "notices",
     "taxonomy": "assets",
     "shard": "users",
+    "duplicates": "assets",
 }
 """Prefixes of types that are no register of their own -> the register that decides them."""
 

@@ -36,6 +36,7 @@ from handlers.provenance import shown_sources
 from handlers.retiring import not_replaceable, replaced_reads, replacement
 from handlers.rules import candidate_ids, claim, issue_id, reject
 from handlers.signature import reads
+from handlers.suspecting import registered_already, suspect_reads, suspects
 from handlers.visibility import Standing, mandate_read, named, seen, standing_reads
 from handlers.watching import noted, watch_read
 
@@ -56,6 +57,7 @@ def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     yield from (one.read(context) for one in reference_of_asset(command.reference))
     yield from replaced_reads(command.replaces, context)
     yield from location_reads(command.location)
+    yield from suspect_reads(_sought(command))
 
 
 @reads(_registration_reads)
@@ -79,6 +81,10 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
     # Behind the claims: a device that is registered already is told to be so, whatever its name.
     if linked := tuple(f for one in references for f in one.taken(view, context)):
         return reject(*linked)
+    personal = _is_persons(command, view)
+    found = [] if personal else suspects(document, view)
+    if (already := registered_already(found, view, context)) is not None:
+        return already
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
     document["home"] = _home(command, context)
@@ -89,7 +95,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
         keyed_to=keeper,
         reply=state,
         writes=(
-            Put("assets", kept(document, personal=_is_persons(command, view))),
+            Put("assets", kept(document, personal=personal)),
             *claims,
             *(one.link(asset, view, context) for one in references),
             *lapse_timer(document),
@@ -121,6 +127,17 @@ def _home(command: RegisterAsset, context: Context) -> str:
     connection = command.connection
     group = connection.gsp_group if connection is not None else None
     return home(command.asset_type, group, context.sender.user, context.command_id)
+
+
+def _sought(command: RegisterAsset) -> dict[str, Any]:
+    """Of what is registered that by which others like it are found."""
+    groups = {
+        "identity": command.identity,
+        "connection": command.connection,
+        "location": command.location,
+    }
+    told = {n: v.model_dump(exclude_none=True) for n, v in groups.items() if v is not None}
+    return {"asset_type": command.asset_type, **told}
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:
@@ -164,7 +181,8 @@ def get_assets(query: GetAssets, view: View, context: Context) -> Answer | Rejec
     size = 0
     for one in wanted:
         asset = _shown(one, known[one], view, context)
-        size += len(asset.model_dump_json(exclude_none=True).encode())
+        if len(wanted) > 1:
+            size += len(asset.model_dump_json(exclude_none=True).encode())
         if shown and size > ANSWER_BYTES_MAX:
             break
         shown.append(asset)
@@ -192,7 +210,10 @@ def _shown(asset: str, found: tuple[Document, Standing], view: View, context: Co
     groups = standing.shown(document)
     sources = shown_sources(document, standing, context.now)
     return AssetView(
-        **dict(state_of(document)),
+        id=asset,
+        status=document["status"],
+        lifecycle=document["lifecycle"],
+        revision=document["revision"],
         asset_type=document["asset_type"],
         overdue_since=overdue_since(document, context.now),
         **{name: document[name] for name in LIFE if name in document},

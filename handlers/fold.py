@@ -20,6 +20,7 @@ from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_
 from handlers.placing import place_writes
 from handlers.referring import decided
 from handlers.rules import reject
+from handlers.suspecting import token_writes
 from handlers.visibility import reply_to_sender
 
 RowsT = TypeVar("RowsT")
@@ -120,6 +121,7 @@ def _listed(case: Case, outcome: Outcome) -> Iterable[Put | Drop]:
     identity = case.rulebook.identity
     yield from listing_puts(outcome.writes, case.view, identity, case.now)
     yield from place_writes(outcome.writes, case.view, identity)
+    yield from token_writes(outcome.writes, case.view)
 
 
 def _outcome(case: Case) -> Outcome:

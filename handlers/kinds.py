@@ -17,6 +17,14 @@ from contracts.assets import AssetConflicted, AssetDuplicateAttempted, AssetRegi
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
 from contracts.consents import AssetConsented, AssetConsentWithdrawn
+from contracts.duplicates import (
+    AssetDuplicateDismissed,
+    AssetDuplicateSuspected,
+    CaseAssigned,
+    CaseDismissed,
+    UserDuplicateDismissed,
+    UserDuplicateSuspected,
+)
 from contracts.erasing import UserErased
 from contracts.grants import UserRolesGranted
 from contracts.interests import InterestAnswered, InterestExpressed, InterestWithdrawn
@@ -94,6 +102,14 @@ ATTEMPT: Final = Kind(
     not_of=frozenset({"reader"}),
 )
 """The incumbent is told at once, of those that follow in sum, and of none who it was."""
+SUSPICION: Final = Kind(
+    mandatory=True,
+    once_in=timedelta(hours=1),
+    hidden=("by",),
+    # Who reads some of a record, or buys of it, has no part in which record it is.
+    not_of=frozenset({"reader", "so", "mo", "verifier"}),
+)
+"""Of a case those are told whose record it is, and neither who made it nor the other record."""
 
 KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetRegistered: Kind(is_first=True),
@@ -156,6 +172,13 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetConfirmed: Kind(mandatory=True),
     AssetReopened: Kind(mandatory=True),
     AssetTransferred: Kind(mandatory=True, names="former"),
+    AssetDuplicateSuspected: SUSPICION,
+    UserDuplicateSuspected: SUSPICION,
+    AssetDuplicateDismissed: SUSPICION,
+    UserDuplicateDismissed: SUSPICION,
+    # A case is between operators: it has no parties of its own.
+    CaseAssigned: Kind(mandatory=True, is_first=True, names="assignee", asks=True),
+    CaseDismissed: Kind(mandatory=True, is_first=True, names="assignee"),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {
@@ -203,6 +226,8 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
         Resolution(AssetLapsed, "parties", "id"),
         Resolution(AssetLapsed, "former", "id"),
     ),
+    CaseAssigned: (Resolution(CaseAssigned, "former", "id"),),
+    CaseDismissed: (Resolution(CaseAssigned, "assignee", "id"),),
 }
 """Type of event -> the open notices that it closes."""
 

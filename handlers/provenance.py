@@ -168,15 +168,20 @@ def parts_of(asset: Document) -> Iterator[str]:
 
 def is_stale(asset: Document, part: str, now: datetime) -> bool:
     """Whether a group was given longer ago than it keeps."""
-    age = timedelta(days=MAX_AGE_DAYS[part.partition(".")[0]])
-    return now - source_of(asset, part).at > age
+    return _is_older(source_of(asset, part), part, now)
+
+
+def _is_older(source: Source, part: str, now: datetime) -> bool:
+    return now - source.at > timedelta(days=MAX_AGE_DAYS[part.partition(".")[0]])
 
 
 def shown_sources(asset: Document, standing: Standing, now: datetime) -> dict[str, Given]:
     """When and by whom each group was last given, of those that may be read."""
-    found = {part: source_of(asset, part) for part in parts_of(asset)}
-    return {
-        part: Given(by=one.by, at=one.at, revision=one.revision, stale=is_stale(asset, part, now))
-        for part, one in found.items()
-        if standing.may("read", part)
-    }
+    parts = (part for part in parts_of(asset) if standing.may("read", part))
+    return {part: _given(asset, part, now) for part in parts}
+
+
+def _given(asset: Document, part: str, now: datetime) -> Given:
+    one = source_of(asset, part)
+    stale = _is_older(one, part, now)
+    return Given(by=one.by, at=one.at, revision=one.revision, stale=stale)

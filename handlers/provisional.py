@@ -88,5 +88,10 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "user.suspend.v1": False,
     "user.translate.v1": True,
     "user.update.v1": True,
+    "duplicates.assign.v1": False,
+    "duplicates.dismiss.v1": False,
+    "duplicates.get.v1": False,
+    "duplicates.list.v1": False,
+    "duplicates.open.v1": False,
 }
 """Type -> whether a provisional user may send it, and its check; what has no row it may not."""

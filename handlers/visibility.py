@@ -70,7 +70,7 @@ class Standing:
         held = self.held if group in self.granted else self.held - {READER}
         if rest and group in SCOPED:
             held &= self.held_for(rest.partition(".")[0])
-        return strongest(GROUPS.get(self.collection, {}).get(group, {}), held)
+        return strongest(self.collection, group, held)
 
     def held_for(self, service: str | None) -> frozenset[Relation]:
         """The relations without those that hold for other services alone."""

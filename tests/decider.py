@@ -31,7 +31,7 @@ VAULT: Final = Vault(MASTER)
 ENTRIES: Final = build(MODULES)
 FACTS: Final = facts(ENTRIES)
 RULEBOOK: Final = Rulebook({e.name: e.handler for e in ENTRIES.values()} | dict(FACTS), VAULT)
-ROUNDS_MAX: Final = 6
+ROUNDS_MAX: Final = 8
 
 
 def parties() -> dict[tuple[str, Any], Document]:

@@ -12,6 +12,8 @@ THIRD: Final = issued("USR", 6000)
 """A user whom nothing else is about."""
 BATTERY: Final = issued("BAT", 4000)
 PORTFOLIO: Final = issued("PFL", 4500)
+OTHER_BATTERY: Final = issued("BAT", 4100)
+CASE: Final = f"CASE-{'0' * 32}"
 KEY_HASH: Final = "A" * 48
 
 SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -147,6 +149,14 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
     "user.suspend": {"id": OWNER, "reason": "request"},
     "user.translate": {"ids": [OWNER]},
     "user.update": {"id": OWNER, "name": "Two"},
+    "duplicates.assign": {"id": CASE, "to": "operator"},
+    "duplicates.dismiss": {"id": CASE, "reason": "same-place"},
+    "duplicates.get": {"id": CASE},
+    "duplicates.list": {},
+    "duplicates.open": {
+        "pairs": [{"id": BATTERY, "other": OTHER_BATTERY, "verdict": "unsure", "score": 0.7}],
+        "model": "analysis-1",
+    },
 }
 """What is right of its kind to send, so that only who sends it can be wrong; of a higher major than
 the first under that, too."""

@@ -38,6 +38,8 @@ from handlers import (
     commissioning,
     consenting,
     directory,
+    duplicate_lists,
+    duplicates,
     erasing,
     granting,
     history,
@@ -136,6 +138,8 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     areas,
     nearby,
     objects,
+    duplicates,
+    duplicate_lists,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 

@@ -15,7 +15,7 @@ from handlers.parking import Parking, Waiting
 from workers.loading import Loaded, Loader
 from workers.rows import RowMaker, Rows
 
-ROUNDS_MAX: Final = 6
+ROUNDS_MAX: Final = 8
 """Look-ups for one batch: its reads, what they lead to, data keys, and some to spare."""
 FAULT_ROUNDS: Final = 3
 """Look-ups to write down that a handler asked for ever more: its dead letter, and the key."""

@@ -10,7 +10,7 @@ from handlers.decision import Document, NotLoadedError, Secret
 from handlers.parking import COLLECTION, Parked, Waiting
 from handlers.spans import PAGE, Around, Span
 from workers.rows import RowMaker, sealing_place
-from workers.store.codec import secret_value, subjects, unsealed
+from workers.store.codec import Sealing, secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, ReadStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault, is_destroyed
 
@@ -97,7 +97,8 @@ class Loader:
                 found.setdefault(collection, {}).update(by_id)
                 wanted.setdefault(collection, set()).update(by_id)
         self._take_keys(wanted["keys"], found.get("keys", {}), loaded)
-        needed = {s for d in found.values() for document in d.values() for s in subjects(document)}
+        sealing = (d for rows in found.values() for d in rows.values() if isinstance(d, Sealing))
+        needed = {subject for document in sealing for subject in subjects(document)}
         if self.lazily:
             loaded.closed |= {subject for subject in needed if not loaded.knows_key(subject)}
         else:
@@ -210,6 +211,8 @@ class Loader:
 
     def _opened(self, collection: str, key: Key, raw: Document, loaded: Loaded) -> Document:
         """The document with plain secrets; one whose key was destroyed is Secret(None)."""
+        if not isinstance(raw, Sealing):
+            return raw
         aad = sealing_place(collection, key)
 
         def value(sealed: Sealed) -> Any:

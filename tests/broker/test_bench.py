@@ -11,7 +11,7 @@ import pytest
 from pydantic import SecretStr
 from pymongo import AsyncMongoClient
 
-from bench import contest, measure, report, seeding
+from bench import contest, measure, reading, report, seeding
 from bench.figures import Figures
 from bench.latency import Latencies
 from bench.measure import Options, Scale
@@ -211,6 +211,16 @@ async def test_register_sizes_are_compared_under_a_bulk_load(given: Settings) ->
     options = Options(replace(TINY, replies=0), rounds=1, bulk=True)
     with pytest.raises(Unmeasured, match=r"every command to be accepted, got \d+ refused"):
         await measure.compare_sizes(strict, options, [50, 60])
+
+
+async def test_assets_are_read_one_by_one_and_many_at_once(given: Settings) -> None:
+    """Every question is answered, which the measuring itself insists on."""
+    scale = reading.Scale(assets=600, queries=3, drained=40, at_once=20, rounds=1)
+    found = await reading.measure(given, scale, None)
+    assert found["assets"] == 600
+    assert 0 < found["get_p50_ms"] <= found["get_p95_ms"] <= found["get_p99_ms"]
+    assert found["answers_per_second"][0] > 0
+    assert found["assets_per_second_20_at_once"][0] > 0
 
 
 def test_what_is_not_measured_at_two_sizes_is_refused(tmp_path: Path) -> None:

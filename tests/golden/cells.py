@@ -151,6 +151,14 @@ ROLE_ROWS: Final[Mapping[str, str]] = {
     "shard.move.v1": "--------+-",
     "shard.split.check.v1": "--------+-",
     "shard.split.v1": "--------+-",
+    "duplicates.assign.check.v1": "--------+-",
+    "duplicates.assign.v1": "--------+-",
+    "duplicates.dismiss.check.v1": "--------+-",
+    "duplicates.dismiss.v1": "--------+-",
+    "duplicates.get.v1": "--------+-",
+    "duplicates.list.v1": "--------+-",
+    "duplicates.open.check.v1": "--------+-",
+    "duplicates.open.v1": "--------+-",
 }
 """Type -> for each role whether it may send it."""
 
@@ -233,6 +241,11 @@ PROVISIONAL_ROWS: Final[Mapping[str, str]] = {
     "user.suspend.v1": "-",
     "user.translate.v1": "+",
     "user.update.v1": "+",
+    "duplicates.assign.v1": "-",
+    "duplicates.dismiss.v1": "-",
+    "duplicates.get.v1": "-",
+    "duplicates.list.v1": "-",
+    "duplicates.open.v1": "-",
 }
 """Type -> whether a provisional user may send it, and its check."""
 

@@ -80,6 +80,8 @@ def opened(collection: str, group: str, relation: str) -> Callable[[pytest.Monke
     def mutate(patch: pytest.MonkeyPatch) -> None:
         table: Any = rights.GROUPS[collection][group]
         patch.setitem(table, relation, "read")
+        # What was looked up in the table as it should be is remembered.
+        patch.setattr(visibility, "strongest", rights.strongest.__wrapped__)
 
     return mutate
 
@@ -140,7 +142,7 @@ def told_as_of_now(patch: pytest.MonkeyPatch) -> None:
 def every_group_for_readers(patch: pytest.MonkeyPatch) -> None:
     """A reader of one group reads them all."""
     patch.setattr(visibility.Standing, "right", lambda standing, group: rights.strongest(
-        rights.GROUPS[standing.collection].get(group, {}), standing.held))  # fmt: skip
+        standing.collection, group, standing.held))  # fmt: skip
 
 
 def readers_unconfirmed(patch: pytest.MonkeyPatch) -> None:

@@ -71,11 +71,15 @@ def encode_row(row: Mapping[str, Any]) -> bytes:
     return bson.encode(row, codec_options=_MEASURING)
 
 
+class Sealing(dict[str, Any]):
+    """A document in which something is sealed: only these need to be looked through."""
+
+
 def decode(encoded: bytes) -> dict[str, Any]:
     """Read a document back; sealed values stay sealed."""
     document: dict[str, Any] = bson.decode(encoded, _READING)
     if b"_box\x00" in encoded:
-        return {name: _with_sealed(value) for name, value in document.items()}
+        return Sealing((name, _with_sealed(value)) for name, value in document.items())
     return document
 
 
@@ -135,10 +139,7 @@ def key_of(document_id: object) -> Key:
 
 
 def unencodable(document: Mapping[str, Any], size_max: int = SIZE_MAX) -> list[tuple[str, Any]]:
-    """List the fields that a stored document cannot hold, by dotted path, with their values.
-
-    The path is empty for the document itself: its size, where nothing else is at fault.
-    """
+    """List the fields that a document cannot hold, by dotted path; an empty one is its size."""
     found = list(_unfit(document, "", 1))
     if found:
         return found

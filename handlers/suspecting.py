@@ -1,0 +1,237 @@
+"""Level one: whether an asset that is being registered is in the register already.
+
+Assets are found by tokens: a network address, the connection, the postcode, the spot on which they
+stand; make and serial are claims, and exact. A token's row holds what is compared of each asset
+that has it, so that looking for candidates reads these rows and nothing else. Whatever changes an
+asset brings its rows along in the same decision. A token that more than `SHARED_MAX` assets share
+says nothing, and is left empty.
+
+An asset of a person has no rows: where it stands and how it is connected is nobody else's, and is
+erased with its owner. Such assets are told apart by make and serial here, and otherwise by level
+two.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+from contracts.assets import AssetDuplicateAttempted
+from contracts.values import is_placeholder_key
+from handlers.asset_groups import is_personal
+from handlers.decision import Context, Document, Put, Reads, Rejected, View
+from handlers.matching.comparing import compare
+from handlers.matching.profiles import Point
+from handlers.matching.reading import of_asset
+from handlers.matching.tokens import kind_of
+from handlers.matching.verdict import Comparison
+from handlers.nesting import is_portfolio
+from handlers.polygons import place_of
+from handlers.rules import attempted, finding, reject
+from handlers.visibility import named
+
+TOKENS: Final = "tokens"
+SHARED_MAX: Final = 20
+"""Of a token that more assets share nobody is a candidate."""
+CANDIDATES_MAX: Final = 8
+"""With so many of those that share a token the newcomer is compared: what they share most first."""
+CERTAIN: Final = 0.999
+"""From this score on, with an identifier that is the same and nothing that differs, it is refused.
+
+Of real registers in which rows of one place look alike, halves of one site had the same name, spot
+and power: without an identifier nobody is refused, and a person decides.
+"""
+IDENTIFIERS: Final = frozenset({"mpan", "mac", "serial"})
+"""Fields that say which connection or device it is."""
+SPOT_DEGREES: Final = 0.005
+"""North to south of a spot; about 550 m."""
+COMPARED: Final = (
+    *("asset_type", "name", "identity", "connection", "location", "capability", "technologies"),
+    *("owner", "commissioned_on", "registrant"),
+)
+"""What of an asset is kept in its rows, to be compared with."""
+
+
+def _cells(point: Point, *, around: bool) -> list[str]:
+    """The cell of a point; with `around` also those that a point half a cell away may be in."""
+    latitude, longitude = point
+    found = []
+    for north in (-0.5, 0.5) if around else (0.0,):
+        row = math.floor(latitude / SPOT_DEGREES + north)
+        # As wide as it is high; by the row, so that all cells of it agree on their columns.
+        wide = SPOT_DEGREES / max(0.1, math.cos(math.radians(row * SPOT_DEGREES)))
+        east = longitude / wide
+        columns = {math.floor(east - 0.5), math.floor(east + 0.5)} if around else {math.floor(east)}
+        found += [f"{row}:{column}" for column in columns]
+    return found
+
+
+def tokens_of(asset: Mapping[str, Any], *, around: bool = False) -> Sequence[str]:
+    """The rows in which an asset is kept; with `around`, those in which others like it may be."""
+    identity, connection = asset.get("identity") or {}, asset.get("connection") or {}
+    written = (
+        identity.get("mac"),
+        connection.get("mpan_import"),
+        connection.get("mpan_export"),
+        (asset.get("location") or {}).get("postcode"),
+    )
+    return _tokens(asset["asset_type"], written, place_of(asset), around=around)
+
+
+@lru_cache(maxsize=4096)
+def _tokens(
+    asset_type: str, written: tuple[str | None, ...], place: Point | None, *, around: bool
+) -> tuple[str, ...]:
+    """Asked three times of each registration, so the answer is kept."""
+    kind = kind_of(asset_type)
+    schemes = ("mac", "mpan", "mpan", f"postcode|{kind}")
+    found = [
+        f"{scheme}|{''.join(filter(str.isalnum, value.upper()))}"
+        for scheme, value in zip(schemes, written, strict=True)
+        if value is not None and not is_placeholder_key(value)
+    ]
+    if place is not None:
+        found += [f"spot|{kind}|{cell}" for cell in _cells(place, around=around)]
+    return tuple(sorted(set(found)))
+
+
+def is_compared(asset: Document) -> bool:
+    """Whether newcomers are compared with an asset as it stands."""
+    is_out = asset["lifecycle"] == "retired" or "merged_into" in asset
+    return not (is_out or is_personal(asset) or is_portfolio(asset["_id"]))
+
+
+def suspect_reads(asset: Mapping[str, Any]) -> Reads:
+    """The rows in which others like this one may be."""
+    yield from ((TOKENS, one) for one in tokens_of(asset, around=True))
+
+
+def suspects(asset: Document, view: View) -> list[tuple[str, Comparison]]:
+    """Whom of the register a newcomer may be, and why; the likeliest first, the different left out.
+
+    The order of the store plays no part: candidates go by how many tokens they share, then by id.
+    """
+    keys = tokens_of(asset, around=True)
+    view.require((TOKENS, key) for key in keys)
+    shared: Counter[str] = Counter()
+    held: dict[str, Mapping[str, Any]] = {}
+    for key in keys:
+        entries = _entries(view.get(TOKENS, key))
+        shared.update(entries.keys())
+        held.update(entries)
+    if not shared:
+        return []
+    profile = of_asset(asset)
+    first = sorted(shared, key=lambda one: (-shared[one], one))[:CANDIDATES_MAX]
+    judged = [(one, compare(profile, of_asset(held[one]))) for one in first]
+    found = [(one, found) for one, found in judged if found.verdict != "different"]
+    return sorted(found, key=lambda each: (-each[1].score, each[0]))
+
+
+def token_writes(writes: Sequence[Any], view: View) -> Iterator[Put]:
+    """The rows of the assets that a decision makes or changes."""
+    changed: dict[str, Put] = {}
+    for put in writes:
+        if isinstance(put, Put) and put.collection == "assets":
+            first = changed.get(put.document["_id"], put)
+            changed[put.document["_id"]] = Put("assets", put.document, first.was)
+    rows: dict[str, tuple[Document | None, dict[str, Any]]] = {}
+    for put in changed.values():
+        before = _kept(put.was) if put.was is not None else None
+        after = _kept(put.document)
+        if before != after:
+            _moved(put.document["_id"], (before, after), rows, view)
+    for key, (was, entries) in rows.items():
+        if entries != _entries(was):
+            yield Put(TOKENS, _row(key, was, entries), was)
+
+
+def _kept(asset: Document) -> Mapping[str, Any] | None:
+    """What newcomers are compared with; None where none is."""
+    if not is_compared(asset):
+        return None
+    return {name: asset[name] for name in COMPARED if name in asset}
+
+
+def _moved(
+    asset: str,
+    both: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None],
+    rows: dict[str, tuple[Document | None, dict[str, Any]]],
+    view: View,
+) -> None:
+    """Take an asset out of the rows in which it was, and put it into those where it is."""
+    before, after = both
+    new = tokens_of(after) if after is not None else []
+    every = {*(tokens_of(before) if before is not None else ()), *new}
+    view.require((TOKENS, key) for key in every - rows.keys())
+    for key in sorted(every):
+        if key not in rows:
+            was = view.get(TOKENS, key)
+            rows[key] = was, dict(_entries(was))
+        if is_full(rows[key][0]):
+            continue
+        rows[key][1].pop(asset, None)
+        if after is not None and key in new:
+            rows[key][1][asset] = after
+
+
+def is_full(row: Document | None) -> bool:
+    """Whether too many assets had the token once: it stays so, since who has it is not counted."""
+    return row is not None and row["full"]
+
+
+def _entries(row: Document | None) -> Mapping[str, Mapping[str, Any]]:
+    return row["assets"] if row is not None else {}
+
+
+def _row(key: str, was: Document | None, entries: Mapping[str, Any]) -> dict[str, Any]:
+    full = len(entries) > SHARED_MAX
+    revision = was["revision"] + 1 if was is not None else 1
+    kept = {} if full else dict(sorted(entries.items()))
+    return {"_id": key, "revision": revision, "full": full, "assets": kept}
+
+
+def is_certain(judged: Comparison) -> bool:
+    """Whether a newcomer is the incumbent beyond a person's doubt."""
+    if judged.verdict != "same" or judged.score < CERTAIN:
+        return False
+    agreed = {reason.field for reason in judged.reasons if reason.agreement == "same"}
+    differs = any(reason.agreement == "differs" for reason in judged.reasons)
+    return bool(agreed & IDENTIFIERS) and not differs
+
+
+def registered_already(
+    found: Iterable[tuple[str, Comparison]], view: View, context: Context
+) -> Rejected | None:
+    """The answer to whoever registers what is there, which those with an interest in it are told.
+
+    Whose it is, and under which id, is told to those only who are named on it.
+    """
+    same = [one for one, judged in found if is_certain(judged)]
+    view.require(("assets", one) for one in same)
+    held = [asset for one in same if (asset := view.get("assets", one)) is not None]
+    if not held:
+        return None
+    known = next((one for one in held if _may_know(one, context)), None)
+    if context.dry_run and known is None:
+        # A check is no oracle of what strangers have registered.
+        return None
+    rejected = reject(
+        finding(
+            "asset.duplicate",
+            "",
+            expected="an asset that is not registered yet, as far as its place, connection and "
+            "power say",
+            got=f"the same as {known['_id']}" if known is not None else "",
+            advice="Use the existing asset."
+            if known is not None
+            else "Ask its owner to relate you to it; give make and serial where it is another one.",
+        )
+    )
+    holders = [{"holder": one["_id"], "named": dict(named(one))} for one in held]
+    return attempted(rejected, holders, AssetDuplicateAttempted, context.sender.roles, context)
+
+
+def _may_know(asset: Document, context: Context) -> bool:
+    return context.sender.is_operator or context.sender.user in named(asset).values()

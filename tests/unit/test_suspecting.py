@@ -1,0 +1,167 @@
+"""Level one: an asset that is registered once more, or that may be."""
+
+from typing import Any, Final
+
+import pytest
+
+from handlers.decision import View
+from handlers.matching.reading import of_asset
+from handlers.suspecting import SHARED_MAX, TOKENS, is_compared, suspects, tokens_of
+from tests.builders import OWNER, PLATFORM, STRANGER, user_document
+from tests.decider import Decider, events, reply, rules
+from tests.unit.test_assets import accept, changed, document, new, refused, register
+
+FARM: Final[dict[str, Any]] = {
+    "asset_type": "SOL",
+    "name": "Clyde Meadow Solar",
+    "identity": None,
+    "connection": {"mpan_export": "1000000000040"},
+    "location": {
+        "postcode": "CB7 9AA",
+        "point": {"latitude": 52.3950, "longitude": 0.2620},
+    },
+    "capability": {"power_kw": 5000},
+}
+BESIDE: Final = {"postcode": "CB7 9AA", "point": {"latitude": 52.3952, "longitude": 0.2621}}
+ELSEWHERE: Final = {"postcode": "PL1 1AA", "point": {"latitude": 50.37, "longitude": -4.14}}
+
+
+def farm(sender: str = PLATFORM, message_type: str = "asset.register.v1", **data: Any) -> Any:
+    given = {"identity": {}} | {n: v for n, v in (FARM | data).items() if v is not None}
+    return new(sender, message_type, **given)
+
+
+@pytest.fixture
+def decider() -> Decider:
+    return Decider()
+
+
+def kept(decider: Decider, asset: str) -> list[str]:
+    """In which rows of tokens an asset is."""
+    return sorted(row["_id"] for row in decider.of(TOKENS) if asset in row["assets"])
+
+
+def test_the_same_asset_is_refused_and_the_incumbent_told(decider: Decider) -> None:
+    first = register(decider, farm())
+    (outcome,) = decider.decide(farm(STRANGER, name="Clyde Meadow", location=BESIDE))
+    kind, data = reply(outcome)
+    assert (kind, rules(data)) == ("asset.register.rejected.v1", [("asset.duplicate", "")])
+    assert first not in str(data)
+    ((kind, told),) = events(outcome)
+    assert (kind, told["id"]) == ("asset.duplicate-attempted.v1", first)
+
+
+def test_who_is_named_on_it_is_told_which_it_is(decider: Decider) -> None:
+    first = register(decider, farm())
+    (outcome,) = decider.decide(farm())
+    (only,) = reply(outcome)[1]["findings"]
+    assert (only["rule"], only["got"]) == ("asset.duplicate", f"the same as {first}")
+
+
+def test_a_check_is_no_oracle_of_what_strangers_have(decider: Decider) -> None:
+    register(decider, farm())
+    check = "asset.register.check.v1"
+    letter = decider.ask(farm(STRANGER, check))
+    assert letter is not None
+    assert letter.type == "asset.register.check.accepted.v1"
+    own = decider.ask(farm(PLATFORM, check))
+    assert own is not None
+    assert own.type == "asset.register.check.rejected.v1"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"location": ELSEWHERE, "connection": {}},
+        {"asset_type": "EVC", "name": None},
+        {"identity": {"make": "Acme", "serial": "SN-4712"}},
+        {"asset_type": "BAT", "name": "Clyde Meadow Battery", "capability": {"power_kw": 900}},
+    ],
+    ids=["elsewhere", "another type", "one says which device", "beside it"],
+)
+def test_another_asset_is_another(decider: Decider, other: dict[str, Any]) -> None:
+    register(decider, farm(identity={"make": "Acme", "serial": "SN-1"}))
+    register(decider, farm(STRANGER, **other))
+
+
+def test_a_retired_asset_stands_in_nobodys_way(decider: Decider) -> None:
+    first = register(decider, farm())
+    assert kept(decider, first)
+    accept(decider, changed(first, message_type="asset.retire.v1", reason="decommissioned"))
+    assert kept(decider, first) == []
+    register(decider, farm(STRANGER))
+
+
+def test_rows_follow_an_asset_that_moves(decider: Decider) -> None:
+    first = register(decider, farm())
+    before = kept(decider, first)
+    accept(decider, changed(first, location=ELSEWHERE))
+    after = kept(decider, first)
+    assert set(before) & set(after) == {"mpan|1000000000040"}
+    assert after == sorted(tokens_of(document(decider, first)))
+    assert refused(decider, farm(STRANGER, location=ELSEWHERE)) == [("asset.duplicate", "")]
+
+
+def test_halves_of_one_site_are_not_refused(decider: Decider) -> None:
+    """Two batteries of 49.5 MW at one spot under one name: a real register has such."""
+    half: dict[str, Any] = {
+        "asset_type": "BAT",
+        "connection": None,
+        "capability": {"power_kw": 49500},
+    }
+    register(decider, farm(**half, name="CLAY TYE FARM"))
+    register(decider, farm(STRANGER, **half, name="CLAY TYE ROAD"))
+
+
+def test_rows_say_what_the_asset_says_now(decider: Decider) -> None:
+    first = register(decider, farm())
+    accept(decider, changed(first, capability={"power_kw": 4321}))
+    row = decider.documents[TOKENS, "mpan|1000000000040"]
+    assert row is not None
+    assert of_asset(row["assets"][first]) == of_asset(document(decider, first))
+
+
+def test_a_token_that_many_share_says_nothing(decider: Decider) -> None:
+    for number in range(SHARED_MAX + 1):
+        spot = {"latitude": 50.5 + number / 10, "longitude": -1.5}
+        register(
+            decider,
+            new(
+                asset_type="HPA",
+                identity={"make": "Acme", "serial": f"SN-{number}"},
+                location={"postcode": "CB7 9AA", "point": spot},
+            ),
+        )
+    row = decider.documents[TOKENS, "postcode|HPA|CB79AA"]
+    assert row is not None
+    assert (row["full"], row["assets"]) == (True, {})
+    revision = row["revision"]
+    register(
+        decider,
+        new(asset_type="HPA", identity={}, location={"postcode": "CB7 9AA"}),
+    )
+    assert decider.documents[TOKENS, "postcode|HPA|CB79AA"] == row | {"revision": revision}
+
+
+def test_an_asset_of_a_person_has_no_rows(decider: Decider) -> None:
+    person = user_document(OWNER, roles=["owner"], kind="person")
+    decider.documents["users", OWNER] = person
+    first = register(decider, farm(owner=OWNER))
+    assert kept(decider, first) == []
+    assert not is_compared(document(decider, first))
+    register(decider, farm(STRANGER))
+
+
+def test_the_order_of_the_store_plays_no_part(decider: Decider) -> None:
+    """Candidates go by what they share and by id, whatever the rows list first."""
+    for number in range(6):
+        register(decider, farm(identity={"make": "Acme", "serial": f"SN-{number}"}))
+    newcomer = document(decider, register(decider, farm(identity={"make": "A", "serial": "SN-X"})))
+    keys = tokens_of(newcomer, around=True)
+    rows = {key: decider.documents.get((TOKENS, key)) for key in keys}
+    turned = {
+        key: row and row | {"assets": dict(reversed(row["assets"].items()))}
+        for key, row in reversed(rows.items())
+    }
+    assert suspects(newcomer, View({TOKENS: rows})) == suspects(newcomer, View({TOKENS: turned}))
+    assert len(suspects(newcomer, View({TOKENS: rows}))) > 1
