@@ -1,7 +1,7 @@
 """The language of duplicate cases: what may be registered twice, and what was decided of it."""
 
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
@@ -91,6 +91,7 @@ class OpenCases(Command, type="duplicates.open.v1", senders={"operator"}, accept
     Source: the second level of duplicate checks, BUC.1 and BUC.2 of the requirement.
     """
 
+    takes_aliases: ClassVar[bool] = True
     pairs: Annotated[tuple[Pair, ...], Field(min_length=1, max_length=PAIRS_MAX)]
     model: Named
     """Which model has scored them, with its version."""
@@ -238,5 +239,18 @@ class CaseDismissed(Event, type="duplicates.dismissed.v1"):
     revision: int
     by: AnyUserId
     reason: DismissalReason
+    assignee: AnyUserId | None = None
+    """Whose it was to decide."""
+
+
+class CaseDecided(Event, type="duplicates.decided.v1"):
+    """The records of a case are one by now, or parts of one whole; or it is open again."""
+
+    id: CaseId
+    revision: int
+    by: AnyUserId
+    status: CaseStatus
+    survivor: RecordId | None = None
+    """Which of the two the other is an alias of, or the portfolio that both belong to."""
     assignee: AnyUserId | None = None
     """Whose it was to decide."""

@@ -111,6 +111,8 @@ class CheckPassed(Contract):
     on; fewer than 5 are counted as 0. So nobody is found by comparing areas."""
     audience_is_whole: bool | None = None
     """Of a broadcast: false where the area is too full to be counted to the end."""
+    matched: int | None = None
+    """Of a replay or discard of dead letters: how many letters it would take."""
 
 
 def user_urn(user: str) -> str:

@@ -72,6 +72,8 @@ class Request(Message):
     """The major before, where both are taken."""
     after_retiring: ClassVar[bool] = False
     """Whether a user who has retired may still send it."""
+    takes_aliases: ClassVar[bool] = False
+    """Whether it may name an asset that is an alias by now; any other is told the survivor."""
     by_reference: ClassVar[bool] = False
     """Whether its data may be an object of the sender's, named in `dataref`."""
 
@@ -206,6 +208,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "sharing": "users",
     "interest": "users",
     "change": "users",
+    "dead": "notices",
     "channel": "notices",
     "portfolio": "assets",
     "directory": "users",
@@ -214,6 +217,7 @@ BELONGS: Final[Mapping[str, str]] = {
     "taxonomy": "assets",
     "shard": "users",
     "duplicates": "assets",
+    "allocation": "assets",
 }
 """Prefixes of types that are no register of their own -> the register that decides them."""
 

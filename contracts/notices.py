@@ -245,3 +245,24 @@ class Again(Contract):
     """The data of an event that is told again; its type says what shape it has."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class AlarmRaised(Event, type="alarm.raised.v1"):
+    """Something of the backbone itself has to be looked at; for operators, on their domain queue.
+
+    What to do is in the runbook, under the alarm's name.
+    """
+
+    id: str
+    """Name of the alarm, such as `outbox-old`."""
+    about: str
+    """Which queue, server or number it is about; may be empty."""
+
+
+class AlarmEnded(Event, type="alarm.ended.v1"):
+    """What an alarm was about is well again; for operators, on their domain queue."""
+
+    id: str
+    """Name of the alarm."""
+    about: str
+    """What it was about when it was raised."""

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
+from contracts.dead import DeadReason
 from contracts.envelope import Envelope, Finding, Header, user_urn
 from contracts.findings import FINDINGS_MAX, findings_of, shorten, unstorable, unstorable_findings
 from contracts.messages import Event, Message, Request
@@ -29,7 +30,7 @@ _REFERRING: Final[TypeAdapter[Header]] = TypeAdapter(Header)
 _COMMAND_ID: Final[TypeAdapter[str]] = TypeAdapter(CommandId)
 
 
-_Reason = Literal["identity", "undecodable", "source", "oversized", "unknown-type", "dead-lettered"]
+_Reason = DeadReason | Literal["oversized", "unknown-type"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,12 @@ class Refusal:
     """The user who is told, None where there is none to be trusted."""
     held_id: str | None = None
     """The id of a message whose outcome is still to come, as far as it can be read."""
+    died_in: str = ""
+    """Where the broker has dead-lettered it: in which queue."""
+    tries: int = 0
+    """Of that: how often the broker had delivered it."""
+    is_held: bool = False
+    """Whether its outcome is still to come: it is neither accepted nor rejected."""
 
     @property
     def correlation(self) -> str | None:

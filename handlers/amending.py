@@ -200,7 +200,7 @@ def claim_writes(
         return
     if (held := own_claim(was, view, context)) is not None:
         yield Drop("claims", held)
-    if new is not None:
+    if new is not None and (holder_of(*new, view, context) is None):
         yield claim(*new, document, context)
 
 

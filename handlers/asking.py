@@ -8,6 +8,7 @@ from contracts.envelope import CheckPassed
 from contracts.messages import Event
 from handlers import letters
 from handlers.admission import Arrival, Refusal
+from handlers.aliases import merged
 from handlers.case import Rulebook
 from handlers.conditions import sunset_of, unsigned
 from handlers.decision import Accepted, Answer, Context, Put, Rejected, View
@@ -26,7 +27,8 @@ def answer(
     """
     if isinstance(arrival, Refusal):
         return Letter.refusal(arrival, rulebook.identity, now)
-    view.require(rulebook.reads(arrival, now))
+    asked = tuple(rulebook.reads(arrival, now))
+    view.require(asked)
     sender = sender_of(arrival.user, view)
     handler = rulebook.handlers[arrival.type]
     sunset = sunset_of(handler, view)
@@ -35,6 +37,7 @@ def answer(
     said = (
         said
         or unsigned(arrival, handler, view, context)
+        or merged(arrival, handler, asked, view, context)
         or decided(arrival, handler, view, context)
     )
     if isinstance(said, Rejected):

@@ -27,6 +27,7 @@ from handlers.decision import (
     View,
 )
 from handlers.documents import plain
+from handlers.duplicates import suspect
 from handlers.lapsing import lapse_timer, overdue_since
 from handlers.links import reference_of_asset
 from handlers.nesting import is_portfolio
@@ -36,7 +37,7 @@ from handlers.provenance import shown_sources
 from handlers.retiring import not_replaceable, replaced_reads, replacement
 from handlers.rules import candidate_ids, claim, issue_id, reject
 from handlers.signature import reads
-from handlers.suspecting import registered_already, suspect_reads, suspects
+from handlers.suspecting import doubtful, registered_already, suspect_reads, suspects
 from handlers.visibility import Standing, mandate_read, named, seen, standing_reads
 from handlers.watching import noted, watch_read
 
@@ -85,6 +86,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
     found = [] if personal else suspects(document, view)
     if (already := registered_already(found, view, context)) is not None:
         return already
+    cases = tuple(suspect(document, one, judged, view, context) for one, judged in doubtful(found))
     device = device_claim(document)
     claims = (claim(*device, document, context),) if device is not None else ()
     document["home"] = _home(command, context)
@@ -99,7 +101,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
             *claims,
             *(one.link(asset, view, context) for one in references),
             *lapse_timer(document),
-            *(put for put, _ in replaced),
+            *(put for put, _ in (*replaced, *cases)),
         ),
         events=(
             AssetRegistered(
@@ -109,6 +111,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
                 area=area_of(document),
             ),
             *(event for _, event in replaced),
+            *(event for _, events in cases for event in events),
         ),
     )
 

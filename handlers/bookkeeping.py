@@ -1,19 +1,15 @@
-"""What every outcome leaves besides the handler's own writes: memory, history, dead letters."""
+"""What every outcome leaves besides the handler's own writes: memory and history."""
 
 from collections.abc import Iterator
 from datetime import datetime
-from hashlib import sha256
-from typing import Any, Final
+from typing import Final
 
 from contracts.messages import register_of_entity
 from handlers.admission import Arrival, Refusal
-from handlers.case import Case
-from handlers.decision import Accepted, Document, NotLoadedError, Put, Secret
+from handlers.decision import Accepted, Put, Secret
 from handlers.documents import changed_fields, history_id
 from handlers.letters import Letter
 
-DEAD_BODY_BYTES_MAX: Final = 8 * 1024 * 1024
-"""What is kept of a dead body; MongoDB takes 16 MiB a document, the broker passes on more."""
 REGISTERS: Final = frozenset({"users", "assets"})
 """Collections whose every change is kept in history."""
 OWN_BYTES: Final = "bytes/"
@@ -95,57 +91,3 @@ def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterato
                 "removed": sorted(name for name in names if name not in new),
             },
         )
-
-
-def dead_letter_put(case: Case, reason: str, fault: Document | None) -> Put:
-    """The message as it came, for an operator; the same one again is counted, not kept.
-
-    Where what is kept of it cannot be read, it is kept anew, under a key that nobody else has: to
-    fail here would end the process, at each delivery.
-    """
-    delivery, now = case.arrival.delivery, case.now
-    origin = f"{delivery.account}\x1f{delivery.message_id}\x1f{delivery.type}\x1f{reason}\x1f"
-    key = sha256(origin.encode(errors="surrogatepass") + delivery.body).hexdigest()
-    try:
-        was = case.view.get("dead_letters", key, always=True)
-    except NotLoadedError:
-        raise
-    except Exception:  # noqa: BLE001  whatever it was, it is the fault of the older letter
-        was = None
-        key = sha256(f"{key}/{case.parking.place}/{case.index}".encode()).hexdigest()
-    if was is not None:
-        again = {"revision": was["revision"] + 1, "times": was["times"] + 1, "last_at": now}
-        return Put("dead_letters", {**was, **again}, was)
-    envelope: dict[str, Any] = {
-        "account": delivery.account,
-        "type": delivery.type,
-        "message_id": delivery.message_id,
-        "content_encoding": delivery.content_encoding,
-    }
-    if delivery.cursor is not None:
-        envelope["cursor"] = delivery.cursor  # how far a fact has been told
-    document = {
-        "_id": key,
-        "revision": 1,
-        "state": "open",
-        "reason": reason,
-        "type": delivery.type,
-        "account": delivery.account,
-        "first_at": now,
-        "last_at": now,
-        "times": 1,
-        "size": len(delivery.body),
-        "sha256": sha256(delivery.body).digest(),
-        "properties": Secret(envelope | {"headers": _headers(delivery.headers)}),
-        "body": Secret(delivery.body[:DEAD_BODY_BYTES_MAX]),
-        "fault": Secret(fault),
-    }
-    return Put("dead_letters", document)
-
-
-def _headers(headers: Any) -> list[list[str]]:
-    """Headers as text: what a sender writes there need not be storable as it is."""
-    return [
-        [str(name).encode(errors="replace").decode(), repr(value)]
-        for name, value in (headers or {}).items()
-    ]

@@ -39,6 +39,8 @@ class Rulebook:
     identity: Issuer
     shards_max: int = 1
     """Into how many shards a register may be divided here."""
+    version: str = ""
+    """Of the program, for who looks at what failed."""
 
     def context(
         self,
@@ -105,6 +107,11 @@ class Case:
     fault: Exception | None
     parking: Parking
     asked: Asked
+
+    @property
+    def lane(self) -> str:
+        """Where it is decided: its parking is named by that and by the batch."""
+        return self.parking.place.rpartition("/")[0]
 
     def reads(self, arrival: Arrival) -> tuple[tuple[str, Any], ...]:
         """What the request is known to look at, found out once."""

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from contracts.envelope import Finding
 from contracts.findings import shorten
@@ -18,6 +18,16 @@ REASONS: Final[Mapping[str, str]] = {
     "expired": "expired in a queue",
     "maxlen": "dropped from a full queue",
 }
+CAUSES: Final[Mapping[str, Literal["delivery-limit", "rejected", "expired", "dropped"]]] = {
+    "delivery_limit": "delivery-limit",
+    "rejected": "rejected",
+    "expired": "expired",
+    "maxlen": "dropped",
+}
+"""What the broker calls a cause -> what a letter says."""
+COUNT: Final = "x-delivery-count"
+"""Header in which the broker counts how often a message came back."""
+TRIES_MAX: Final = 1_000_000
 
 
 def collect(delivery: Delivery) -> Refusal:
@@ -33,12 +43,23 @@ def collect(delivery: Delivery) -> Refusal:
     return Refusal(
         # The broker delivers it under the dead-letter queue's key; its type is the key before that.
         delivery=replace(delivery, type=message_type or delivery.type),
-        reason="dead-lettered",
+        reason=CAUSES.get(reason, "dead-lettered"),
         finding=finding,
         dead=True,
         tell=delivery.user,
         held_id=_envelope_id(delivery.body),
+        died_in=queue,
+        tries=_tries(delivery.headers or {}),
+        is_held=True,
     )
+
+
+def _tries(headers: Mapping[str, Any]) -> int:
+    """How often it was delivered; the broker counts how often it came back."""
+    count = headers.get(COUNT)
+    if not isinstance(count, int) or not 0 <= count < TRIES_MAX:
+        return 1
+    return count + 1
 
 
 def _death(headers: Mapping[str, Any]) -> tuple[str, str, str]:
@@ -63,7 +84,10 @@ def _envelope_id(body: bytes) -> str | None:
 
 
 def unrouted(delivery: Delivery) -> Refusal:
-    """Say that no binding takes the type; internal accounts are never told (loop guard)."""
+    """Say that no binding takes the type; internal accounts are never told (loop guard).
+
+    It is kept, since it may be our fault: a type that is published and not bound here.
+    """
     user = delivery.user
     internal = user is None or user.startswith(INTERNAL_PREFIX)
     finding = Finding(
@@ -75,9 +99,9 @@ def unrouted(delivery: Delivery) -> Refusal:
     )
     return Refusal(
         delivery=delivery,
-        reason="unknown-type",
+        reason="unroutable",
         finding=finding,
-        dead=False,
+        dead=True,
         tell=None if internal else user,
         held_id=_envelope_id(delivery.body),
     )

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from contracts.envelope import Finding
 from contracts.messages import Contract, Event
 from contracts.taxonomy import BACKBONE, FRONT_DESK, OPERATOR
-from handlers.spans import Around, Span
+from handlers.spans import Around, Span, Tally
 
 if TYPE_CHECKING:
+    from handlers.resent import Resent
     from handlers.visibility import Visible
 
 Document = Mapping[str, Any]
+Page = tuple[Sequence[Document], str]
 Reads = Iterable[tuple[str, Any]]
 """(collection, id) of the documents that a decision will look at; a Span in place of an id is a
 page of them, and so is an Around."""
@@ -120,6 +122,8 @@ class Handled:
     """What that is to others in turn."""
     guards: tuple[Guard, ...] = ()
     """What it was found by and does not write."""
+    resent: "tuple[Resent, ...]" = ()
+    """Messages that are sent again in their senders' names."""
 
     @property
     def is_nothing(self) -> bool:
@@ -184,22 +188,21 @@ class View:
         try:
             found = self.loaded[collection][key]
         except KeyError:
-            missing = [(collection, key)]
-            raise (NotLoadedError(missing) if always else self._missing(missing)) from None
+            raise self._missing([(collection, key)], always=always) from None
         if isinstance(found, Exception):
             raise found
         document: Document | None = found
         return document
 
-    def page(self, collection: str, span: Span) -> tuple[Sequence[Document], str]:
+    def page(self, collection: str, span: Span, *, always: bool = False) -> Page:
         """A page's documents in the order of their ids, and behind which id the next one begins.
 
-        That is empty where this page is the last one. Raises NotLoadedError if nobody looked.
+        That is empty where this page is the last one. Raises as `get` does.
         """
         try:
             stored: Sequence[str] = self.loaded[collection][span]
         except KeyError:
-            raise self._missing([(collection, span)]) from None
+            raise self._missing([(collection, span)], always=always) from None
         upto = stored[-1] if len(stored) >= span.limit else ""
         ids = set(stored)
         for (name, key), document in self.changed.items():
@@ -209,11 +212,10 @@ class View:
                 ids.discard(key)
             elif not upto or key <= upto:
                 ids.add(key)
-        found = (self.get(collection, key) for key in sorted(ids))
-        return [document for document in found if document is not None], upto
+        return [d for key in sorted(ids) if (d := self.get(collection, key)) is not None], upto
 
-    def around(self, collection: str, around: Around) -> Sequence[Document]:
-        """A page's documents by their distance, as they are stored.
+    def around(self, collection: str, around: Around | Tally) -> Sequence[Document]:
+        """A page's documents by their distance, or counts of them, as they are stored.
 
         Raises NotLoadedError if nobody looked.
         """
@@ -221,8 +223,7 @@ class View:
             ids: Sequence[str] = self.loaded[collection][around]
         except KeyError:
             raise self._missing([(collection, around)]) from None
-        found = (self.get(collection, key) for key in ids)
-        return [document for document in found if document is not None]
+        return [d for key in ids if (d := self.get(collection, key)) is not None]
 
     def require(self, keys: Reads) -> None:
         """Raise NotLoadedError with all of `keys` that nobody read: one round reads them."""
@@ -234,8 +235,8 @@ class View:
         if missing:
             raise self._missing(missing)
 
-    def _missing(self, keys: list[tuple[str, Any]]) -> Exception:
-        if self.may_ask:
+    def _missing(self, keys: list[tuple[str, Any]], *, always: bool = False) -> Exception:
+        if self.may_ask or always:
             return NotLoadedError(keys)
         return RecursionError(f"expected a handler to know what it reads by now, got {keys}")
 

@@ -6,7 +6,8 @@ from math import floor
 from contracts.duplicates import CasePage, CaseRow, CaseView, GetCase, ListCases
 from contracts.messages import Contract
 from handlers.decision import Context, Document, Reads, Rejected, View
-from handlers.duplicates import BANDS, CASES, case_not_found
+from handlers.dismissing import case_not_found
+from handlers.duplicates import BANDS, CASES
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import reject
 from handlers.signature import reads

@@ -5,24 +5,16 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from contracts.duplicates import (
-    AssetDuplicateDismissed,
     AssetDuplicateSuspected,
-    AssignCase,
-    CaseAssigned,
-    CaseDismissed,
     CasesOpened,
-    CaseState,
-    DismissCase,
     FoundBy,
     OpenCases,
     Pair,
-    UserDuplicateDismissed,
     UserDuplicateSuspected,
 )
 from contracts.envelope import Finding
 from contracts.messages import Event, register_of_entity
 from handlers.decision import (
-    RESERVED,
     Accepted,
     Context,
     Decision,
@@ -30,10 +22,8 @@ from handlers.decision import (
     Issuer,
     Put,
     Reads,
-    Rejected,
     View,
 )
-from handlers.entry import sender_of
 from handlers.matching.verdict import Comparison
 from handlers.rules import finding, reject
 from handlers.signature import reads
@@ -49,10 +39,6 @@ _LENGTH: Final = 32
 SUSPECTED: Final[Mapping[str, Any]] = {
     "assets": AssetDuplicateSuspected,
     "users": UserDuplicateSuspected,
-}
-DISMISSED: Final[Mapping[str, Any]] = {
-    "assets": AssetDuplicateDismissed,
-    "users": UserDuplicateDismissed,
 }
 
 
@@ -103,7 +89,7 @@ def suspect(
     }
     case = _document(Found(pair, kept), None, context)
     holder = view.get(register_of_entity(incumbent), incumbent)
-    return Put(CASES, case), tuple(_told(case["_id"], SUSPECTED, (newcomer, holder), context))
+    return Put(CASES, case), tuple(told_of(case["_id"], SUSPECTED, (newcomer, holder), context))
 
 
 def _document(found: Found, was: Document | None, context: Context) -> dict[str, Any]:
@@ -123,7 +109,7 @@ def _document(found: Found, was: Document | None, context: Context) -> dict[str,
     return {**case, "terms": terms_of(case)}
 
 
-def _told(
+def told_of(
     case: str, of: Mapping[str, Any], records: Iterable[Document | None], context: Context
 ) -> Iterator[Event]:
     """What a case is to those whose records they are: each learns of its own, and no more."""
@@ -170,7 +156,7 @@ def open_cases(command: OpenCases, view: View, context: Context) -> Decision:
         else:
             opened[key] = Put(CASES, _document(_found(pair, command), was, context), was)
             if was is None or was["status"] != "open":
-                events += _told(key, SUSPECTED, records, context)
+                events += told_of(key, SUSPECTED, records, context)
     return Accepted(
         subject=command.pairs[0].id,
         keyed_to=context.sender.user,
@@ -209,122 +195,4 @@ def _found(pair: Pair, command: OpenCases) -> Found:
         command.model,
         pair.cluster,
         "analysis",
-    )
-
-
-def _case_reads(command: AssignCase | DismissCase, context: Context) -> Reads:
-    yield CASES, command.id
-    if isinstance(command, AssignCase) and command.to not in {None, *RESERVED}:
-        yield "users", command.to
-
-
-@reads(_case_reads)
-def assign_case(command: AssignCase, view: View, context: Context) -> Decision:
-    """Make an open case an operator's, or nobody's; whose it is already makes no event.
-
-    Rejects: duplicates.not-found, duplicates.decided, duplicates.assignee
-    Source: duplicates are decided by people, BUC.1.
-    """
-    was = view.get(CASES, command.id)
-    if was is None:
-        return case_not_found(command.id)
-    if was["status"] != "open":
-        return decided_already(was)
-    if command.to is not None and not sender_of(command.to, view).is_operator:
-        return reject(
-            finding(
-                "duplicates.assignee",
-                "to",
-                expected="the id of a confirmed user with the role `operator`",
-                got=command.to,
-                advice="Give it to somebody who may decide it.",
-            )
-        )
-    former = was.get("assignee")
-    if command.to == former:
-        return accepted(was, context)
-    after = changed(was, assignee=command.to)
-    event = CaseAssigned(
-        id=command.id,
-        revision=after["revision"],
-        by=context.sender.user,
-        assignee=command.to,
-        former=former,
-    )
-    return accepted(after, context, (Put(CASES, after, was),), (event,))
-
-
-@reads(_case_reads)
-def dismiss_case(command: DismissCase, view: View, context: Context) -> Decision:
-    """Leave two records two; dismissing once more for the same reason makes no event.
-
-    Rejects: duplicates.not-found, duplicates.decided
-    Source: duplicates are decided by people, BUC.1.
-    """
-    was = view.get(CASES, command.id)
-    if was is None:
-        return case_not_found(command.id)
-    if was["status"] == "dismissed" and was["reason"] == command.reason:
-        return accepted(was, context)
-    if was["status"] != "open":
-        return decided_already(was)
-    after = closed(was, "dismissed", context, reason=command.reason)
-    view.require((was["kind"], one) for one in was["records"])
-    records = [view.get(was["kind"], one) for one in was["records"]]
-    dismissed = CaseDismissed(
-        id=command.id,
-        revision=after["revision"],
-        by=context.sender.user,
-        reason=command.reason,
-        assignee=was.get("assignee"),
-    )
-    events = (dismissed, *_told(command.id, DISMISSED, records, context))
-    return accepted(after, context, (Put(CASES, after, was),), events)
-
-
-def closed(was: Document, status: str, context: Context, **fields: Any) -> dict[str, Any]:
-    """A case that is decided."""
-    done = {"status": status, "decided_by": context.sender.user, "decided_at": context.now}
-    return changed(was, **done, **fields)
-
-
-def accepted(
-    case: Document,
-    context: Context,
-    writes: tuple[Put, ...] = (),
-    events: tuple[Event, ...] = (),
-) -> Accepted:
-    """The answer to whoever changes a case."""
-    state = CaseState(
-        id=case["_id"],
-        revision=case["revision"],
-        status=case["status"],
-        assignee=case.get("assignee"),
-    )
-    return Accepted(case["_id"], state, context.sender.user, writes, events)
-
-
-def case_not_found(case: str) -> Rejected:
-    """The answer for an id that is no case's."""
-    return reject(
-        finding(
-            "duplicates.not-found",
-            "id",
-            expected="the id of a case",
-            got=case,
-            advice="Take it from the answer to `duplicates.list.v1`.",
-        )
-    )
-
-
-def decided_already(case: Document) -> Rejected:
-    """The answer to whoever wants to decide what is decided."""
-    return reject(
-        finding(
-            "duplicates.decided",
-            "id",
-            expected="a case that is open",
-            got=case["status"],
-            advice="What was dismissed is opened again by another model; what was merged, split.",
-        )
     )

@@ -1,16 +1,16 @@
 """How a delivery ends that no handler decides, or that its handler rejects."""
 
-import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Final, Literal
 
+from contracts.dead import DeadStopped
 from contracts.envelope import Finding
 from handlers import letters
 from handlers.admission import Arrival, Refusal
 from handlers.bookkeeping import (
-    dead_letter_put,
     inbox_fact,
     inbox_put,
     keeper,
@@ -18,6 +18,7 @@ from handlers.bookkeeping import (
     unattributed,
 )
 from handlers.case import Case, Kind, Outcome
+from handlers.dead_letters import LETTERS, Failure, dead_puts
 from handlers.decision import Context, Handled, Put, Rejected
 from handlers.entry import sender_of
 from handlers.letters import Letter
@@ -71,6 +72,7 @@ def handled(case: Case, arrival: Arrival) -> Outcome:
     told = (
         *facts,
         *(Letter.personal(one, arrival.delivery.trace) for one in done.told),
+        *map(Letter.resent, done.resent),
     )
     if done.cursor is None:
         last, kind = inbox_fact(arrival, case.now), _HANDLED
@@ -133,11 +135,19 @@ def refused(case: Case, refusal: Refusal) -> Outcome:
     letter = Letter.refusal(refusal, case.rulebook.identity, case.now)
     writes: tuple[Put, ...] = ()
     if refusal.dead:
-        fault = refusal.finding.model_dump()
-        writes = (dead_letter_put(case, refusal.reason, fault),)
-    told = (letter,) if letter is not None else ()
+        writes = dead_puts(case, Failure.of_refusal(refusal))
+    told = (*((letter,) if letter is not None else ()), *_stopped(refusal, writes, case))
     keyed_to = keeper(refusal, case.now)
     return Outcome(case.index, refusal, "refused", keyed_to, told, writes)
+
+
+def _stopped(refusal: Refusal, writes: tuple[Put, ...], case: Case) -> Iterator[Letter]:
+    """What died of the delivery limit for the first time is replayed by itself, once."""
+    for put in writes:
+        if refusal.reason == "delivery-limit" and put.collection == LETTERS and put.was is None:
+            key = put.document["_id"]
+            told = sha256(key.encode()).hexdigest()[:32]
+            yield Letter.fact(DeadStopped(id=key), told, case.now)
 
 
 def behind(case: Case, arrival: Arrival, keys: frozenset[str]) -> Outcome:
@@ -173,12 +183,13 @@ def deferred(case: Case, arrival: Arrival, error: Contended) -> Outcome:
     return Outcome(case.index, arrival, "deferred", unattributed(case.now), (), (put,))
 
 
-def poisoned(case: Case, error: Exception, kind: Literal["poisoned", "exhausted"]) -> Outcome:
+def poisoned(
+    case: Case,
+    error: Exception,
+    kind: Literal["poisoned", "exhausted"],
+    reason: Literal["poisoned", "exhausted", "unencodable"] | None = None,
+) -> Outcome:
     """Keep what failed as a dead letter, and tell the sender that it is held."""
-    stack = "".join(traceback.format_exception(error))[-STACK_CHARACTERS_MAX:]
-    message = str(error)[:STACK_CHARACTERS_MAX]
-    fault = {"type": type(error).__qualname__, "message": message, "stack": stack}
-    storable = {name: text.encode(errors="replace").decode() for name, text in fault.items()}
     told: tuple[Letter, ...] = ()
     if isinstance(case.arrival, Arrival) and not case.arrival.is_fact:
         context = case.rulebook.context(case.arrival, None, case.now)
@@ -186,6 +197,6 @@ def poisoned(case: Case, error: Exception, kind: Literal["poisoned", "exhausted"
     elif isinstance(case.arrival, Refusal) and case.fault is not None:
         # It could be told: what failed is that it be kept as it was.
         told = tuple(filter(None, [Letter.refusal(case.arrival, case.rulebook.identity, case.now)]))
-    put = dead_letter_put(case, kind, storable)
+    puts = dead_puts(case, Failure.of_error(reason or kind, error, STACK_CHARACTERS_MAX))
     keyed_to = keeper(case.arrival, case.now)
-    return Outcome(case.index, case.arrival, kind, keyed_to, told, (put,))
+    return Outcome(case.index, case.arrival, kind, keyed_to, told, puts)

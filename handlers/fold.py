@@ -8,9 +8,11 @@ from typing import Any, Generic, TypeVar
 
 from contracts.envelope import Finding
 from handlers.admission import Arrival, Refusal
+from handlers.aliases import merged
 from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Asked, Case, Outcome, Rulebook
 from handlers.conditions import sunset_of, unsigned
+from handlers.dead_letters import settled
 from handlers.decision import Decision, Drop, NotLoadedError, Put, Rejected, View
 from handlers.endings import behind, deferred, handled, known, poisoned, refused, rejected, repeated
 from handlers.entry import pass_entry, sender_of
@@ -97,7 +99,10 @@ def _guarded(case: Case, rows: Callable[[Outcome], RowsT]) -> tuple[Outcome, Row
     except (NotLoadedError, Full):
         raise
     except Exception as error:  # noqa: BLE001  one of two in the hot path: a bug costs one message
-        return _closed(case, poisoned(case, error, "poisoned"), rows)
+        # What could not be committed is known by being a fault already.
+        refused_it = error is case.fault or isinstance(error, UnstorableError)
+        outcome = poisoned(case, error, "poisoned", "unencodable" if refused_it else "poisoned")
+        return _closed(case, outcome, rows)
 
 
 def _closed(
@@ -108,7 +113,7 @@ def _closed(
     Here and not in a handler, so that none can change a user and forget the directory, or an asset
     and forget its place.
     """
-    if listed := tuple(_listed(case, outcome)):
+    if listed := (*_listed(case, outcome), *settled(case, outcome)):
         outcome = replace(outcome, writes=(*outcome.writes, *listed))
     ticket = case.arrival.delivery.ticket
     if ticket is not None and outcome.kind not in {"deferred", "continued"}:
@@ -153,6 +158,7 @@ def _outcome(case: Case) -> Outcome:
     decision: Decision = (
         pass_entry(arrival, sender, handler, case.now)
         or unsigned(arrival, handler, case.view, context)
+        or merged(arrival, handler, case.reads(arrival), case.view, context)
         or decided(arrival, handler, case.view, context)
     )
     if isinstance(decision, Rejected):

@@ -13,6 +13,7 @@ from contracts.agreements import (
     AgreementSuperseded,
     AgreementWithdrawn,
 )
+from contracts.allocation import AllocationOverlapped
 from contracts.assets import AssetConflicted, AssetDuplicateAttempted, AssetRegistered, AssetUpdated
 from contracts.changes import ChangeAcknowledged, ChangeUnacknowledged
 from contracts.confirmation import UserAttested, UserConfirmed, UserRejected
@@ -21,6 +22,7 @@ from contracts.duplicates import (
     AssetDuplicateDismissed,
     AssetDuplicateSuspected,
     CaseAssigned,
+    CaseDecided,
     CaseDismissed,
     UserDuplicateDismissed,
     UserDuplicateSuspected,
@@ -36,6 +38,7 @@ from contracts.lifecycle import (
     AssetRetired,
 )
 from contracts.mandates import MandateEnded, MandateGiven
+from contracts.merging import AssetAbsorbed, AssetDivided, AssetMerged, AssetRestored
 from contracts.messages import Event, register_of_entity
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import Choice
@@ -176,9 +179,16 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     UserDuplicateSuspected: SUSPICION,
     AssetDuplicateDismissed: SUSPICION,
     UserDuplicateDismissed: SUSPICION,
+    AssetMerged: Kind(mandatory=True),
+    AssetAbsorbed: Kind(mandatory=True),
+    AssetRestored: Kind(mandatory=True),
+    AssetDivided: Kind(mandatory=True),
+    # Each of the two is told for itself, and neither of the other.
+    AllocationOverlapped: Kind(mandatory=True, is_first=True, names="party"),
     # A case is between operators: it has no parties of its own.
     CaseAssigned: Kind(mandatory=True, is_first=True, names="assignee", asks=True),
     CaseDismissed: Kind(mandatory=True, is_first=True, names="assignee"),
+    CaseDecided: Kind(mandatory=True, is_first=True, names="assignee"),
 }  # fmt: skip
 """Type of event -> how it is told; of a type that is not here nobody is told."""
 NAMES: Final[Mapping[str, str]] = {
@@ -228,6 +238,7 @@ RESOLVES: Final[Mapping[type[Event], tuple[Resolution, ...]]] = {
     ),
     CaseAssigned: (Resolution(CaseAssigned, "former", "id"),),
     CaseDismissed: (Resolution(CaseAssigned, "assignee", "id"),),
+    CaseDecided: (Resolution(CaseAssigned, "assignee", "id"),),
 }
 """Type of event -> the open notices that it closes."""
 

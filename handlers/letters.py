@@ -13,6 +13,8 @@ from contracts.trace import Trace
 from handlers.admission import REPLY_DIRECT, Arrival, Refusal
 from handlers.decision import Context, Issuer, Rejected, Told
 from handlers.kinds import concerns_nobody_else
+from handlers.resent import TYPE as RESENT_TYPE
+from handlers.resent import Resent
 from handlers.visibility import Visible, reply_to_sender
 
 KEY_BYTES_MAX: Final = 255
@@ -37,7 +39,7 @@ class Letter:
     `reply_to` is the sender's own queue where one was named, else None.
     """
 
-    kind: Literal["reply", "domain", "personal"]
+    kind: Literal["reply", "domain", "personal", "resent"]
     entity: str
     type: str
     body: bytes
@@ -152,6 +154,13 @@ class Letter:
         return cls(kind="domain", entity=event.entity, type=kind, body=body)
 
     @classmethod
+    def resent(cls, one: Resent) -> Self:
+        """A dead letter for the hop that sends it again; those of one account keep their order."""
+        return cls(
+            kind="resent", entity=f"resent/{one.account}", type=RESENT_TYPE, body=one.packed()
+        )
+
+    @classmethod
     def personal(cls, told: Told, trace: Trace = ()) -> Self:
         """What one user is told; a user's events leave in the order of their sequence."""
         recipient = told.visible.recipient
@@ -189,7 +198,7 @@ def _refusal_type(given: str, outcome: Outcome) -> str:
 def _refused(refusal: Refusal) -> tuple[Outcome, Contract]:
     finding = refusal.finding
     sentence = f"{finding.rule}: expected {finding.expected}, got {finding.got or 'nothing'}."
-    if refusal.reason == "dead-lettered":
+    if refusal.is_held:
         return "held", HeldData(code=finding.rule, message=f"{sentence} {finding.advice}")
     return "rejected", RejectedData(code=finding.rule, message=sentence, findings=(finding,))
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from itertools import chain
 from typing import Any, Final
 
+from contracts.dead import REPLAYED
 from contracts.envelope import Finding
 from contracts.messages import register_of
 from handlers.admission import Arrival, Delivery, Refusal, Ticket
@@ -64,6 +65,7 @@ class Parked:
             reason="dead-lettered",
             finding=finding,
             dead=True,
+            is_held=True,
             tell=delivery.user,
             held_id=ids[0] if ids else None,
         )
@@ -204,14 +206,15 @@ def touched(reads: Iterable[tuple[str, Any]], arrival: Arrival) -> frozenset[str
 
 
 def _kept(delivery: Delivery) -> dict[str, Any]:
-    """A delivery as it is kept: of its headers the trace alone, since the others were checked."""
+    """A delivery as it is kept: of its headers the trace and the letter; others were checked."""
+    mark = (delivery.headers or {}).get(REPLAYED)
     return {
         "body": delivery.body,
         "type": delivery.type,
         "account": delivery.account,
         "message_id": delivery.message_id,
         "reply_to": delivery.reply_to,
-        "headers": dict(delivery.trace),
+        "headers": dict(delivery.trace) | ({REPLAYED: mark} if isinstance(mark, str) else {}),
         "cursor": delivery.cursor,
     }
 

@@ -18,6 +18,7 @@ from handlers.decision import Document, Drop, Issuer, Put, Reads, Secret, View
 from handlers.edges import RELATIONS
 from handlers.polygons import cell_at, place_of
 from handlers.shapes import FINE
+from handlers.spans import Span
 from handlers.visibility import Standing, named
 
 PLACES: Final = "places"
@@ -95,12 +96,38 @@ def place_writes(
         if document is not None:
             areas = was["areas"] if was is not None else areas_of(document, view)
             yield from row_writes(document, was, parties, areas, identity)
+    yield from _parted(writes, view, identity)
+
+
+def _parted(writes: Sequence[Put | Drop], view: View, identity: Issuer) -> Iterator[Put]:
+    gone: dict[str, list[str]] = {}
+    for one in writes:
+        if isinstance(one, Drop) and one.collection == RELATIONS:
+            gone.setdefault(one.was["entity"], []).append(one.was["party"])
+    for entity, parties in gone.items():
+        if register_of_entity(entity) == "assets":
+            yield from _without(entity, parties, view, identity)
+
+
+def _without(asset: str, gone: Sequence[str], view: View, identity: Issuer) -> Iterator[Put]:
+    """The row without those who are as if they had never been tied to the asset."""
+    document, was = view.get("assets", asset), view.get(PLACES, asset)
+    if document is None or was is None:
+        return
+    viewers = [one for one in was["viewers"] if one not in gone]
+    row = row_of(document, viewers, was["areas"], identity)
+    if row is not None and was != {**row, "revision": was["revision"]}:
+        yield Put(PLACES, {**row, "revision": was["revision"] + 1}, was)
 
 
 def _placed(put: Put, parties: Sequence[str], view: View, identity: Issuer) -> Iterator[Put | Drop]:
     if put.was is not None and not parties and _alike(put.was, put.document):
         return
     was = view.get(PLACES, put.document["_id"]) if put.was is not None else None
+    if put.was is not None and "merged_into" in put.was:
+        # It is an asset again: those who are tied to it have been so before its row was made.
+        rows, _ = view.page(RELATIONS, Span("entity", put.document["_id"]))
+        parties = [*parties, *(row["party"] for row in rows)]
     yield from row_writes(put.document, was, parties, areas_of(put.document, view), identity)
 
 

@@ -48,7 +48,8 @@ COUNTED_AT_ONCE: Final = 100
 Change = AddToPortfolio | RemoveFromPortfolio
 
 
-def _reads(command: Change, context: Context) -> Reads:
+def change_reads(command: Change, context: Context) -> Reads:
+    """The portfolio and each member, with what the sender is to them."""
     user = context.sender.user
     yield from standing_reads("assets", command.id, user)
     yield from ((NESTS, command.id), (TALLIES, command.id), (PORTFOLIOS, command.id))
@@ -63,7 +64,7 @@ def _mandates(command: Change, view: View, context: Context) -> Iterator[tuple[s
         yield mandate_read(view.get("assets", asset), context.sender.user)
 
 
-@reads(_reads)
+@reads(change_reads)
 def add_to_portfolio(command: AddToPortfolio, view: View, context: Context) -> Decision:
     """Put assets into a portfolio; who is a member already stays one.
 
@@ -96,7 +97,7 @@ def add_to_portfolio(command: AddToPortfolio, view: View, context: Context) -> D
     return _accepted(moves, (*writes, *nesting.writes), flagged)
 
 
-@reads(_reads)
+@reads(change_reads)
 def remove_from_portfolio(command: RemoveFromPortfolio, view: View, context: Context) -> Decision:
     """Take assets out of a portfolio; who is none of its members stays so.
 

@@ -39,6 +39,12 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     # Nothing is shared with it yet that it could have taken over.
     "change.acknowledge.v1": False,
     "change.pending.v1": True,
+    "dead.discard.v1": False,
+    "dead.get.v1": False,
+    "dead.groups.v1": False,
+    "dead.list.v1": False,
+    "dead.note.v1": False,
+    "dead.replay.v1": False,
     "directory.rebuild.v1": False,
     "directory.search.v1": True,
     "event.replay.v1": True,
@@ -88,10 +94,14 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     "user.suspend.v1": False,
     "user.translate.v1": True,
     "user.update.v1": True,
+    "allocation.check.v1": True,
     "duplicates.assign.v1": False,
     "duplicates.dismiss.v1": False,
     "duplicates.get.v1": False,
     "duplicates.list.v1": False,
+    "duplicates.merge.v1": False,
     "duplicates.open.v1": False,
+    "duplicates.part-of.v1": False,
+    "duplicates.split.v1": False,
 }
 """Type -> whether a provisional user may send it, and its check; what has no row it may not."""

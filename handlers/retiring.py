@@ -96,6 +96,11 @@ def not_ruling() -> Finding:
 def _freed(was: Document, view: View, context: Context) -> Iterator[Drop]:
     if (held := own_claim(was, view, context)) is not None:
         yield Drop("claims", held)
+    # Those of its aliases, which are this asset too.
+    for taken in was.get("claims_held", ()):
+        row = view.get("claims", taken)
+        if row is not None and row["holder"] == was["_id"] and row != held:
+            yield Drop("claims", row)
 
 
 def end_ties_reads(fact: AssetRetired, context: Context) -> Reads:

@@ -43,6 +43,25 @@ class Span:
         return not self.all_of or set(self.all_of) <= set(document.get(self.field) or ())
 
 
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How many documents there are whose list `field` holds `all_of`, for each value of `by`.
+
+    Rows have `count`, the `first` and the `last` id, and what one of them says in `said`. For
+    questions alone: what a batch has changed is not laid over it.
+    """
+
+    field: str
+    all_of: tuple[str, ...]
+    by: tuple[str, ...]
+    said: tuple[str, ...]
+    limit: int
+
+    def id_of(self, row: Mapping[str, Any]) -> str:
+        """The id of a row: no document has one like it."""
+        return "/".join(("tally", *(str(row[name]) for name in self.by)))
+
+
 BANDS_PER_M: Final = 100
 """Distances are told apart to a centimetre; of those that are alike the ids say the order."""
 

@@ -44,6 +44,8 @@ and power: without an identifier nobody is refused, and a person decides.
 """
 IDENTIFIERS: Final = frozenset({"mpan", "mac", "serial"})
 """Fields that say which connection or device it is."""
+CASES_MAX: Final = 3
+"""So many cases a registration opens at most."""
 SPOT_DEGREES: Final = 0.005
 """North to south of a spot; about 550 m."""
 COMPARED: Final = (
@@ -199,6 +201,15 @@ def is_certain(judged: Comparison) -> bool:
     agreed = {reason.field for reason in judged.reasons if reason.agreement == "same"}
     differs = any(reason.agreement == "differs" for reason in judged.reasons)
     return bool(agreed & IDENTIFIERS) and not differs
+
+
+def doubtful(found: Iterable[tuple[str, Comparison]]) -> list[tuple[str, Comparison]]:
+    """Of whom a person decides: the likeliest few that may be one with the newcomer.
+
+    Parts of one site are no duplicates; level two finds them.
+    """
+    unsure = [(one, judged) for one, judged in found if judged.verdict in {"same", "unsure"}]
+    return unsure[:CASES_MAX]
 
 
 def registered_already(

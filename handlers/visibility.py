@@ -132,7 +132,9 @@ def seen(
     """
     document = view.get(collection, key)
     standing = standing_to((collection, key), document, context.sender, view, context.now)
-    return None if document is None or not standing.may_see else (document, standing)
+    if document is None or not standing.may_see or "merged_into" in document:
+        return None
+    return document, standing
 
 
 def standing_to(

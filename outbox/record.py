@@ -86,6 +86,8 @@ def _address(letter: Letter) -> tuple[str, str, str | None]:
     """Exchange, routing key, and where a reply goes if the queue that was named is gone."""
     if letter.kind == "domain":
         return names.DOMAIN, names.domain_key(letter.type, is_private=letter.is_private), None
+    if letter.kind == "resent":
+        return names.DEFAULT_EXCHANGE, names.REPLAY_QUEUE, None
     personal = names.personal_key(str(letter.recipient), letter.type)
     if letter.kind == "reply" and letter.reply_to is not None:
         return names.DEFAULT_EXCHANGE, letter.reply_to, personal

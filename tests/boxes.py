@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from workers.rows import sealing_place
+from workers.rows import archive_place, sealing_place
 from workers.store.codec import decode, key_of
 from workers.vault import KeyDestroyed, Keyring, Sealed, Vault
 
@@ -34,23 +34,25 @@ def readable(vault: Vault, rows: Rows) -> dict[str, bytes]:
 
 def _of(keyring: Keyring, collection: str, row: Mapping[str, Any]) -> Iterator[bytes]:
     if collection == "commands":
-        for entry in row["entries"]:
+        for entry in (*row["entries"], *row.get("facts", ())):
             yield from _archived(keyring, row["_id"], entry)
         return
     yield from _opened(keyring, boxes(row), sealing_place(collection, key_of(row["_id"])))
 
 
 def _archived(keyring: Keyring, place: str, entry: Mapping[str, Any]) -> Iterator[bytes]:
-    aad = f"commands/{place}/{entry['index']}".encode()
     if "body" in entry:
-        yield from _opened(keyring, [entry["body"]], aad)
-        for written in _opened(keyring, [entry["writes"]], aad + b"/writes"):
-            yield written
-            for write in decode(written)["writes"]:
-                if write["document"] is not None:
-                    document = decode(write["document"])
-                    at = sealing_place(write["collection"], key_of(document["_id"]))
-                    yield from _opened(keyring, boxes(document), at)
+        yield from _opened(keyring, [entry["body"]], archive_place(place, entry["index"]))
+    for write in entry.get("writes", ()):
+        documents = [write["document"]] if "document" in write else []
+        if "box" in write:
+            at = archive_place(place, *write["at"])
+            documents += _opened(keyring, [write["box"]], at)
+        for document in documents:
+            yield document
+            read = decode(document)
+            at = sealing_place(write["collection"], key_of(read["_id"]))
+            yield from _opened(keyring, boxes(read), at)
 
 
 def _opened(keyring: Keyring, sealed: Iterable[Sealed], aad: bytes) -> Iterator[bytes]:

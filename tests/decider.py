@@ -17,12 +17,13 @@ from handlers.facts import admit_fact
 from handlers.fold import UnstorableError, fold
 from handlers.letters import Letter
 from handlers.parking import Parked
-from handlers.spans import Around, Span
+from handlers.spans import Around, Span, Tally
 from tests import registers
 from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document
 from topology.catalog import REGISTER_MODULES, build, contracts_of, facts
 from workers.store.codec import Unencodable, encode, secret_bytes
 from workers.store.globe import behind, distance_m, placed
+from workers.store.lists import counted_all_of
 from workers.timers import letter_of
 from workers.vault import Sealed, Vault
 
@@ -104,6 +105,11 @@ class Decider:
         for collection, key in keys:
             if isinstance(key, Around):
                 loaded.setdefault(collection, {})[key] = self._around(collection, key, loaded)
+                continue
+            if isinstance(key, Tally):
+                rows = counted_all_of(key, self.of(collection))
+                found = loaded.setdefault(collection, {})
+                found.update({row["_id"]: row for row in rows} | {key: [r["_id"] for r in rows]})
                 continue
             if isinstance(key, Span):
                 loaded.setdefault(collection, {})[key] = self._page(collection, key, loaded)

@@ -12,6 +12,7 @@ from contracts.asset_types import TypeDefined
 from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.confirmation import UserRejected
+from contracts.dead import DeadRunAsked, DeadStopped
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
@@ -19,11 +20,13 @@ from contracts.messages import Event, Request, check_type, split_type
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
+from contracts.relations import AssetRelated
 from contracts.updates import UserUpdated
 from contracts.users import UserRetired
 from handlers import (
     accounts,
     agreements,
+    allocating,
     amending,
     answering,
     approving,
@@ -37,7 +40,10 @@ from handlers import (
     channels,
     commissioning,
     consenting,
+    dead,
+    dead_reading,
     directory,
+    dismissing,
     duplicate_lists,
     duplicates,
     erasing,
@@ -45,8 +51,10 @@ from handlers import (
     history,
     interests,
     interfaces,
+    joining,
     links,
     mandates,
+    merging,
     moving,
     nearby,
     notices,
@@ -63,12 +71,14 @@ from handlers import (
     shards,
     sharing,
     signing,
+    splitting,
     standing,
     transferring,
     translating,
     updating,
     users,
 )
+from handlers.allocating import related, related_reads
 from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
@@ -79,6 +89,7 @@ from handlers.majors import majors
 from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
+from handlers.resending import go_through, replay_alone, run_reads, stopped_reads
 from handlers.signature import Handler, handlers_in
 from handlers.spreading import (
     leave,
@@ -138,8 +149,15 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     areas,
     nearby,
     objects,
+    dead,
+    dead_reading,
     duplicates,
     duplicate_lists,
+    dismissing,
+    merging,
+    splitting,
+    joining,
+    allocating,
 )
 """The registers; a new one is a module here, a new command needs nothing."""
 
@@ -234,8 +252,11 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetTransferred: (recount, recount_reads),
     AssetRetired: (retire, retire_reads),
     AssetConflicted: (tell_conflict, tell_conflict_reads),
+    AssetRelated: (related, related_reads),
     AreaLoaded: (assign, assign_reads),
     AreaAssignAsked: (assign, assign_reads),
+    DeadRunAsked: (go_through, run_reads),
+    DeadStopped: (replay_alone, stopped_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

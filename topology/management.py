@@ -185,6 +185,18 @@ class Management:
         columns = "name,type,durable,auto_delete,arguments,consumers,effective_policy_definition"
         return await self._rows(f"/api/queues/{self._vhost}?columns={columns}")
 
+    async def queue(self, name: str) -> Mapping[str, Any] | None:
+        """Length, consumers and rates of one queue; None where there is none."""
+        columns = "name,messages,consumers,message_stats.ack_details"
+        found: Mapping[str, Any] | None = await self._read(
+            f"/api/queues/{self._vhost}/{_q(name)}?columns={columns}"
+        )
+        return found
+
+    async def nodes(self) -> tuple[Mapping[str, Any], ...]:
+        """The broker's nodes with their alarms."""
+        return tuple(await self._read("/api/nodes?columns=name,mem_alarm,disk_free_alarm") or ())
+
     async def holdings(self) -> Holdings:
         """What the virtual host holds, and the accounts of the broker."""
         here = f"/api/vhosts/{self._vhost}"

@@ -164,7 +164,7 @@ def build(entries: Mapping[str, Entry]) -> Plan:
 def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
     yield Policy(
         "unrouted",
-        f"^({re.escape(names.COMMANDS)}|{re.escape(names.BULK)})$",
+        f"^({'|'.join(map(re.escape, (names.COMMANDS, names.BULK, names.REPLAY)))})$",
         "exchanges",
         (("alternate-exchange", names.UNROUTED),),
     )

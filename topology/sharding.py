@@ -18,6 +18,7 @@ from topology.plan import (
     Queue,
     dead_lettering,
 )
+from topology.replaying import with_replay
 
 PHASES: Final[Mapping[str, bool]] = {
     ShardMoving.message_type: True,
@@ -25,13 +26,15 @@ PHASES: Final[Mapping[str, bool]] = {
 }
 """What tells a directory that a phase of a move begins -> whether that is for bulk loads."""
 
+_BULK: Final = frozenset({names.BULK, names.REPLAY})
+
 
 def build(entries: Mapping[str, Entry], shards_max: int = 1) -> Plan:
     """Derive the broker's side from the catalog, with so many shards for whoever may have them.
 
     With one the directory is passed by: commands are bound to the only mailbox.
     """
-    single = plan.build(entries)
+    single = with_replay(plan.build(entries), entries)
     direct = tuple(b for b in single.bindings if _is_direct(b))
     by_directory = tuple(map(_by_directory, direct))
     registers = sorted({b.queue.split(".")[1] for b in direct})
@@ -75,12 +78,12 @@ def is_shard(queue: str, shards_max: int) -> bool:
 def _is_direct(binding: Binding) -> bool:
     """Whether commands come by it to the mailbox of a register that may have shards."""
     sharded = {q for r in SHARDED for q in (names.mailbox(r), names.bulk_mailbox(names.mailbox(r)))}
-    return binding.exchange in {names.COMMANDS, names.BULK} and binding.queue in sharded
+    return binding.exchange in {names.COMMANDS, *_BULK} and binding.queue in sharded
 
 
 def _by_directory(binding: Binding) -> Binding:
     front = names.directory(binding.queue.split(".")[1])
-    is_bulk = binding.exchange == names.BULK
+    is_bulk = binding.exchange in _BULK
     return replace(binding, queue=names.bulk_mailbox(front) if is_bulk else front)
 
 

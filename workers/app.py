@@ -17,25 +17,28 @@ from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
 from outbox.relay import Relay
 from topology import catalog, names
-from topology.management import Management
 from topology.plan import AccountLimits
 from workers import __version__
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
 from workers.backbone import Backbone, StartError, check_shards, open_backbone
-from workers.directories import directory, fronted
+from workers.directories import directory, fronted, resending
 from workers.directory import Directory
 from workers.engine import Engine
 from workers.lane import LaneLimits
 from workers.leases import Leases
 from workers.loading import Loader
 from workers.mailbox import Mailbox, subscribe
+from workers.observing import Observer
 from workers.owning import HELD, part
 from workers.pause import Pause
 from workers.pooling import Pooled
+from workers.probed import probed
 from workers.queries import Desk, QueryWorker
 from workers.quota import Quota
+from workers.resending import Resending
 from workers.retention import Retention
+from workers.sentinel import sentinel
 from workers.served import Served, lanes
 from workers.settings import Settings
 from workers.shares import Shares
@@ -67,15 +70,15 @@ class Workers:
             names.RELAY_ACCOUNT, backbone.vault.password(names.RELAY_ACCOUNT)
         )
         self._publisher = Publisher(url, settings.publish_timeout_s)
-        pause = Pause(settings.backoff_max_s)
-        self._management = _management(backbone)
+        pause, self.observer = Pause(settings.backoff_max_s), Observer.of(settings)
+        self._management = backbone.management()
         partitions = [names.relay_lane(n) for n in range(PARTITIONS)]
         self._leases = Leases(
             backbone.store, partitions, backbone.owner, settings.lease_s, self._sharing
         )
         self.relay = Relay(
             store=backbone.store,
-            publish=self._publisher.send,
+            publish=self.observer.sending(self._publisher.send),
             unseal=backbone.vault.open_transit,
             partitions=self._leases.held,
             batch_max=settings.relay_batch_max,
@@ -91,12 +94,17 @@ class Workers:
             backbone.owner,
             settings.lease_s,
             HELD * settings.lease_s,
-            [*(lane.queue for lane in found), *map(names.directory, registers)],
+            [
+                *(lane.queue for lane in found),
+                *map(names.directory, registers),
+                names.REPLAY_QUEUE,
+            ],
             lambda: self._publisher.is_connected,
         )
         self.mailboxes = [self._mailbox(lane) for lane in found]
         fronts = (directory(backbone, register, self._shares) for register in registers)
-        self._owners: list[Mailbox | Directory] = [*fronts, *self.mailboxes]
+        hop = resending(backbone, self._shares)
+        self._owners: list[Mailbox | Directory | Resending] = [*fronts, hop, *self.mailboxes]
         self._timers = Timers(
             store=backbone.store,
             publish=self._publisher.publish,
@@ -111,7 +119,9 @@ class Workers:
             clock=backbone.clock,
             events_days=settings.events_days,
             backoff_max_s=settings.backoff_max_s,
+            lanes=[lane.queue for lane in found],
         )
+        self._sentinel = sentinel(backbone, self._publisher.publish, self._timers.is_ours)
         self._watchdog = Watchdog(self._owners, backbone.store.ping, settings.watchdog_s)
         self._stopping = asyncio.Event()
 
@@ -146,6 +156,7 @@ class Workers:
             lease_s=settings.lease_s,
             backoff_max_s=settings.backoff_max_s,
             naming=backbone.addresses.naming,
+            observer=self.observer,
         )
 
     def _sharing(self) -> int:
@@ -163,6 +174,8 @@ class Workers:
             await check_shards(self._backbone.store, self._backbone.settings.shards_max)
             stack.push_async_callback(self._publisher.stop)
             await self._reach(names.RELAY_ACCOUNT, self._publisher.start)
+            probes = probed(self._backbone, self.observer, lambda: self._publisher.is_connected)
+            await stack.enter_async_context(probes)
             brokers = [await self._queries(stack), await self._accounts(stack)]
             await self._shares.count()
             await self._leases.refresh()
@@ -172,7 +185,9 @@ class Workers:
 
     async def _work(self, brokers: Sequence[RabbitBroker], ready: Callable[[], None]) -> None:
         async with asyncio.TaskGroup() as tasks:
-            lasting = (self._leases, self._watchdog, self._timers, self._retention)
+            lasting = (
+                self._leases, self._watchdog, self._timers, self._retention, self._sentinel,
+            )  # fmt: skip
             renewing = [tasks.create_task(work.run()) for work in lasting]
             sharing = tasks.create_task(self._shares.run())
             relaying = tasks.create_task(self.relay.run())
@@ -264,13 +279,6 @@ class Workers:
         stack.push_async_callback(broker.stop)
         await self._reach(names.RECONCILER_ACCOUNT, broker.connect, broker)
         return broker
-
-
-def _management(backbone: Backbone) -> Management:
-    """The broker's management API as the account reconciler."""
-    account = names.RECONCILER_ACCOUNT
-    name = backbone.addresses.naming.at_broker(account)
-    return Management(backbone.addresses.management_as(name, backbone.vault.password(account)))
 
 
 def _may_pass(error: BaseException) -> bool:

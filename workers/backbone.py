@@ -26,7 +26,7 @@ from topology.management import Management
 from topology.naming import SANDBOX, VHOST_TAG
 from topology.plan import Plan
 from topology.sharding import is_shard
-from workers import tolerance
+from workers import __version__, tolerance
 from workers.addresses import Addresses
 from workers.settings import Settings
 from workers.store.codec import encode_row
@@ -77,6 +77,12 @@ class Backbone:
         """What a queue's types are decided by."""
         return rulebook(self.entries, queue, self.vault, self.settings.shards_max)
 
+    def management(self) -> Management:
+        """The broker's management API as the account reconciler."""
+        name = self.addresses.naming.at_broker(names.RECONCILER_ACCOUNT)
+        password = self.vault.password(names.RECONCILER_ACCOUNT)
+        return Management(self.addresses.management_as(name, password))
+
     def broker(self, account: str = names.WORKER_ACCOUNT) -> RabbitBroker:
         """A FastStream broker on a connection of its own; the hot path logs for itself."""
         url = self.addresses.amqp_as(account, self.vault.password(account))
@@ -103,7 +109,7 @@ def rulebook(
         handlers |= catalog.facts(entries)
     elif is_shard(queue, shards_max):
         handlers |= MARKERS
-    return Rulebook(handlers, vault, shards_max)
+    return Rulebook(handlers, vault, shards_max, __version__)
 
 
 @asynccontextmanager

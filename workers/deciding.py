@@ -37,13 +37,14 @@ class Grounds:
 
 
 async def decide(
-    arrivals: Arrived, faults: Faults, grounds: Grounds
+    arrivals: Arrived, faults: Faults, grounds: Grounds, loaded: Loaded | None = None
 ) -> tuple[Folded[Rows], RowMaker]:
     """Fold until nothing is missing, or the rounds are used up.
 
     One command alone is not asked for ever: after its rounds it may ask no more, and fails.
+    `loaded` takes what is read, for whoever wants to know it afterwards.
     """
-    loaded, now = Loaded(), grounds.now
+    loaded, now = Loaded() if loaded is None else loaded, grounds.now
     for _, arrival in arrivals:
         if isinstance(arrival, Arrival) and not arrival.is_fact:
             made = partial(grounds.loader.vault.key_of_bytes, arrival.delivery.body)

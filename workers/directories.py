@@ -1,4 +1,4 @@
-"""Which directories of shards this release runs, and what they are made of."""
+"""Which hops this release runs, and what they are made of: directories of shards, and replay."""
 
 from typing import Any, Literal
 
@@ -10,6 +10,7 @@ from workers.backbone import Backbone
 from workers.directory import Directory, Following
 from workers.line import Line
 from workers.quota import Quota
+from workers.resending import Resending
 from workers.shares import Shares
 from workers.steering import Steering
 
@@ -19,6 +20,26 @@ def fronted(backbone: Backbone) -> list[str]:
     if backbone.settings.shards_max == 1:
         return []
     return [register for register in catalog.registers(backbone.entries) if register in SHARDED]
+
+
+def resending(backbone: Backbone, shares: Shares) -> Resending:
+    """The hop of dead letters."""
+    settings = backbone.settings
+
+    def wire(channel: Any) -> Wire:
+        return Wire(channel, names.REPLAY_ACCOUNT, CONTENT_TYPE, settings.publish_timeout_s)
+
+    return Resending(
+        owner=backbone.owner,
+        store=backbone.store,
+        shares=shares,
+        make_broker=lambda: backbone.broker(names.REPLAY_ACCOUNT),
+        make_wire=wire,
+        per_second=settings.replay_per_second,
+        lease_s=settings.lease_s,
+        backoff_max_s=settings.backoff_max_s,
+        naming=backbone.addresses.naming,
+    )
 
 
 def directory(backbone: Backbone, register: str, shares: Shares) -> Directory:

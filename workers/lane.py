@@ -11,6 +11,7 @@ from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 
 from handlers.admission import Delivery
 from outbox.stalled import stalled
+from topology import names
 from topology.naming import LIVE, Naming
 
 BULK_SHARE: Final = 5
@@ -180,7 +181,8 @@ def delivery_of(message: AbstractIncomingMessage, naming: Naming = LIVE) -> Deli
         reply_to=message.reply_to,
         headers=message.headers,
         content_encoding=message.content_encoding,
-        redelivered=bool(message.redelivered),
+        # Only the hop may write to that exchange: the quota counts what a sender sends, once.
+        redelivered=bool(message.redelivered) or message.exchange == names.REPLAY,
     )
 
 

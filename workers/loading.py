@@ -8,13 +8,13 @@ from typing import Any, Final
 
 from handlers.decision import Document, NotLoadedError, Secret
 from handlers.parking import COLLECTION, Parked, Waiting
-from handlers.spans import PAGE, Around, Span
+from handlers.spans import PAGE, Around, Span, Tally
 from workers.rows import RowMaker, sealing_place
 from workers.store.codec import Sealing, secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, ReadStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault, is_destroyed
 
-Page = Span | Around
+Page = Span | Around | Tally
 PAGES_ROWS_MAX: Final = 2000
 """How many rows are read at once for several pages, besides one whole page."""
 
@@ -133,7 +133,7 @@ class Loader:
         alone: list[Page] = []
         for span in pages:
             if (
-                isinstance(span, Around)
+                not isinstance(span, Span)
                 or span.all_of is not None
                 or span.after
                 or span.limit != PAGE
@@ -150,6 +150,8 @@ class Loader:
     async def _page(self, collection: str, span: Page) -> Sequence[Document]:
         if isinstance(span, Around):
             return await self.store.around(collection, span)
+        if isinstance(span, Tally):
+            return await self.store.tallied(collection, span)
         if span.all_of is not None:
             asked = (collection, span.field, span.all_of, span.limit, span.after)
             return await self.store.holding_all(*asked)
@@ -238,7 +240,7 @@ def _sorted_out(
     wanted: dict[str, set[Key]] = {}
     pages: dict[str, set[Page]] = {}
     for collection, key in missing:
-        if isinstance(key, Span | Around):
+        if isinstance(key, Page):
             pages.setdefault(collection, set()).add(key)
             continue
         stored = InboxKey(*key) if isinstance(key, tuple) else key

@@ -19,6 +19,7 @@ from outbox.stalled import stalled
 from topology.naming import LIVE, Naming
 from workers.engine import Engine
 from workers.lane import Lane, LaneLimits
+from workers.observing import Observer
 from workers.owning import HELD, START_S, first_of, give_up, keep, leave, own_when_free
 from workers.pause import Pause
 from workers.shares import Shares
@@ -71,6 +72,7 @@ class Mailbox:
     lease_s: float
     backoff_max_s: float
     naming: Naming = LIVE
+    observer: Observer = field(default_factory=Observer)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _lane: Lane | None = None
     _engine: Engine | None = None
@@ -123,12 +125,14 @@ class Mailbox:
                     connection = await broker.connect()
                     await broker.start()
             log.info("mailbox.owned", mailbox=self.name, epoch=lease.epoch)
+            self.observer.owned(self.name, is_owned=True)
             if self._stopping.is_set():
                 lane.stop()
             deciding = asyncio.create_task(lane.run())
             await first_of(deciding, renewing)
         finally:
             self._lane = self._engine = None
+            self.observer.owned(self.name, is_owned=False)
             renewing.cancel()
             await leave(connection, broker)
             await give_up(self, engine.lease)
@@ -136,17 +140,21 @@ class Mailbox:
     async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         """Commit a batch however long the outage lasts; its messages wait un-acked meanwhile."""
         pause = Pause(self.backoff_max_s)
+        watched = self.observer.begin(self.name, batch)
+        batch = watched.deliveries
         while True:
             try:
                 outcomes = await engine.run(batch)
             except (Unavailable, Contended, Refused) as error:
                 log.warning("mailbox.paused", mailbox=self.name, error=str(error))
                 self._paused += 1
+                self.observer.paused(self.name)
                 await self._acquire_again(engine, pause)
                 # Whoever sent them sent them once, and the quota counts what is sent.
                 batch = [replace(delivery, redelivered=True) for delivery in batch]
             else:
                 _log_batch(self.name, outcomes)
+                self.observer.end(self.name, watched, outcomes)
                 return outcomes
 
     async def _acquire_again(self, engine: Engine, pause: Pause) -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from handlers.spans import Around
+from handlers.spans import Around, Tally
 from workers.store.protocol import Key, ReadStore, Unavailable
 
 RUNNING_MAX: Final = 2
@@ -89,6 +89,10 @@ class Pooled:
     async def around(self, collection: str, around: Around) -> Sequence[Mapping[str, Any]]:
         """Pass it on."""
         return await self.store.around(collection, around)
+
+    async def tallied(self, collection: str, tally: Tally) -> Sequence[Mapping[str, Any]]:
+        """Pass it on."""
+        return await self.store.tallied(collection, tally)
 
 
 def united(wanted: Iterable[Wanted]) -> dict[str, set[Key]]:

@@ -7,26 +7,28 @@ from typing import Any, Final
 
 from contracts.findings import unstorable_findings
 from handlers.admission import Arrival
+from handlers.archiving import (
+    COMMANDS,
+    FACTS,
+    gone_with,
+    has_history,
+    is_kept,
+    named_changes,
+    remaining,
+)
 from handlers.bookkeeping import unattributed
 from handlers.case import Outcome
 from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, key_of
 from handlers.fold import UnstorableError
 from outbox.record import OutboxRecord
 from workers.store import protocol
-from workers.store.codec import Unencodable, encode, encode_row, secret_bytes, stored_key
+from workers.store.codec import Unencodable, decode, encode, encode_row, secret_bytes, stored_key
 from workers.store.protocol import Commit, InboxKey, Key, Lease, Replace
 from workers.vault import Keyring, Sealed, Vault, destroyed_key
 
-ARCHIVED: Final = frozenset({"accepted", "rejected"})
 UNDECIDED: Final = frozenset({"poisoned", "exhausted", "refused"})
 AFTERWARDS: Final = "/afterwards"
 """What follows a subject in the name of the data key of what is said of it after its erasure."""
-REDERIVED: Final = frozenset(
-    {
-        "inbox", "history", "directory", "places", "object_chunks", "dead_letters", "parked",
-    }
-)  # fmt: skip
-"""Collections that a rebuild makes again from the rest; the archive leaves them out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Rows:
     """Whose data key its secrets are sealed under."""
     erased: tuple[str, ...] = ()
     """Whose data keys it destroys."""
+    entry: Document | None = None
+    """The message and what it wrote, for a rebuild; None if it changes nothing."""
 
 
 @dataclass(slots=True)
@@ -81,8 +85,9 @@ class RowMaker:
             self._look_for(subject)
         records = tuple(self._records(outcome))
         try:
+            writes = tuple(self._written(w, key) for w in outcome.writes)
             rows = Rows(
-                writes=tuple(self._written(w, key) for w in outcome.writes),
+                writes=writes,
                 outbox=tuple(map(self._outbox, records)),
                 records=records,
                 guards=tuple(
@@ -91,6 +96,7 @@ class RowMaker:
                 ),
                 key=key,
                 erased=outcome.erases,
+                entry=self._entry(outcome, writes, key),
             )
         except Unencodable as error:
             raise UnstorableError(unstorable_findings(error.fields)) from error
@@ -98,14 +104,17 @@ class RowMaker:
         return rows
 
     def _key_of(self, outcome: Outcome) -> str:
-        """Whose key an outcome is kept under; of who was erased, one that is made afterwards."""
+        """Whose key an outcome is kept under."""
         subject = outcome.keyed_to
-        if subject in self.destroyed or subject in self.erased:
-            return f"{subject}{AFTERWARDS}"
         if subject in self.locked and outcome.kind in UNDECIDED:
             # What is wrong with a sender's key must not be in the way of its dead letter.
             return unattributed(self.now)
-        return subject
+        return self._outlasting(subject)
+
+    def _outlasting(self, subject: str) -> str:
+        """The key of a subject; of who was erased, one that is made afterwards."""
+        gone = subject in self.destroyed or subject in self.erased
+        return f"{subject}{AFTERWARDS}" if gone else subject
 
     def _look_for(self, subject: str) -> None:
         known = (self.keyring, self.locked, self.absent)
@@ -140,27 +149,52 @@ class RowMaker:
     def _outbox(self, record: OutboxRecord) -> bytes:
         return encode_row(record.row(self.vault.seal_transit) | {"at": self.now})
 
-    def entry(self, outcome: Outcome, rows: Rows) -> Document | None:
-        """The command as it came and what it wrote, for a rebuild; None if it changes nothing."""
+    def _entry(self, outcome: Outcome, writes: Iterable[Written], key: str) -> Document | None:
         arrival = outcome.arrival
-        if outcome.kind not in ARCHIVED or not isinstance(arrival, Arrival):
+        if outcome.kind not in COMMANDS | FACTS or not isinstance(arrival, Arrival):
             return None
-        aad = f"commands/{self.place}/{outcome.index}".encode()
-        said = {
+        said: dict[str, Any] = {
             "index": outcome.index,
             "kind": outcome.kind,
             "user": arrival.user,
             "id": arrival.id,
             "type": arrival.type,
+            "digest": arrival.digest,
         }
         if outcome.kind == "rejected":
             # Nothing was written, and what it says may be about somebody whom nobody can erase.
-            return said | {"digest": arrival.digest}
-        return said | {
-            "body": self.keyring.seal(rows.key, arrival.delivery.body, aad),
-            # Sealed too, since what it wrote says in other words what the body says.
-            "writes": self.keyring.seal(rows.key, _archived_writes(rows), aad + b"/writes"),
+            return said
+        if outcome.kind == "accepted":
+            aad = archive_place(self.place, outcome.index)
+            said["time"] = arrival.header.time if arrival.header else self.now
+            said["body"] = self.keyring.seal(key, arrival.delivery.body, aad)
+        pairs = enumerate(zip(outcome.writes, writes, strict=True))
+        kept = [(n, w, row) for n, (w, row) in pairs if is_kept(outcome, row.collection)]
+        return said | {"writes": [self._kept(outcome, n, w, row) for n, w, row in kept]}
+
+    def _kept(self, outcome: Outcome, number: int, write: Put | Drop, row: Written) -> Document:
+        """A write as the archive keeps it: what an erasure takes is sealed, the rest as stored."""
+        said: dict[str, Any] = {"collection": row.collection, "key": stored_key(row.key)}
+        said["expected"] = row.expected
+        if isinstance(write, Drop) or row.document is None:
+            return said
+        if has_history(row.collection):
+            said |= named_changes(outcome).get(str(row.key), {})
+        subject = gone_with(row.collection, write.document)
+        if subject is None:
+            return said | {"document": row.document}
+        # Whether it is destroyed shows when it is looked for.
+        self._look_for(subject)
+        # What the erasure itself leaves is not what it takes.
+        key = f"{subject}{AFTERWARDS}" if subject in outcome.erases else self._outlasting(subject)
+        self._have_key(key)
+        at = (outcome.index, number)
+        said |= {
+            "at": at,
+            "box": self.keyring.seal(key, row.document, archive_place(self.place, *at)),
         }
+        rest = remaining(row.collection, decode(row.document))
+        return said if rest is None else said | {"document": encode_row(rest)}
 
     def ended_keys(self) -> tuple[list[bytes], list[Replace]]:
         """New rows of `keys` and replaced ones; a destroyed key leaves the word that it was."""
@@ -171,23 +205,6 @@ class RowMaker:
         return inserts, [Replace(s, None, ended[s]) for s in sorted(ended.keys() - unstored)]
 
 
-def _archived_writes(rows: Rows) -> bytes:
-    return encode_row(
-        {
-            "writes": [
-                {
-                    "collection": w.collection,
-                    "key": stored_key(w.key),
-                    "expected": w.expected,
-                    "document": w.document,
-                }
-                for w in rows.writes
-                if w.collection not in REDERIVED
-            ]
-        }
-    )
-
-
 def make_commit(
     lease: Lease, maker: RowMaker, outcomes: Iterable[tuple[Outcome, Rows]], version: str
 ) -> Commit:
@@ -195,8 +212,8 @@ def make_commit(
     last: dict[tuple[str, Key], Written] = {}
     guards: dict[str, dict[Key, protocol.Guard]] = {}
     outbox: list[bytes] = []
-    entries: list[Document] = []
-    for outcome, rows in outcomes:
+    kept: list[Document] = []
+    for _, rows in outcomes:
         for write in rows.writes:
             earlier = last.get((write.collection, write.key))
             expected = earlier.expected if earlier else write.expected
@@ -206,8 +223,8 @@ def make_commit(
         for collection, guard in rows.guards:
             guards.setdefault(collection, {}).setdefault(guard.id, guard)
         outbox.extend(rows.outbox)
-        if (entry := maker.entry(outcome, rows)) is not None:
-            entries.append(entry)
+        if rows.entry is not None:
+            kept.append(rows.entry)
     inserts, replaces, drops = _sorted_out(last.values())
     if outbox:
         inserts["outbox"] = outbox
@@ -216,8 +233,8 @@ def make_commit(
         inserts["keys"] = made
     if ended:
         replaces["keys"] = ended
-    if entries:
-        inserts["commands"] = [_archived(lease, maker, entries, version)]
+    if kept:
+        inserts["commands"] = [_archived(lease, maker, kept, version)]
     return Commit(
         lane=lease.lane,
         epoch=lease.epoch,
@@ -251,7 +268,8 @@ def _sorted_out(
     return inserts, replaces, drops
 
 
-def _archived(lease: Lease, maker: RowMaker, entries: list[Document], version: str) -> bytes:
+def _archived(lease: Lease, maker: RowMaker, kept: list[Document], version: str) -> bytes:
+    facts = [entry for entry in kept if entry["kind"] in FACTS]
     return encode_row(
         {
             "_id": maker.place,
@@ -260,7 +278,8 @@ def _archived(lease: Lease, maker: RowMaker, entries: list[Document], version: s
             "batch": lease.batch + 1,
             "at": maker.now,
             "versions": {"handlers": version},
-            "entries": entries,
+            "entries": [entry for entry in kept if entry["kind"] in COMMANDS],
+            **({"facts": facts} if facts else {}),
         }
     )
 
@@ -268,6 +287,11 @@ def _archived(lease: Lease, maker: RowMaker, entries: list[Document], version: s
 def _key(document: Document) -> Key:
     key = key_of(document)
     return InboxKey(*key) if isinstance(key, tuple) else str(key)
+
+
+def archive_place(place: str, *numbers: int) -> bytes:
+    """What binds a box of the archive to its entry, and to the write of it that it holds."""
+    return "/".join(("commands", place, *map(str, numbers))).encode()
 
 
 def sealing_place(collection: str, key: Key) -> bytes:

@@ -1,13 +1,14 @@
 """What this release serves: every queue that is a lane, and what says what a delivery of it is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from handlers.admission import Arrival, Delivery, Limits, Refusal, refuse
 from handlers.collection import collect, unrouted
 from handlers.draining import MARKERS
 from handlers.facts import admit_fact
+from handlers.resent import CURSOR
 from topology import catalog, names
 from topology.sharding import is_shard, mailboxes_of
 from workers.backbone import Backbone
@@ -72,7 +73,15 @@ def attend(requests: Admit) -> Admit:
         delivery: Delivery, contracts: Mapping[str, type[Any]], limits: Limits
     ) -> Arrival | Refusal:
         if delivery.account == names.RELAY_ACCOUNT:
-            return admit_fact(delivery, contracts)
+            return admit_fact(_resumed(delivery), contracts)
         return requests(delivery, contracts, limits)
 
     return admit
+
+
+def _resumed(delivery: Delivery) -> Delivery:
+    """A fact that is replayed goes on where it had been told to."""
+    cursor = (delivery.headers or {}).get(CURSOR)
+    if delivery.cursor is not None or not isinstance(cursor, str):
+        return delivery
+    return replace(delivery, cursor=cursor)

@@ -78,6 +78,9 @@ class Settings(BaseSettings):
     directory_prefetch_max: Annotated[int, Field(ge=100, le=50_000)] = 2000
     """Unacknowledged messages per line of a directory of shards. While cells move, their commands
     are held back within these; when all are held, the others of the register wait too."""
+    replay_per_second: Annotated[int, Field(ge=1, le=10_000)] = 140
+    """Dead letters that are sent again in one second at most. A fifth of what one lane decides:
+    719 commands a second by `flexspine bench`; measure yours and set a fifth of that."""
     lease_s: Annotated[float, Field(ge=1, le=300)] = 15
     """Within how long the mailboxes of a worker that is gone are owned by another."""
     relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400
@@ -100,6 +103,16 @@ class Settings(BaseSettings):
     watchdog_s: Annotated[float, Field(ge=1, le=3600)] = 60
     """How long a mailbox may hold messages without a commit or an error, although MongoDB
     answers, and the event loop may not turn, before the process ends itself."""
+
+    http_host: str = "127.0.0.1"
+    """On which address health and metrics are answered, where they are."""
+    http_port: Annotated[int, Field(ge=0, le=65535)] = 0
+    """Port of `/live`, `/ready` and `/metrics` over HTTP; 0: none, and nothing is counted."""
+    alarms_s: Annotated[float, Field(ge=0, le=3600)] = 60
+    """How often it is looked whether there is an alarm, which operators are told as an event; 0:
+    never."""
+    spans_file: Path | None = None
+    """File to which spans of traced commands are appended, a line of JSON each. Absent: none."""
 
     @field_validator("master_key")
     @classmethod

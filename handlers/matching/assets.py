@@ -1,6 +1,6 @@
 """Whether two assets are one, or one of them is part of the other, or both of one site."""
 
-from typing import Final, NamedTuple
+from typing import Final
 
 from handlers.matching import weights
 from handlers.matching.likeness import (
@@ -12,9 +12,10 @@ from handlers.matching.likeness import (
     share_of,
     whole_likeness,
 )
+from handlers.matching.parts import Seen, verdict_on, whole_kw
 from handlers.matching.profiles import Asset
 from handlers.matching.scoring import Evidence, band, compared, score, told, unknown
-from handlers.matching.verdict import Comparison, Verdict
+from handlers.matching.verdict import Comparison
 from handlers.matching.weights import stepped, within
 
 ALIKE_TYPES: Final = (
@@ -25,10 +26,6 @@ ALIKE_TYPES: Final = (
 """Types that one registrant takes for the other."""
 OPEN_TYPES: Final = frozenset({"", "OTH"})
 """Types that may be anything."""
-WHOLE_TYPES: Final = frozenset({"SIT", "PFL"})
-"""Types that are made of others."""
-COUNTED_TYPES: Final = frozenset({"EVC", "EVH", "HPA", "HVC", "HWT", "STH", "HEM"})
-"""Types of which many stand at one place under one name: neither of the two says which it is."""
 _NAME_SAME: Final = weights.ASSET_NAME_LEAST + weights.ASSET_NAME_RANGE
 _CODE_MAX: Final = 6
 """How long the codes are that markets give to units."""
@@ -36,32 +33,6 @@ _CODE_BEGINS: Final = 3
 _SITE_KM: Final = ((50.0, 0.1), (1_000.0, 0.4), (50_000.0, 1.5))
 """Power in kW up to which a site is so large, in km; where the power is not known, the second."""
 _SITE_KM_MOST: Final = 3.0
-_PART_MAX: Final = 0.8
-"""Below this share of the power the smaller one is not the whole."""
-_WHOLE_MIN: Final = 0.9
-"""From this share on both may be the whole."""
-_UNIT_MIN: Final = 0.97
-"""From this share on the power of one is that of a unit of the other."""
-
-
-class _Seen(NamedTuple):
-    """What the verdict needs to know beside the bits."""
-
-    names: Overlap
-    named: bool
-    """Whether both bear one name, leaving parts aside."""
-    together: bool
-    """Whether both stand on one site, as far as anybody can tell."""
-    at_once: bool
-    """Whether both are told to stand at the same spot, and are of one type."""
-    apart: bool
-    """Whether identifiers of the device itself say that there are two."""
-    proven: bool
-    """Whether identifiers of the device itself say that there is one."""
-    said: bool
-    """Whether anything but the place speaks for one: its name, its power or its connection."""
-    power: float
-    """The smaller power as a share of the greater, 0 where it is not known."""
 
 
 def _type(left: Asset, right: Asset) -> Evidence:
@@ -111,8 +82,6 @@ def _code_likeness(left: tuple[str, ...], right: tuple[str, ...]) -> float:
                 return weights.CODE
             if one[0][:_CODE_BEGINS] == other[0][:_CODE_BEGINS]:
                 return weights.CODE_BEGUN
-            if one[0][0] == other[0][0]:
-                return weights.CODE_INITIAL
     return 0.0
 
 
@@ -145,16 +114,11 @@ def _place(left: Asset, right: Asset) -> tuple[Evidence, bool]:
 
 
 def _power(left: Asset, right: Asset) -> tuple[Evidence, float]:
-    share = share_of(_whole_kw(left), _whole_kw(right))
+    share = share_of(whole_kw(left), whole_kw(right))
     if not share:
         return unknown("power"), 0.0
     bits = stepped(weights.POWER, share)
     return told("power", bits, same=share == 1.0), share
-
-
-def _whole_kw(asset: Asset) -> float:
-    """Its power, or that of its units together where it is told too small."""
-    return max(asset.power_kw, sum([unit.power_kw for unit in asset.units]))
 
 
 def _years(left: Asset, right: Asset) -> Evidence:
@@ -232,18 +196,22 @@ def compare_assets(left: Asset, right: Asset) -> Comparison:
     if (part := _parts(left, right)) is not None:
         evidence.append(part)
     stamped = [one.weight for one in device if one.field != "model"]
-    seen = _Seen(
+    seen = Seen(
         names=names,
         named=names.share >= weights.NAMED,
         together=together or mpan.weight > 0,
         at_once=place.weight >= weights.SPOT and kind.weight >= 0,
         apart=min((*stamped, listed.weight), default=0.0) < 0,
         proven=max(stamped, default=0.0) > 0,
-        said=max(name.weight, power.weight, mpan.weight) > 0,
+        said=_says_which(left, right, [name, power, mpan]),
         power=share,
     )
     found = score(evidence, weights.ASSET_PRIOR)
-    return compared(evidence, found, _verdict(left, right, seen, found))
+    # A shared connection may make a case, and never the verdict: two generators stand behind one.
+    verdict = verdict_on(left, right, seen, found)
+    if verdict == "same" and mpan.weight > 0 and not seen.proven:
+        verdict = band(score(evidence, weights.ASSET_PRIOR - mpan.weight))
+    return compared(evidence, found, verdict)
 
 
 def _parts(left: Asset, right: Asset) -> Evidence | None:
@@ -255,44 +223,9 @@ def _parts(left: Asset, right: Asset) -> Evidence | None:
     return told("part", weights.PART_ONE_SIDED)
 
 
-def _verdict(left: Asset, right: Asset, seen: _Seen, found: float) -> Verdict:
-    if seen.proven and not seen.apart:
-        return "same" if band(found) == "same" else "unsure"
-    part = _is_part(left, right, seen)
-    if seen.apart:
-        return "part_of" if seen.together and (seen.named or seen.at_once) else "different"
-    if band(found) == "same":
-        if part:
-            return "part_of"
-        counted = left.kind in COUNTED_TYPES and right.kind in COUNTED_TYPES
-        return "unsure" if counted or not seen.said else "same"
-    if part and (band(found) == "unsure" or (seen.together and seen.named) or seen.at_once):
-        return "part_of"
-    return band(found)
-
-
-def _is_part(left: Asset, right: Asset, seen: _Seen) -> bool:
-    """Whether one is rather a part of the other, or both are of one site."""
-    if not seen.together and not seen.named:
+def _says_which(left: Asset, right: Asset, evidence: list[Evidence]) -> bool:
+    """Whether more than the place says that two are one, and none may be a unit of the other."""
+    name, power, mpan = evidence
+    if power.agreement == "unknown" and max(len(left.units), len(right.units)) > 1:
         return False
-    if (left.kind in WHOLE_TYPES) != (right.kind in WHOLE_TYPES):
-        return True
-    if seen.named and left.parts != right.parts and not _is_all_of_it(left, right, seen):
-        return True
-    if seen.names.left and seen.names.right and not seen.named and not _has_unit(left, right):
-        return False
-    return 0 < seen.power < _PART_MAX or _has_unit(left, right)
-
-
-def _is_all_of_it(left: Asset, right: Asset, seen: _Seen) -> bool:
-    """Whether a number in one name alone is of no account, since both have the same power."""
-    one_sided = not left.parts or not right.parts
-    return one_sided and seen.power >= _WHOLE_MIN
-
-
-def _has_unit(left: Asset, right: Asset) -> bool:
-    """Whether one is as large as one of the several units of the other, and not as the whole."""
-    for one, other in ((left, right), (right, left)):
-        if len(other.units) > 1 and share_of(one.power_kw, _whole_kw(other)) < _UNIT_MIN:
-            return any(share_of(one.power_kw, u.power_kw) >= _UNIT_MIN for u in other.units)
-    return False
+    return name.weight > 0 or mpan.weight > 0 or power.weight >= weights.POWER_ALONE

@@ -51,10 +51,15 @@ def alike(_: str) -> float:
 
 def overlap(left: Collection[str], right: Collection[str], weigh: Weigh) -> Overlap:
     """Which words two names share, typed differently or shortened as they may be."""
-    shared = set(left) & set(right)
-    both = sum(map(weigh, shared))
-    only_left = [one for one in dict.fromkeys(left) if one not in shared]
-    only_right = [one for one in dict.fromkeys(right) if one not in shared]
+    ours, theirs = dict.fromkeys(left), dict.fromkeys(right)
+    both = 0.0
+    only_left = []
+    for one in ours:
+        if one in theirs:
+            both += weigh(one)
+        else:
+            only_left.append(one)
+    only_right = [one for one in theirs if one not in ours]
     if only_left and only_right:
         both += _paired(only_left, only_right, weigh)
     return Overlap(both, sum(map(weigh, only_left)), sum(map(weigh, only_right)))

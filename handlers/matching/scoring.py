@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from handlers.matching.verdict import Agreement, Comparison, Reason, Verdict
@@ -30,6 +31,7 @@ def told(field: str, weight: float, *, same: bool = False) -> Evidence:
     return Evidence(field, agreement, weight)
 
 
+@lru_cache(maxsize=64)
 def unknown(field: str) -> Evidence:
     """A field that not both have given."""
     return Evidence(field, UNKNOWN, 0.0)
@@ -37,7 +39,9 @@ def unknown(field: str) -> Evidence:
 
 def score(evidence: Iterable[Evidence], prior: float) -> float:
     """The probability that both are one, from the bits of each field and those of before."""
-    bits = prior + sum(one.weight for one in evidence)
+    bits = prior
+    for one in evidence:
+        bits += one[2]
     return 1 / (1 + math.exp2(-max(-_BITS_MAX, min(_BITS_MAX, bits))))
 
 
@@ -46,8 +50,9 @@ def band(found: float) -> Verdict:
     return "same" if found >= SAME_MIN else "unsure" if found >= UNSURE_MIN else "different"
 
 
-def compared(evidence: list[Evidence], found: float, verdict: Verdict) -> Comparison:
-    """The verdict with its reasons, the strongest first."""
-    told_of = sorted(evidence, key=lambda one: (-abs(one.weight), one.field))
-    reasons = tuple([Reason(one.field, one.agreement, round(one.weight, 2)) for one in told_of])
+def compared(evidence: Iterable[Evidence], found: float, verdict: Verdict) -> Comparison:
+    """The verdict with its reasons, the strongest first; a field that not both gave is none."""
+    given = [(-abs(bits), field, said, bits) for field, said, bits in evidence if said != UNKNOWN]
+    given.sort()
+    reasons = tuple([Reason(field, said, round(bits, 2)) for _, field, said, bits in given])
     return Comparison(verdict, round(found, 4), reasons)

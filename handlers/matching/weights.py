@@ -85,7 +85,6 @@ NAMED: Final = 0.75
 CODE: Final = 0.7
 """What a code made of a name is as a share of that name."""
 CODE_BEGUN: Final = 0.5
-CODE_INITIAL: Final = 0.3
 PART_SAME: Final = 1.0
 PART_ONE_SIDED: Final = -1.5
 PART_DIFFERS: Final = -6.0
@@ -108,16 +107,18 @@ POWER: Final[Steps] = (
     (0.995, 4.0), (0.95, 3.0), (0.9, 1.5), (0.8, 0.0), (0.6, -2.0), (0.0, -4.0),
 )  # fmt: skip
 """The smaller power as a share of the greater."""
+POWER_ALONE: Final = 3.0
+"""Bits of the power from which on it says which asset it is, where no name does."""
 YEARS: Final = ((0.0, 2.0), (1.0, 1.0), (5.0, 0.0))
 """(at most, bits) between two years."""
 YEARS_APART: Final = -1.0
-FUEL: Final = (0.5, -1.0)
+FUEL: Final = (0.5, -1.5)
 OWNER_SAME: Final = 2.5
 OWNER: Final[Steps] = ((0.6, 1.5), (0.3, 0.0), (0.0, -0.5))
 """An asset is sold: another owner says little."""
 MPAN_SAME: Final = 3.0
 """Several assets may stand behind one connection."""
-MPAN_DIFFERS: Final = -3.0
+MPAN_DIFFERS: Final = -6.0
 DEVICE_SAME: Final = 14.0
 DEVICE_DIFFERS: Final = -10.0
 MODEL: Final = (1.0, -2.0)

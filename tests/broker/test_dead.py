@@ -73,7 +73,7 @@ async def test_a_message_that_kills_workers_dies_and_is_kept(
         told = await sender.answer(command)
         (kept,) = await collected(spine, sender.user)
         after = await sender.ask(REGISTER, asset())
-    (letter,) = await spine.opened("dead_letters", _id=kept["_id"])
+    (letter,) = await spine.opened("dead_contents", _id=kept["_id"])
 
     assert (told.type, told.queue) == (
         "asset.register.held.v1",
@@ -83,6 +83,7 @@ async def test_a_message_that_kills_workers_dies_and_is_kept(
     assert "again and again" in told.data["message"]
     assert (kept["type"], kept["state"], kept["times"]) == (REGISTER, "open", 1)
     assert b"to be hidden" not in bson.encode(kept)
+    assert (kept["reason"], kept["queue"]) == ("delivery-limit", MAILBOX)
     assert json.loads(letter["body"].value)["id"] == command
     assert after.type == "asset.register.accepted.v1"
     assert await spine.count("inbox", **{"_id.id": command}) == 0

@@ -75,7 +75,9 @@ async def batch(spine: Spine) -> Batch:
 
 
 async def dead(spine: Spine, reason: str) -> list[dict[str, Any]]:
-    return await spine.opened("dead_letters", reason=reason)
+    """Letters with their contents."""
+    rows = await spine.raw("dead_letters", reason=reason)
+    return [row | (await spine.opened("dead_contents", _id=row["_id"]))[0] for row in rows]
 
 
 async def test_it_was_one_batch(spine: Spine, batch: Batch) -> None:
@@ -205,9 +207,8 @@ async def test_a_blind_copy_has_no_effect_of_its_own(working: Spine) -> None:
     assert await working.count("users", registrant=sender.user) == 0
 
 
-async def test_a_type_that_nobody_takes_is_rejected_and_forgotten(working: Spine) -> None:
+async def test_a_type_that_nobody_takes_is_rejected_and_kept(working: Spine) -> None:
     sender = await working.platform()
-    before = await working.count("dead_letters")
     envelope = sender.envelope("asset.scrap.v1", {})
     await sender.publish(json.dumps(envelope).encode(), "asset.scrap.v1", message_id="scrap")
     told = await sender.until(lambda: list(sender.received))
@@ -218,4 +219,5 @@ async def test_a_type_that_nobody_takes_is_rejected_and_forgotten(working: Spine
     assert told[0].data["code"] == "message.unknown-type"
     assert told[0].envelope["correlationid"] in {"scrap", envelope["id"]}
     assert await working.count("inbox", **{"_id.id": envelope["id"]}) == 0
-    assert await working.count("dead_letters") == before
+    (kept,) = await working.raw("dead_letters", account=sender.user)
+    assert (kept["reason"], kept["type"]) == ("unroutable", "asset.scrap.v1")

@@ -159,13 +159,14 @@ async def test_a_bug_costs_one_question_and_the_asker_is_told(
     asked = await platform.send("asset.ponder.v1", {"words": "why"})
     after = await platform.ask("user.get.v1", {"id": platform.user})
     held = await platform.answer(asked)
-    (letter,) = await working.opened("dead_letters", reason="dead-lettered")
+    (kept,) = await working.raw("dead_letters", reason="rejected")
+    (letter,) = await working.opened("dead_contents", _id=kept["_id"])
 
     assert after.type == "user.get.accepted.v1"
     assert (held.type, held.queue) == ("asset.ponder.held.v1", names.events_queue(platform.user))
     assert held.data["code"] == "message.held"
     assert json.loads(letter["body"].value)["id"] == asked
-    assert letter["account"] == platform.user
+    assert (kept["account"], kept["queue"]) == (platform.user, names.query_queue("assets"))
     assert await working.waiting(names.dead_queue("assets")) == 0
 
 

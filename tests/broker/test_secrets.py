@@ -28,7 +28,9 @@ SECRETS: Final[Mapping[str, str]] = {
     "street": "77 Marmalade Yard",
 }
 REGISTER: Final = "user.register.v1"
-EVERYWHERE: Final = {"users", "accounts", "inbox", "outbox", "history", "commands", "dead_letters"}
+EVERYWHERE: Final = {
+    "users", "accounts", "inbox", "outbox", "history", "commands", "dead_letters", "dead_contents",
+}  # fmt: skip
 
 
 class Stored(NamedTuple):
@@ -151,7 +153,7 @@ async def stored(spine: Spine) -> Stored:
 
 async def _all_there(spine: Spine) -> bool:
     letters = [row["reason"] for row in await spine.raw("dead_letters")]
-    expected = ["dead-lettered", "identity", "poisoned", "source", "undecodable", "undecodable"]
+    expected = ["identity", "poisoned", "rejected", "source", "undecodable", "undecodable"]
     return sorted(letters) == expected and await spine.count("outbox") >= 10
 
 
@@ -187,7 +189,7 @@ async def test_the_answers_come_and_the_secrets_can_be_opened(spine: Spine, stor
     assert SECRETS["iban"] not in shown.body.decode()
     (document,) = await spine.opened("users", _id=registered.data["id"])
     assert document["bank"].value["iban"] == SECRETS["iban"]
-    letters = await spine.opened("dead_letters")
+    letters = await spine.opened("dead_contents")
     assert all(SECRETS["person"].encode() in letter["body"].value for letter in letters)
 
 

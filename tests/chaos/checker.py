@@ -21,7 +21,12 @@ from tests.chaos.observed import (
 
 Fault = Literal["lost", "twice", "out of order", "unexplained"]
 FAULTS: Final[tuple[Fault, ...]] = ("lost", "twice", "out of order", "unexplained")
-HOLDING: Final = frozenset({"poisoned", "dead-lettered", "exhausted"})
+HOLDING: Final = frozenset(
+    {
+        "poisoned", "unencodable", "exhausted", "delivery-limit", "expired", "dropped", "rejected",
+        "dead-lettered",
+    }
+)  # fmt: skip
 """Reasons of dead letters whose outcome is still to come: the sender is told `held`."""
 REGISTERED: Final = ("asset.register.accepted.v1", "user.register.accepted.v1")
 

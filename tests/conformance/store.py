@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from handlers.decision import Secret
-from handlers.spans import Around, band_of
+from handlers.spans import Around, Tally, band_of
 from workers.store import codec
 from workers.store.memory import MemoryStore
 from workers.store.mongo import MongoStore
@@ -440,6 +440,16 @@ class StoreSuite:
         await store.release(lane.lease)
         assert await store.acquire(name("lane"), "w3", 60) is None
 
+    async def test_a_lane_goes_on_behind_what_another_store_has_counted(
+        self, store: Store, name: Callable[[str], str]
+    ) -> None:
+        await store.begin(name("lane"), 7, 41)
+        with pytest.raises(Conflict):
+            await store.begin(name("lane"), 9, 99)
+        lease = await store.acquire(name("lane"), "new", 60)
+        assert lease == Lease(name("lane"), "new", 8, 41)
+        await Lane(store, lease).commit(inserts={"users": [encoded(name("moved"))]})
+
     async def test_owners_that_meet_at_a_new_lane_get_one_lease(
         self, store: Store, name: Callable[[str], str]
     ) -> None:
@@ -538,6 +548,32 @@ class StoreSuite:
         await lane.commit(inserts={"users": [encoded(key) for key in ids]})
         rows = await store.holding_all("users", "", [], 2, f"{name('u')}/1")
         assert [row["_id"] for row in rows] == [f"{name('u')}/2", f"{name('u')}/3"]
+
+    async def test_documents_are_counted_by_what_they_say(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        """Most first; with the ends of the ids, and what one of each says."""
+        term, other = f"${name('a')}", name("b")
+        rows = {"1": ("x", "open"), "2": ("x", "open"), "3": ("y", "open"), "4": ("x", "done")}
+        inserts = [
+            encoded(f"{name('l')}/{n}", terms=[term, other], kind=kind, state=state, top="here")
+            for n, (kind, state) in rows.items()
+        ]
+        await lane.commit(inserts={"dead_letters": inserts})
+
+        async def found(terms: tuple[str, ...], limit: int = 9) -> list[tuple[Any, ...]]:
+            tally = Tally("terms", terms, ("kind", "state"), ("top",), limit)
+            counted = await store.tallied("dead_letters", tally)
+            assert [row["_id"] for row in counted] == [tally.id_of(row) for row in counted]
+            return [
+                (row["kind"], row["state"], row["count"], row["first"][-1], row["last"][-1])
+                for row in counted
+            ]
+
+        whole = [("x", "open", 2, "1", "2"), ("x", "done", 1, "4", "4"), ("y", "open", 1, "3", "3")]
+        assert await found((term,)) == await found((other, term)) == whole
+        assert await found((term,), 1) == whole[:1]
+        assert await found((term, name("nobody's"))) == []
 
     async def test_documents_come_by_their_distance_and_then_by_id(
         self, store: Store, lane: Lane, name: Callable[[str], str]

@@ -10,9 +10,9 @@ from tests.golden import changelog, codes
 from topology.asyncapi import document
 from topology.catalog import build
 from topology.definitions import definitions
-from topology.plan import build as build_plan
 from topology.render import schemas, table
 from topology.rights import page
+from topology.sharding import build as build_plan
 from workers import __version__
 
 EXPECTED: Final = Path(__file__).with_name("expected")

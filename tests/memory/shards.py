@@ -60,6 +60,10 @@ class Paced:
         await self._wait()
         return await self.store.around(*args)
 
+    async def tallied(self, *args: Any) -> Any:
+        await self._wait()
+        return await self.store.tallied(*args)
+
     async def commit(self, commit: Commit) -> None:
         await self._wait()
         await self.store.commit(commit)

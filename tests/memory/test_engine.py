@@ -43,6 +43,9 @@ class Contrary:
     async def around(self, *asked: Any) -> Any:
         return await self._store.around(*asked)
 
+    async def tallied(self, *asked: Any) -> Any:
+        return await self._store.tallied(*asked)
+
     async def commit(self, commit: Commit) -> None:
         self.commits.append(commit)
         documents = b"".join(d for rows in commit.inserts.values() for d in rows)
@@ -117,7 +120,7 @@ async def test_what_the_server_refuses_is_found_and_held(workshop: Workshop) -> 
     assert kinds(outcomes) == ["accepted"] * 4 + ["poisoned"] + ["accepted"] * 2
     assert [outcome.index for outcome in outcomes] == list(range(7))
     assert [row["_id"] for row in workshop.rows("trials")] == list("abcdfg")
-    assert [row["reason"] for row in workshop.rows("dead_letters")] == ["poisoned"]
+    assert [row["reason"] for row in workshop.rows("dead_letters")] == ["unencodable"]
 
 
 async def test_former_owner_of_a_lane_commits_nothing(workshop: Workshop) -> None:
@@ -210,12 +213,12 @@ async def test_key_that_was_made_between_two_queries_is_looked_for_again(
 
 
 async def test_a_dead_letter_that_does_not_open_is_in_nobody_s_way(workshop: Workshop) -> None:
-    """The same message again is kept beside it, and the rest of its batch is decided."""
+    """The same message again is counted, and the rest of its batch is decided."""
     crash = command("trial.crash.v1", {"words": "boom"}, sender="operator", id="crash")
     await workshop.run(crash)
-    (first,) = workshop.rows("dead_letters")
+    (first,) = workshop.rows("dead_contents")
     spoilt = Sealed(first["body"].key, first["body"].box[:-1] + b"?")
-    workshop.store._documents["dead_letters"][first["_id"]] = encode_row({**first, "body": spoilt})
+    workshop.store._documents["dead_contents"][first["_id"]] = encode_row({**first, "body": spoilt})
     assert kinds(await workshop.run(keep("a"), crash)) == ["accepted", "poisoned"]
     assert kinds(await workshop.run(crash)) == ["poisoned"]
-    assert [row["times"] for row in workshop.rows("dead_letters")] == [1, 1, 1]
+    assert [row["times"] for row in workshop.rows("dead_letters")] == [3]

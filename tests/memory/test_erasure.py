@@ -196,9 +196,10 @@ async def test_a_dead_letter_ends_with_its_sender(workshop: Workshop) -> None:
     assert found(workshop, apart=("outbox",)) == {b"Quince"}
     await workshop.run(retire(sender), erase(sender))
     assert found(workshop, apart=("outbox",)) == set()
-    (letter,) = (await workshop.opened("dead_letters")).values()
+    (letter,) = workshop.rows("dead_letters")
     assert (letter["account"], letter["reason"]) == (sender, "poisoned")
-    assert letter["body"].value is None
+    (contents,) = (await workshop.opened("dead_contents")).values()
+    assert contents["body"].value is None
 
 
 async def test_a_key_that_does_not_open_is_not_in_the_way_of_a_dead_letter(
@@ -210,5 +211,5 @@ async def test_a_key_that_does_not_open_is_not_in_the_way_of_a_dead_letter(
     crash = command("trial.crash.v1", {"words": "Quince"}, sender=sender, id="crash")
     (outcome,) = await workshop.run(crash)
     assert outcome.kind == "poisoned"
-    (row,) = workshop.rows("dead_letters")
+    (row,) = workshop.rows("dead_contents")
     assert row["body"].key == unattributed(NOW)

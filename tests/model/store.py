@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, Protocol
 
-from handlers.spans import Around
+from handlers.spans import Around, Tally
 from outbox.record import OutboxRecord
 from workers.engine import CONFLICTS_MAX
 from workers.store.memory import MemoryStore
@@ -166,6 +166,10 @@ class ModelStore(MemoryStore):
     async def around(self, collection: str, around: Around) -> Sequence[Mapping[str, Any]]:
         await self.host.gate()
         return await super().around(collection, around)
+
+    async def tallied(self, collection: str, tally: Tally) -> Sequence[Mapping[str, Any]]:
+        await self.host.gate()
+        return await super().tallied(collection, tally)
 
     async def attend(self, owner: str, ttl_s: float) -> int:
         await self.host.gate()

@@ -77,7 +77,7 @@ def test_nobody_is_told_of_a_dead_letter_without_an_identity() -> None:
     assert collect(delivery(account=None)).tell is None
 
 
-def test_type_that_nobody_takes_is_told_and_not_kept() -> None:
+def test_type_that_nobody_takes_is_told_and_kept() -> None:
     refusal = unrouted(delivery(envelope("asset.explode.v1")))
     kind, data, correlation = told(refusal)
     assert (kind, data["code"]) == ("asset.explode.rejected.v1", "message.unknown-type")
@@ -85,7 +85,8 @@ def test_type_that_nobody_takes_is_told_and_not_kept() -> None:
         "type",
         "asset.explode.v1",
     )
-    assert (correlation, refusal.dead) == ("command-1", False)
+    assert (correlation, refusal.dead) == ("command-1", True)
+    assert (refusal.reason, refusal.is_held) == ("unroutable", False)
 
 
 def test_key_that_is_no_type_is_told_under_a_type_of_its_own() -> None:

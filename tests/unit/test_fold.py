@@ -147,14 +147,15 @@ def test_poison_is_held_and_its_neighbours_do_not_notice(
     assert reply(held) == (message_type.replace(".v1", ".held.v1"), HELD)
     (dead,) = decider.of("dead_letters")
     assert (dead["reason"], dead["state"], dead["times"]) == ("poisoned", "open", 1)
-    assert dead["body"].value == poison.body
-    assert held.writes == (Put("dead_letters", dead),)
+    (contents,) = decider.of("dead_contents")
+    assert contents["body"].value == poison.body
+    assert held.writes == (Put("dead_letters", dead), Put("dead_contents", contents))
 
 
 def test_fault_is_kept_with_its_stack_and_never_shown(decider: Decider) -> None:
     (held,) = decider.decide(command("trial.crash.v1", {"words": "a secret"}))
-    (dead,) = decider.of("dead_letters")
-    fault = dead["fault"].value
+    (contents,) = decider.of("dead_contents")
+    fault = contents["fault"].value
     assert (fault["type"], fault["message"]) == ("RuntimeError", "a bug that quotes a secret")
     assert "crash_trial" in fault["stack"]
     assert "a secret" not in str(held.letters)
@@ -207,7 +208,10 @@ def test_refused_delivery_is_told_once_kept_once_and_remembered_never(decider: D
     kind, data = reply(outcome)
     assert (kind, data["code"]) == ("asset.register.rejected.v1", "message.undecodable")
     assert json.loads(outcome.letters[0].body)["correlationid"] == "transport-1"
-    assert [name for name, _ in decider.documents if name != "users"] == ["dead_letters"]
+    assert [name for name, _ in decider.documents if name != "users"] == [
+        "dead_letters",
+        "dead_contents",
+    ]
 
 
 def test_two_refusals_of_one_moment_are_two_messages(decider: Decider) -> None:
@@ -232,8 +236,8 @@ def test_oversized_body_is_not_kept(decider: Decider) -> None:
 def test_headers_of_a_dead_letter_are_kept_as_text(decider: Decider) -> None:
     odd = {"x-binary": b"\xff", "x-many": ["a", 2**80], "x-half": "\ud800"}
     decider.decide(delivery(b"no JSON", headers=odd))
-    (dead,) = decider.of("dead_letters")
-    assert dead["properties"].value["headers"] == [
+    (contents,) = decider.of("dead_contents")
+    assert contents["properties"].value["headers"] == [
         ["x-binary", "b'\\xff'"],
         ["x-many", "['a', 1208925819614629174706176]"],
         ["x-half", "'\\ud800'"],
@@ -404,5 +408,5 @@ def test_answers_are_secret_in_the_inbox(decider: Decider) -> None:
 def test_a_dead_fact_is_kept_with_its_place(decider: Decider) -> None:
     """It failed on a page: whoever was told by the pages before is not to be told again."""
     decider.decide(delivery(b"no JSON", cursor="asset|page"))
-    (dead,) = decider.of("dead_letters")
-    assert dead["properties"].value["cursor"] == "asset|page"
+    (contents,) = decider.of("dead_contents")
+    assert contents["properties"].value["cursor"] == "asset|page"

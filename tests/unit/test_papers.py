@@ -11,6 +11,7 @@ import pytest
 import contracts.values
 from contracts.findings import FALLBACK, STANDARD_RULES
 from contracts.values.rule import Rule
+from handlers.keeping import RETENTION
 from workers.settings import PREFIX, Settings
 from workers.store.indexes import INDEXES
 
@@ -68,6 +69,15 @@ def test_the_table_of_the_state_names_every_collection_once() -> None:
     rows = re.findall(r"^\| (`[^|]*) \|", state, re.MULTILINE)
     named = [name for row in rows for name in re.findall(r"`([a-z_]+)`", row)]
     assert sorted(named) == sorted(INDEXES)
+
+
+def test_the_runbook_says_how_long_each_collection_is_kept() -> None:
+    assert RETENTION.keys() == INDEXES.keys()
+    page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    part = page.partition("\n## How long what is kept\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `([a-z_]+)` \| ([^|]+) \| ([^|]+) \|", part, re.MULTILINE)
+    assert {name: (how_long, why) for name, how_long, why in rows} == dict(RETENTION)
+    assert len(rows) == len(RETENTION)
 
 
 @pytest.mark.parametrize("folder", ["contracts", "handlers", "outbox", "topology", "workers"])

@@ -5,6 +5,7 @@ from typing import Any, Final
 import pytest
 
 from handlers.decision import View
+from handlers.duplicates import CASES
 from handlers.matching.reading import of_asset
 from handlers.suspecting import SHARED_MAX, TOKENS, is_compared, suspects, tokens_of
 from tests.builders import OWNER, PLATFORM, STRANGER, user_document
@@ -27,7 +28,8 @@ ELSEWHERE: Final = {"postcode": "PL1 1AA", "point": {"latitude": 50.37, "longitu
 
 
 def farm(sender: str = PLATFORM, message_type: str = "asset.register.v1", **data: Any) -> Any:
-    given = {"identity": {}} | {n: v for n, v in (FARM | data).items() if v is not None}
+    given: dict[str, Any] = {n: v for n, v in (FARM | data).items() if v is not None}
+    given.setdefault("identity", {})
     return new(sender, message_type, **given)
 
 
@@ -82,6 +84,7 @@ def test_a_check_is_no_oracle_of_what_strangers_have(decider: Decider) -> None:
 def test_another_asset_is_another(decider: Decider, other: dict[str, Any]) -> None:
     register(decider, farm(identity={"make": "Acme", "serial": "SN-1"}))
     register(decider, farm(STRANGER, **other))
+    assert decider.of(CASES) == []
 
 
 def test_a_retired_asset_stands_in_nobodys_way(decider: Decider) -> None:
@@ -109,8 +112,22 @@ def test_halves_of_one_site_are_not_refused(decider: Decider) -> None:
         "connection": None,
         "capability": {"power_kw": 49500},
     }
-    register(decider, farm(**half, name="CLAY TYE FARM"))
-    register(decider, farm(STRANGER, **half, name="CLAY TYE ROAD"))
+    first = register(decider, farm(**half, name="CLAY TYE FARM"))
+    (outcome,) = decider.decide(farm(STRANGER, **half, name="CLAY TYE ROAD"))
+    second = reply(outcome)[1]["id"]
+    (case,) = decider.of(CASES)
+    assert (case["records"], case["verdict"], case["status"]) == (
+        sorted((first, second)),
+        "same",
+        "open",
+    )
+    told = [(kind, data["id"]) for kind, data in events(outcome)]
+    assert told == [
+        ("asset.registered.v1", second),
+        ("asset.duplicate-suspected.v1", second),
+        ("asset.duplicate-suspected.v1", first),
+    ]
+    assert not any(first in str(data) for _, data in events(outcome)[:2])
 
 
 def test_rows_say_what_the_asset_says_now(decider: Decider) -> None:
@@ -140,7 +157,7 @@ def test_a_token_that_many_share_says_nothing(decider: Decider) -> None:
         decider,
         new(asset_type="HPA", identity={}, location={"postcode": "CB7 9AA"}),
     )
-    assert decider.documents[TOKENS, "postcode|HPA|CB79AA"] == row | {"revision": revision}
+    assert decider.documents[TOKENS, "postcode|HPA|CB79AA"] == {**row, "revision": revision}
 
 
 def test_an_asset_of_a_person_has_no_rows(decider: Decider) -> None:
@@ -160,7 +177,7 @@ def test_the_order_of_the_store_plays_no_part(decider: Decider) -> None:
     keys = tokens_of(newcomer, around=True)
     rows = {key: decider.documents.get((TOKENS, key)) for key in keys}
     turned = {
-        key: row and row | {"assets": dict(reversed(row["assets"].items()))}
+        key: row and {**row, "assets": dict(reversed(row["assets"].items()))}
         for key, row in reversed(rows.items())
     }
     assert suspects(newcomer, View({TOKENS: rows})) == suspects(newcomer, View({TOKENS: turned}))

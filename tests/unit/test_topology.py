@@ -17,7 +17,7 @@ from topology import names
 from topology.catalog import Entry, build, served_by
 from topology.catalog import registers as registers_of
 from topology.plan import ANY_TYPE, NOTHING, Account, Plan, Policy, user_plan
-from topology.plan import build as build_plan
+from topology.sharding import build as build_plan
 
 
 def as_python(pattern: str) -> str:
@@ -155,7 +155,9 @@ def test_every_binding_joins_what_the_plan_makes() -> None:
     exchanges = {exchange.name for exchange in PLAN.exchanges}
     queues = {queue.name for queue in PLAN.queues}
     assert {b.exchange for b in PLAN.bindings} <= exchanges
-    assert {b.queue for b in PLAN.bindings} == queues - {names.replies_queue(names.OPERATOR)}
+    # Who writes to these two says the queue itself.
+    direct = {names.replies_queue(names.OPERATOR), names.REPLAY_QUEUE}
+    assert {b.queue for b in PLAN.bindings} == queues - direct
 
 
 def test_queues_are_quorum_queues_and_mailboxes_have_one_consumer() -> None:
@@ -168,7 +170,7 @@ def test_queues_are_quorum_queues_and_mailboxes_have_one_consumer() -> None:
 def test_what_nobody_takes_goes_to_the_alternate_exchange() -> None:
     (policy,) = [policy for policy in PLAN.policies if policy.apply_to == "exchanges"]
     covered = [e.name for e in PLAN.exchanges if re.search(policy.pattern, e.name)]
-    assert covered == [names.COMMANDS, names.BULK]
+    assert covered == [names.COMMANDS, names.BULK, names.REPLAY]
     assert dict(policy.definition) == {"alternate-exchange": names.UNROUTED}
 
 
@@ -216,6 +218,8 @@ ALLOWED = [
     ("flex-worker", "read", "query.assets"),
     ("flex-worker", "read", "dead.assets"),
     ("flex-worker", "read", "unrouted"),
+    ("flex-replay", "read", "replay"),
+    ("flex-replay", "write", "flex.replay"),
     ("flex-relay", "write", "flex.events"),
     ("flex-relay", "write", "flex.domain"),
     ("flex-relay", "write", "amq.default"),
@@ -250,7 +254,13 @@ FORBIDDEN = [
     ("flex-worker", "read", "mailbox"),
     ("flex-worker", "read", "worker.accounts"),
     ("flex-worker", "read", f"{PLATFORM}.replies"),
+    ("flex-replay", "write", "flex.commands"),
+    ("flex-replay", "write", "amq.default"),
+    ("flex-replay", "read", "mailbox.users.0"),
+    ("flex-replay", "configure", "replay"),
     ("flex-relay", "write", "flex.commands"),
+    ("flex-relay", "write", "flex.replay"),
+    (PLATFORM, "write", "flex.replay"),
     ("flex-relay", "read", "mailbox.users.0"),
     ("flex-relay", "configure", "x"),
     ("flex-accounts", "configure", "operator.events"),
@@ -351,7 +361,7 @@ def test_the_account_fixes_the_lane() -> None:
 
 
 def test_administrators_are_two() -> None:
-    tagged = {a.name for a in PLAN.accounts if a.tags}
+    tagged = {a.name for a in PLAN.accounts if "administrator" in a.tags}
     assert tagged == {names.TOPOLOGY_ACCOUNT, names.RECONCILER_ACCOUNT}
 
 

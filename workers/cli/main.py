@@ -9,21 +9,25 @@ from workers.cli import (
     access,
     asking,
     boundaries,
+    dead,
     doctor,
+    evaluating,
     measuring,
     offline,
     plans,
     rebuilding,
+    rescuing,
     seeding,
     serving,
     sharding,
+    status,
 )
 from workers.cli.faults import FAILED, FAULTS
 
 EPILOG = (
     "Exit codes: 0 done; 1 a command has no outcome yet (unanswered or held); "
     "2 the words, settings, files or servers cannot be used; "
-    "3 the broker holds something else than planned."
+    "3 the broker, or a rebuild, holds something else than expected, or there is an alarm."
 )
 
 
@@ -46,6 +50,10 @@ def build() -> typer.Typer:
     app.command()(access.key)
     app.command()(offline.schema)
     app.command()(doctor.doctor)
+    app.command()(status.status)
+    app.command()(rescuing.backup)
+    app.command()(rescuing.restore)
+    app.command()(rescuing.rebuild)
     app.command()(measuring.bench)
     app.command()(measuring.seed)
     keys = typer.Typer(no_args_is_help=True, help="Keys of accounts.")
@@ -61,12 +69,17 @@ def build() -> typer.Typer:
     directory.command("rebuild")(rebuilding.rebuild)
     directory.callback()(lambda: None)
     app.add_typer(directory, name="directory")
+    match = typer.Typer(no_args_is_help=True, help="Which registrations are of one thing.")
+    match.command("evaluate")(evaluating.evaluate)
+    match.callback()(lambda: None)
+    app.add_typer(match, name="match")
     shard = typer.Typer(no_args_is_help=True, help="Which shard decides what.")
     shard.command("list")(sharding.listed)
     shard.command("split")(sharding.split)
     shard.command("merge")(sharding.merge)
     shard.command("move")(sharding.move)
     app.add_typer(shard, name="shard")
+    _dead(app)
     topology = typer.Typer(no_args_is_help=True, help="What the broker must hold.")
     topology.command("plan")(plans.plan)
     topology.command("apply")(plans.apply)
@@ -75,6 +88,19 @@ def build() -> typer.Typer:
     topology.command("asyncapi")(plans.asyncapi)
     app.add_typer(topology, name="topology")
     return app
+
+
+def _dead(app: typer.Typer) -> None:
+    letters = typer.Typer(no_args_is_help=True, help="What could not be decided.")
+    letters.command("list")(dead.listed)
+    letters.command("groups")(dead.groups)
+    letters.command("show")(dead.show)
+    letters.command("note")(dead.note)
+    letters.command("replay")(dead.replay)
+    letters.command("discard")(dead.discard)
+    letters.command("export")(dead.export)
+    letters.command("watch")(dead.watch)
+    app.add_typer(letters, name="dead")
 
 
 def main() -> None:

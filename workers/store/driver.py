@@ -51,9 +51,12 @@ def connect(url: str, driver: Driver, select_ms: int, timeout_ms: int) -> Client
     return cast("Client", AsyncIOMotorClient(url, **options))
 
 
-async def start_session(client: Client) -> AsyncClientSession:
-    """Open a session: a coroutine in Motor, a plain call in PyMongo."""
-    opened: Any = client.start_session()
+async def start_session(client: Client, *, snapshot: bool = False) -> AsyncClientSession:
+    """Open a session, perhaps one whose reads are all of one moment.
+
+    A coroutine in Motor, a plain call in PyMongo.
+    """
+    opened: Any = client.start_session(snapshot=snapshot)
     return cast("AsyncClientSession", await opened if inspect.isawaitable(opened) else opened)
 
 

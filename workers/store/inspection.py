@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import bson
 from bson.errors import BSONError
 from bson.raw_bson import RawBSONDocument
+from pymongo import ReadPreference
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
@@ -29,6 +30,7 @@ SELECT_MS: Final = 2000
 EMPTY: Final = bson.encode({"_id": 0})
 LASTING: Final[Mapping[str, Any]] = {"$expr": {"$gt": ["$until", "$$NOW"]}}
 """Matches what has not run out, by the database's clock."""
+ANYBODY: Final = ReadPreference.PRIMARY_PREFERRED
 PROBE: Final = "probe"
 """A collection that never comes into being: the transaction that would make it is aborted."""
 
@@ -63,9 +65,11 @@ class Inspection:
     async def hello(self) -> Hello:
         """Who is there."""
         with _in_words():
-            about = _plain(await self._client.admin.command("buildInfo"))
+            admin = self._client.admin
+            # Of whoever is there: that there is no primary is one of the answers.
+            about = _plain(await admin.command("buildInfo", read_preference=ANYBODY))
             asked, started = datetime.now(UTC), time.monotonic()
-            said = _plain(await self._client.admin.command("hello"))
+            said = _plain(await admin.command("hello", read_preference=ANYBODY))
             took_s = time.monotonic() - started
         local = said["localTime"].replace(tzinfo=UTC)
         ahead_s = (local - asked).total_seconds() - took_s / 2
@@ -105,9 +109,37 @@ class Inspection:
                 behind = past_lane(row["_id"])
         return count, min(oldest, default=None)
 
-    async def present(self, host: str) -> list[str]:
-        """Which processes of a host have lately said that they are there."""
-        mine = {"_id": {"$regex": f"^{re.escape(host)}:"}, **LASTING}
+    async def dead_letters(self) -> tuple[int, datetime | None]:
+        """How many dead letters are open, and since when the oldest is."""
+        with _in_words():
+            letters = self._database["dead_letters"]
+            count = await letters.count_documents({"state": "open"})
+            oldest = await letters.find_one(
+                {"state": "open"}, {"first_at": 1}, sort=[("first_at", 1)]
+            )
+        return count, None if oldest is None else _plain(oldest)["first_at"]
+
+    async def parked(self) -> int:
+        """How many commands wait, in all lanes."""
+        with _in_words():
+            return int(await self._database["parked"].estimated_document_count())
+
+    async def lanes(self) -> list[Mapping[str, Any]]:
+        """Each lane with its owner while the lease lasts, its epoch and its batch."""
+        with _in_words():
+            mine = await self._database["lanes"].find(LASTING, {"_id": 1}).to_list(None)
+            rows = await self._database["lanes"].find({}, sort=[("_id", 1)]).to_list(None)
+        live = {_plain(row)["_id"] for row in mine}
+        return [
+            {**{n: row.get(n) for n in ("_id", "epoch", "batch")},
+             "owner": row.get("owner") if row["_id"] in live else None}
+            for row in map(_plain, rows)
+        ]  # fmt: skip
+
+    async def present(self, host: str | None = None) -> list[str]:
+        """Which processes, of a host or of all, have lately said that they are there."""
+        of_host = {} if host is None else {"_id": {"$regex": f"^{re.escape(host)}:"}}
+        mine = {**of_host, **LASTING}
         with _in_words():
             rows = await self._database["present"].find(mine, {"_id": 1}).to_list(None)
         return sorted(_plain(row)["_id"] for row in rows)

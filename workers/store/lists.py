@@ -1,7 +1,9 @@
 """How MongoDB is asked for documents whose indexed list holds every one of several values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
+
+from handlers.spans import Tally
 
 TRIED_MAX: Final = 2
 """Of how many values' parts of an index the quickest is found out."""
@@ -30,3 +32,39 @@ def find_all_of(field: str, values: Sequence[str], after: str) -> Find:
         # Written so that no index takes part in it.
         asked["$nor"] = [{field: {"$ne": value}} for value in rest]
     return Find(asked, {field: 0}, [(field, 1), ("_id", 1)])
+
+
+def count_all_of(tally: Tally) -> Sequence[Mapping[str, Any]]:
+    """Ask how many hold all values, by other fields; only what an index finds is looked at."""
+    wanted = {tally.field: {"$all": list(tally.all_of)}} if tally.all_of else {}
+    by = {name: f"${name}" for name in tally.by}
+    said = {name: {"$first": f"${name}"} for name in tally.said}
+    ends = {"count": {"$sum": 1}, "first": {"$min": "$_id"}, "last": {"$max": "$_id"}}
+    return [
+        {"$match": wanted},
+        {"$group": {"_id": by, **ends, **said}},
+        {"$sort": {"count": -1, "_id": 1}},
+        {"$limit": tally.limit},
+        {"$replaceWith": {"$mergeObjects": ["$$ROOT", "$_id"]}},
+    ]
+
+
+def counted_all_of(tally: Tally, documents: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The same of plain documents."""
+    groups: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for document in documents:
+        if set(tally.all_of) <= set(document.get(tally.field) or ()):
+            by = tuple(document[name] for name in tally.by)
+            groups.setdefault(by, []).append(document)
+    rows = [
+        {
+            **dict(zip(tally.by, by, strict=True)),
+            **{name: found[0][name] for name in tally.said},
+            "count": len(found),
+            "first": min(d["_id"] for d in found),
+            "last": max(d["_id"] for d in found),
+        }
+        for by, found in groups.items()
+    ]
+    most = sorted(rows, key=lambda row: (-row["count"], *(row[name] for name in tally.by)))
+    return [row | {"_id": tally.id_of(row)} for row in most[: tally.limit]]

@@ -3,23 +3,25 @@
 import asyncio
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pymongo
 from bson.errors import BSONError
+from bson.raw_bson import RawBSONDocument
 from pymongo import ReturnDocument
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
-from handlers.spans import Around
+from handlers.spans import Around, Tally
 from workers.store import driver, globe
 from workers.store.changes import GUARD, change
-from workers.store.codec import decode, key_of, stored_key
+from workers.store.codec import decode, encode_row, key_of, stored_key
 from workers.store.driver import Driver
 from workers.store.faults import translated
 from workers.store.indexes import INDEXES, Index, model_of
 from workers.store.leases import RELEASE, RUN_OUT, free_for, holder, renewal, takeover
-from workers.store.lists import find_all_of
+from workers.store.lists import count_all_of, find_all_of
 from workers.store.protocol import Commit, Fenced, Key, Lease, Refused, Unavailable, fence_missed
 from workers.store.sessions import ABORT_S, Sessions, abort, finish
 
@@ -32,6 +34,8 @@ GRACE_S: Final = 2.0
 LAST_CHARACTER: Final = "\U0010ffff"
 
 _NAMESPACE_EXISTS: Final = 48
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""Until when a lane is held that nobody has."""
 
 
 class MongoStore:
@@ -134,6 +138,13 @@ class MongoStore:
         with _in_words():
             return await globe.page_around(around, ask)
 
+    async def tallied(self, collection: str, tally: Tally) -> Sequence[Mapping[str, Any]]:
+        """Count the documents whose indexed list holds some values, by fields."""
+        with _in_words():
+            cursor = await driver.aggregate(self._database[collection], count_all_of(tally))
+            rows = [decode(bytes(row.raw)) for row in await cursor.to_list(None)]
+        return [{**row, "_id": tally.id_of(row)} for row in rows]
+
     async def commit(self, commit: Commit) -> None:
         """Do all of it or nothing; raise Conflict, Fenced, Unavailable or Refused.
 
@@ -181,6 +192,12 @@ class MongoStore:
         """Give the lane up at once; the fence keeps its epoch and batch."""
         with _in_words():
             await self._lanes.update_one(holder(lease.lane, lease.owner, lease.epoch), RELEASE)
+
+    async def begin(self, lane: str, epoch: int, batch: int) -> None:
+        """Make a lane that nobody has, behind what another store has counted for it."""
+        row = {"_id": lane, "owner": None, "until": LONG_AGO, "epoch": epoch, "batch": batch}
+        with _in_words():
+            await self._lanes.insert_one(RawBSONDocument(encode_row(row)))
 
     async def attend(self, owner: str, ttl_s: float) -> int:
         """Be present for so long, by the database's clock, and say how many owners are."""

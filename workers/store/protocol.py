@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
-from handlers.spans import Around
+from handlers.spans import Around, Tally
 from outbox.record import OutboxUnavailable
 
 
@@ -146,6 +146,13 @@ class ReadStore(Protocol):
         """
         ...
 
+    async def tallied(self, collection: str, tally: Tally) -> Sequence[Mapping[str, Any]]:
+        """Count the documents whose indexed list holds some values, by fields; see `Tally`.
+
+        Those of which there are most first, and at most as many rows as it says.
+        """
+        ...
+
 
 class StateStore(ReadStore, Protocol):
     """Documents, read by key and changed by commit."""
@@ -168,6 +175,10 @@ class LaneStore(Protocol):
 
     async def release(self, lease: Lease) -> None:
         """Give the lane up at once; the fence keeps its epoch and batch."""
+        ...
+
+    async def begin(self, lane: str, epoch: int, batch: int) -> None:
+        """Make a lane that nobody has, behind what another store has counted for it."""
         ...
 
     async def attend(self, owner: str, ttl_s: float) -> int:

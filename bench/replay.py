@@ -1,0 +1,138 @@
+"""How much live traffic notices of a bulk replay: p95 of paced commands with and without one.
+
+`python -m bench.replay`, with the servers that the settings name or with embedded ones. The letters
+are registrations that a worker has rejected; the replay goes as fast as the setting lets it.
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from statistics import median
+from typing import Any, Final
+from uuid import uuid4
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+
+from bench import seeding
+from bench.contest import MAILBOXES, prepare, serving
+from bench.latency import PER_SECOND, WARM_UP, Latencies, paced
+from bench.load import command, envelope, publish
+from bench.testbed import BASE, RUN, Testbed, open_testbed
+from contracts.dead import ReplayDead
+from topology import names
+from workers.cli.measuring import Unmeasured
+from workers.settings import Settings
+
+COUNT: Final = 300
+"""Live commands whose answers are timed, in each half of a round."""
+SPARE: Final = 1.5
+"""So many times the letters that the live half lasts for: the replay must outlast it."""
+PERCENT: Final = 95
+LIMIT_S: Final = 300.0
+POLL_S: Final = 0.1
+
+
+def letters_for(per_second: int) -> int:
+    """How many letters keep a replay going for as long as the live commands take."""
+    return round(SPARE * per_second * (WARM_UP + COUNT) / PER_SECOND)
+
+
+async def die(testbed: Testbed, users: Sequence[str], count: int) -> None:
+    """Send registrations while no worker runs, and reject each as a worker might."""
+    parties = [testbed.party(user, bulk=True) for user in users[1:]]
+    await publish(parties, count)
+    left = count
+    done = asyncio.Event()
+
+    async def reject(message: AbstractIncomingMessage) -> None:
+        nonlocal left
+        await message.reject(requeue=False)
+        left -= 1
+        if not left:
+            done.set()
+
+    async with await aio_pika.connect(testbed.admin_url) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=200)
+        for name in MAILBOXES:
+            await (await channel.get_queue(name, ensure=False)).consume(reject)
+        async with asyncio.timeout(LIMIT_S):
+            await done.wait()
+
+
+async def until(testbed: Testbed, least: int, **wanted: Any) -> None:
+    """Wait until there are so many letters like this."""
+    deadline = time.monotonic() + LIMIT_S
+    rows = testbed.database(RUN)["dead_letters"]
+    while (found := await rows.count_documents(wanted)) < least:
+        if time.monotonic() > deadline:
+            raise Unmeasured(f"expected {least} letters with {wanted}, got {found}")
+        await asyncio.sleep(POLL_S)
+
+
+async def begin_replay(testbed: Testbed) -> None:
+    """Ask for the replay of all that were rejected, as the operator."""
+    url = testbed.addresses.amqp_as(names.OPERATOR, testbed.vault.password(names.OPERATOR))
+    data = {"which": {"reason": "rejected"}, "why": "Measured."}
+    kind = ReplayDead.message_type
+    body = json.dumps(envelope(names.OPERATOR, kind, data)).encode()
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel(publisher_confirms=True)
+        exchange = await channel.get_exchange(names.COMMANDS, ensure=False)
+        message = aio_pika.Message(body, user_id=names.OPERATOR, message_id=uuid4().hex)
+        await exchange.publish(message, kind)
+
+
+async def live(testbed: Testbed, user: str) -> Latencies:
+    """The live half: paced registrations of one party, the first ones not counted."""
+    ids = [str(uuid4()) for _ in range(WARM_UP + COUNT)]
+    taken, _ = await paced(testbed.party(user), {one: command(user, one) for one in ids})
+    return Latencies(taken.each_ms[WARM_UP:])
+
+
+async def once(testbed: Testbed, users: Sequence[str]) -> Mapping[bool, float]:
+    """One round: p95 in milliseconds without a replay, and beside one."""
+    await testbed.copy(BASE, RUN)
+    await prepare(testbed, users)
+    count = letters_for(testbed.settings.replay_per_second)
+    await die(testbed, users, count)
+    async with serving(testbed, RUN):
+        await until(testbed, count, state="open")
+        without = await live(testbed, users[0])
+        await begin_replay(testbed)
+        await until(testbed, 1, state="resolved")
+        beside = await live(testbed, users[0])
+        if not await testbed.database(RUN)["dead_letters"].count_documents({"state": "replaying"}):
+            raise Unmeasured(f"expected {count} letters to outlast the live commands")
+        await until(testbed, count, state="resolved")
+    return {False: without.percentile(PERCENT), True: beside.percentile(PERCENT)}
+
+
+async def measure(rounds: int) -> None:
+    """Print both figures and their ratio."""
+    async with open_testbed(Settings.read(), None) as testbed:
+        users = await seeding.parties(testbed)
+        found = [await once(testbed, users) for _ in range(rounds)]
+    without, beside = (median(one[key] for one in found) for key in (False, True))
+    ratio = median(one[True] / one[False] for one in found)
+    rounded = [(round(one[False], 1), round(one[True], 1)) for one in found]
+    sys.stdout.write(
+        f"p95 of live commands, medians of {rounds} rounds: {without:.1f} ms without a replay, "
+        f"{beside:.1f} ms beside one of {testbed.settings.replay_per_second} a second at most; "
+        f"median of the rounds' ratios {ratio:.2f}; {rounded}\n"
+    )
+
+
+def main() -> None:
+    """Measure."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=7)
+    asyncio.run(measure(parser.parse_args().rounds))
+
+
+if __name__ == "__main__":
+    main()

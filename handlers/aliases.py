@@ -1,0 +1,65 @@
+"""What becomes of a message that names an alias: one answer, whatever the message wants.
+
+The handler is not asked: an alias is no asset, and to whoever may not know of it there is none.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from handlers.admission import Arrival
+from handlers.decision import Context, Document, Reads, Rejected, View
+from handlers.rules import finding, reject
+from handlers.signature import Handler
+from handlers.visibility import mandate_read, seen, standing_reads
+
+KNOWN: Final = "known"
+"""Field of an alias: who could see it, so that for others no more is read than where is none."""
+
+
+def merged(
+    arrival: Arrival, handler: Handler, reads: Reads, view: View, context: Context
+) -> Rejected | None:
+    """Say which assets have taken the place of those that are named; None where there is none.
+
+    Rejects: asset.merged
+    """
+    if arrival.message is None or handler.contract.takes_aliases:
+        return None
+    assets = (key for name, key in reads if name == "assets" and isinstance(key, str))
+    found = {key: alias for key in assets if (alias := _alias(view.get("assets", key), context))}
+    if not found:
+        return None
+    viewer, survivors = context.sender.user, [alias["merged_into"] for alias in found.values()]
+    view.require(key for one in survivors for key in standing_reads("assets", one, viewer))
+    view.require(mandate_read(view.get("assets", one), viewer) for one in survivors)
+    findings = tuple(
+        finding(
+            "asset.merged",
+            path,
+            expected=f"{found[asset]['merged_into']}, which is the same asset",
+            got=asset,
+            advice="Use the id of the survivor from now on.",
+        )
+        for path, asset in _named(arrival.message.model_dump(), found)
+        if seen("assets", found[asset]["merged_into"], view, context) is not None
+    )
+    return reject(*findings) if findings else None
+
+
+def _alias(document: Document | None, context: Context) -> Document | None:
+    if document is None or "merged_into" not in document:
+        return None
+    may_know = context.sender.is_operator or context.sender.user in document[KNOWN]
+    return document if may_know else None
+
+
+def _named(value: Any, wanted: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    """Where a message names any of some ids."""
+    if isinstance(value, str) and value in wanted:
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _named(inner, wanted, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list | tuple):
+        for position, inner in enumerate(value):
+            yield from _named(inner, wanted, f"{path}.{position}")

@@ -1,0 +1,68 @@
+"""An operator works cases at the broker: from the analysis to a merge, a split and a dismissal."""
+
+from typing import Any
+
+import pytest
+
+from tests.broker.scene import accepted, refused
+from tests.spine import Platform, Spine, asset
+
+pytestmark = pytest.mark.connected
+
+
+def told(party: Platform, kind: str) -> list[str]:
+    return [str(one.data["id"]) for one in party.received if one.type == kind]
+
+
+async def test_an_operator_works_a_case_end_to_end(working: Spine) -> None:
+    operator = await working.operator()
+    first = await working.platform(roles=["fsp"])
+    second = await working.platform(roles=["fsp"])
+    power: dict[str, Any] = {"capability": {"power_kw": 5}}
+    survivor = (await accepted(first, "asset.register.v1", asset(**power)))["id"]
+    other = (await accepted(second, "asset.register.v1", asset(**power, reference="mine")))["id"]
+    portfolio = (await accepted(first, "asset.register.v1", {"asset_type": "PFL"}))["id"]
+    for member in (survivor, other):
+        data = {"id": portfolio, "members": [member]}
+        await accepted(operator, "portfolio.add.v1", data)
+    pair = {"id": survivor, "other": other, "verdict": "same", "score": 0.97}
+    found = {"pairs": [pair], "model": "analysis-1"}
+    (case,) = (await accepted(operator, "duplicates.open.v1", found))["opened"]
+    await second.until(lambda: told(second, "asset.duplicate-suspected.v1") == [other])
+    best = {"status": "open", "score_min": 0.95, "kind": "assets"}
+    listed = await accepted(operator, "duplicates.list.v1", best)
+    assert [row["id"] for row in listed["cases"]] == [case]
+    await refused(second, "duplicates.get.v1", {"id": case})
+
+    both = {"id": survivor, "other": other}
+    await accepted(operator, "duplicates.merge.v1", both)
+    await second.until(lambda: told(second, "asset.merged.v1") == [other])
+    await first.until(lambda: told(first, "asset.absorbed.v1") == [survivor])
+    named = await refused(second, "asset.update.v1", {"id": other, "name": "Mine"})
+    assert named["code"] == "asset.merged"
+    assert survivor in named["findings"][0]["expected"]
+    await accepted(second, "asset.update.v1", {"id": survivor, "name": "Ours"})
+    wish = {"external": [{"scheme": "own", "value": "mine"}]}
+    assert survivor in str(await accepted(second, "asset.translate.v1", wish))
+
+    async def counted() -> int:
+        shown = await accepted(first, "asset.get.v1", {"id": portfolio})
+        members = shown["members"]
+        return int(members["count"]) if members["pending"] == 0 else -1
+
+    while await counted() != 1:
+        continue
+    await accepted(operator, "duplicates.split.v1", both)
+    await second.until(lambda: told(second, "asset.restored.v1") == [other])
+    while await counted() != 2:
+        continue
+    await accepted(second, "asset.get.v1", {"id": other})
+    hidden = await refused(second, "asset.get.v1", {"id": survivor})
+    assert hidden["code"] == "asset.not-found"
+
+    dismissed = {"id": case, "reason": "same-place"}
+    state = await accepted(operator, "duplicates.dismiss.v1", dismissed)
+    assert state["status"] == "dismissed"
+    again = await accepted(operator, "duplicates.open.v1", found | {"model": "analysis-2"})
+    assert again["unchanged"] == [case]
+    await first.until(lambda: told(first, "asset.duplicate-dismissed.v1") == [survivor])

@@ -1,0 +1,46 @@
+"""The runbook's own words, executed, and the tests that it names."""
+
+import importlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from tests.broker.test_readme import _run, newcomer
+
+__all__ = ["newcomer"]
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(400)]
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+PRACTICE: Final = (
+    (ROOT / "docs" / "runbook.md")
+    .read_text(encoding="utf-8")
+    .partition("\n## Practice\n")[2]
+    .partition("\n## ")[0]
+)
+BLOCKS: Final = re.findall(r"^```sh\n(.*?)^```$", PRACTICE, re.MULTILINE | re.DOTALL)
+
+
+def test_each_block_does_what_the_runbook_says(newcomer: Mapping[str, str]) -> None:
+    status, rescue = BLOCKS
+    told = _run(status, newcomer)
+    assert "mailbox.assets.0" in told
+    said = json.loads(told.splitlines()[-1])
+    assert {lane["name"] for lane in said["lanes"] if lane["owner"]} >= {"mailbox.assets.0"}
+    assert said["outbox"]["records"] == 0
+    kept, restored, rebuilt = _run(rescue, newcomer).splitlines()[-3:]
+    assert " copied to " in kept
+    assert kept.partition(" copied")[0] == restored.partition(" restored")[0]
+    found = json.loads(rebuilt)
+    assert (found["differences"], found["documents"]) == (0, [])
+    assert found["entries"]["verified"] > 5
+
+
+def test_the_tests_that_the_runbook_names_are_there() -> None:
+    named = re.findall(r"`(tests/[a-z_/]+)\.py::(test_[a-z_]+)`", PRACTICE)
+    assert len(named) == 7
+    for module, test in named:
+        assert hasattr(importlib.import_module(module.replace("/", ".")), test), test

@@ -1,0 +1,146 @@
+"""Metrics with few labels, spans with the sender's context, and answers over HTTP."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from contracts.trace import TRACEPARENT
+from handlers.admission import Delivery
+from outbox.publisher import Delivered
+from outbox.record import OutboxRecord
+from tests.builders import command
+from tests.memory.workshop import open_workshop
+from workers.metrics import Metrics
+from workers.observing import Observer
+from workers.probing import Probe, listening
+from workers.settings import Settings
+from workers.spans import Tracing
+from workers.store.protocol import Unavailable
+
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+MAILBOX = "mailbox.tests.0"
+
+
+def traced(delivery: Delivery, flags: str = "01") -> Delivery:
+    return replace(delivery, headers={TRACEPARENT: f"00-{TRACE_ID}-b7ad6b7169203331-{flags}"})
+
+
+def observer() -> tuple[Observer, InMemorySpanExporter]:
+    spans = InMemorySpanExporter()
+    return Observer(Metrics(), Tracing(spans)), spans
+
+
+def keep(name: str) -> Delivery:
+    return command("trial.keep.v1", {"id": name}, sender="operator", id=name)
+
+
+async def test_a_batch_is_counted_and_each_traced_command_has_its_outcome() -> None:
+    watching, spans = observer()
+    workshop = await open_workshop()
+    crash = command("trial.crash.v1", {"words": "x"}, sender="operator", id="c")
+    watched = watching.begin(MAILBOX, [traced(keep("a")), keep("b"), traced(crash)])
+    outcomes = await workshop.run(*watched.deliveries)
+    watching.end(MAILBOX, watched, outcomes)
+    watching.close()
+    found = {
+        span.name: (span.attributes or {}).get("flexspine.outcome")
+        for span in spans.get_finished_spans()
+    }
+    assert found == {
+        "command trial.keep.v1": "accepted",
+        "command trial.crash.v1": "poisoned",
+        "batch": None,
+    }
+    assert watching.metrics is not None
+    text = watching.metrics.text().decode()
+    assert f'flexspine_messages_total{{mailbox="{MAILBOX}",outcome="accepted"}} 2.0' in text
+    assert f'flexspine_messages_total{{mailbox="{MAILBOX}",outcome="poisoned"}} 1.0' in text
+    assert f'flexspine_batch_size_sum{{mailbox="{MAILBOX}"}} 3.0' in text
+
+
+async def test_what_follows_from_a_traced_command_belongs_to_its_span() -> None:
+    watching, _ = observer()
+    workshop = await open_workshop()
+    watched = watching.begin(MAILBOX, [traced(keep("a"))])
+    (outcome,) = await workshop.run(*watched.deliveries)
+    (opened,) = watched.spans.values()
+    context = opened.message.get_span_context()
+    for letter in outcome.letters:
+        said = dict(letter.trace)[TRACEPARENT]
+        assert said == f"00-{TRACE_ID}-{context.span_id:016x}-01"
+
+
+async def test_a_sender_that_does_not_sample_costs_no_span() -> None:
+    watching, spans = observer()
+    watched = watching.begin(MAILBOX, [traced(keep("a"), "00")])
+    workshop = await open_workshop()
+    watching.end(MAILBOX, watched, await workshop.run(*watched.deliveries))
+    watching.close()
+    assert spans.get_finished_spans() == ()
+    # Its context goes on all the same.
+    assert TRACE_ID in str(watched.deliveries[0].headers)
+
+
+async def test_what_leaves_is_counted_by_what_became_of_it() -> None:
+    watching, _ = observer()
+    results: list[Delivered | Exception] = [Delivered.DELIVERED, OSError("away")]
+
+    async def send(_record: OutboxRecord) -> Delivered:
+        result = results.pop(0)
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    sending = watching.sending(send)
+    record = OutboxRecord(
+        "p", 1, "e", "flex.domain", "k", None, "asset.registered.v1", b"", ((TRACEPARENT, "bad"),)
+    )
+    assert await sending(replace(record, trace=())) is Delivered.DELIVERED
+    with pytest.raises(OSError, match="away"):
+        await sending(replace(record, trace=()))
+    await asyncio.sleep(0)
+    assert watching.metrics is not None
+    text = watching.metrics.text().decode()
+    assert 'flexspine_sent_total{kind="event",result="delivered"} 1.0' in text
+    assert 'flexspine_sent_total{kind="event",result="failed"} 1.0' in text
+
+
+def test_without_settings_nothing_is_observed(tmp_path: Path) -> None:
+    assert Observer.of(Settings()) == Observer(None, None)
+    on = Observer.of(Settings(http_port=1, spans_file=tmp_path / "spans"))
+    assert on.metrics is not None
+    assert on.tracing is not None
+    on.close()
+
+
+async def _get(port: int, request: bytes) -> tuple[str, bytes]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request + b"\r\nHost: x\r\n\r\n")
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    writer.close()
+    return head.decode().splitlines()[0], body
+
+
+async def test_health_over_http() -> None:
+    why = "the broker is not connected"
+
+    async def unready() -> str:
+        return why
+
+    async def metrics() -> bytes:
+        raise Unavailable("no primary")
+
+    async with listening(Probe(unready, metrics), "127.0.0.1", 0) as port:
+        assert await _get(port, b"GET /live HTTP/1.1") == ("HTTP/1.1 200 OK", b"live\n")
+        assert await _get(port, b"GET /ready HTTP/1.1") == (
+            "HTTP/1.1 503 Service Unavailable",
+            b"the broker is not connected\n",
+        )
+        why = ""
+        assert (await _get(port, b"GET /ready?x HTTP/1.1"))[1] == b"ready\n"
+        assert (await _get(port, b"GET /metrics HTTP/1.1"))[1] == b"no primary\n"
+        assert (await _get(port, b"POST /live HTTP/1.1"))[0].endswith("404 Not Found")
+        assert (await _get(port, b"nonsense"))[0].endswith("404 Not Found")

@@ -1,0 +1,152 @@
+"""A rebuild gives the same documents, revisions and history, and tells what does not fit."""
+
+import asyncio
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from tests.boxes import readable
+from tests.memory.crowd import Crowd, gather
+from workers.backbone import rulebook
+from workers.comparing import compare
+from workers.rebuild import NotEmpty, Rebuild, Report
+from workers.store.codec import decode, encode_row
+from workers.store.memory import MemoryStore
+
+COMMANDS = 500
+FULL = 50_000
+
+
+async def rebuilt(crowd: Crowd, source: MemoryStore | None = None) -> tuple[Report, MemoryStore]:
+    register, target = crowd.register, MemoryStore()
+    work = Rebuild(
+        source=source or register.store,
+        target=target,
+        vault=register.vault,
+        rulebook=lambda lane: rulebook(register.entries, lane, register.vault),
+        owner="test",
+    )
+    return await work.run(), target
+
+
+def lanes(crowd: Crowd) -> set[str]:
+    return {str(place).rpartition("/")[0] for place in crowd.register.store._documents["commands"]}
+
+
+async def shown(crowd: Crowd) -> Mapping[str, Any]:
+    """Rebuild, and say how much of it was looked at; asserts that nothing differs."""
+    report, target = await rebuilt(crowd)
+    assert [str(one) for one in report.differences] == []
+    unlike = [one async for one in compare(crowd.register.store, target, crowd.register.vault)]
+    assert [str(one) for one in unlike] == []
+    assert min(report.entries["verified"], report.entries["erased"]) > 0
+    assert report.entries["different"] == 0
+    history = {len(s._documents["history"]) for s in (crowd.register.store, target)}
+    assert len(history) == 1
+    return {"entries": report.entries, "writes": report.writes, "history": history.pop()}
+
+
+@pytest.fixture(scope="module")
+async def crowd() -> Crowd:
+    return await gather(3, COMMANDS)
+
+
+async def test_the_same_documents_revisions_and_history(crowd: Crowd) -> None:
+    assert {"mailbox.users.0", "mailbox.assets.0", "mailbox.notices.0"} <= lanes(crowd)
+    assert crowd.erased
+    await shown(crowd)
+
+
+async def test_the_lanes_go_on_where_they_were(crowd: Crowd) -> None:
+    _, target = await rebuilt(crowd)
+    for lane in lanes(crowd):
+        old = crowd.register.store._lanes[lane]
+        lease = await target.acquire(lane, "worker", 60)
+        assert lease is not None
+        assert (lease.epoch, lease.batch) == (old.epoch + 1, old.batch)
+
+
+async def test_an_altered_write_is_reported(crowd: Crowd) -> None:
+    altered, place = _altered(crowd)
+    report, target = await rebuilt(crowd, altered)
+    assert ("write", "assets") in {(d.what, d.collection) for d in report.differences}
+    assert report.differences[0].place.startswith(place)
+    # What was archived is what is applied: somebody has to look at it.
+    assert report.entries["different"] >= 1
+    assert [one async for one in compare(crowd.register.store, target, crowd.register.vault)]
+
+
+def _altered(crowd: Crowd) -> tuple[MemoryStore, str]:
+    """The same store, but in one archived write of an asset the name is another."""
+    stored = crowd.register.store._documents
+    copy = MemoryStore()
+    copy._documents = {name: dict(rows) for name, rows in stored.items()}
+    gone = {str(key) for key, row in stored["keys"].items() if "destroyed_at" in decode(row)}
+    for place, raw in sorted(stored["commands"].items(), key=lambda item: str(item[0])):
+        row = decode(raw)
+        for entry in row["entries"]:
+            if entry["kind"] != "accepted" or entry["body"].key in gone:
+                continue
+            for write in entry["writes"]:
+                if write["collection"] == "assets" and write["expected"] is None:
+                    document = decode(write["document"])
+                    if document.get("owner") is None:
+                        write["document"] = encode_row({**document, "name": "Another"})
+                        copy._documents["commands"][place] = encode_row(row)
+                        return copy, str(place)
+    raise AssertionError("no asset of an organisation was registered")
+
+
+async def test_a_missing_batch_is_reported(crowd: Crowd) -> None:
+    copy = MemoryStore()
+    stored = crowd.register.store._documents
+    copy._documents = {name: dict(rows) for name, rows in stored.items()}
+    place = next(p for p in sorted(map(str, stored["commands"])) if p.startswith("mailbox.assets"))
+    del copy._documents["commands"][place]
+    report, _ = await rebuilt(crowd, copy)
+    assert "revision" in {one.what for one in report.differences}
+
+
+async def test_nothing_is_rebuilt_over_what_is_there(crowd: Crowd) -> None:
+    register = crowd.register
+    work = Rebuild(
+        source=register.store,
+        target=register.store,
+        vault=register.vault,
+        rulebook=lambda lane: rulebook(register.entries, lane, register.vault),
+        owner="test",
+    )
+    before = {name: dict(rows) for name, rows in register.store._documents.items()}
+    with pytest.raises(NotEmpty):
+        await work.run()
+    assert register.store._documents == before
+
+
+async def test_what_an_erasure_took_is_in_no_archive(crowd: Crowd) -> None:
+    """Neither in clear nor under a key that is still there."""
+    stored = crowd.register.store._documents
+    rows = {name: list(map(decode, stored[name].values())) for name in ("commands", "keys")}
+    plain = b"".join(stored["commands"].values())
+    text = plain + b"".join(readable(crowd.register.vault, rows).values())
+
+    def found(number: int) -> bool:
+        words = (f"{kind} {number}" for kind in ("Name", "Town", "Bank"))
+        return any(f"{word}{end}".encode() in text for word in words for end in ("\x00", '"'))
+
+    living = [crowd.numbers[one] for one in crowd.users]
+    assert all(map(found, living))
+    assert crowd.taken
+    assert not [number for number in crowd.taken if found(number)]
+
+
+if __name__ == "__main__":
+    started = time.perf_counter()
+    big = asyncio.run(gather(7, int(sys.argv[1]) if len(sys.argv) > 1 else FULL))
+    played_s = time.perf_counter() - started
+    found = asyncio.run(shown(big))
+    print(f"{big.outcomes}, {len(lanes(big))} mailboxes, {len(big.erased)} erased")  # noqa: T201
+    print(f"{found}: nothing differs")  # noqa: T201
+    print(f"played {played_s:.0f} s, rebuilt {time.perf_counter() - started - played_s:.0f} s")  # noqa: T201

@@ -1,0 +1,286 @@
+"""A dead letter's life: what is kept, how it is grouped, replayed, resolved, or dead again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any, Final
+from uuid import uuid4
+
+import pytest
+
+from contracts.dead import REPLAYED, DeadRunAsked
+from contracts.taxonomy import BACKBONE
+from handlers.admission import Delivery
+from handlers.case import Outcome
+from handlers.decision import Document, Secret
+from handlers.parking import Parked
+from handlers.resending import PORTION, STUCK
+from handlers.resent import Resent
+from handlers.signature import Handler
+from tests.builders import NOW, PLATFORM, STRANGER, command, delivery
+from tests.decider import RULEBOOK, Decider, reply, said
+
+CRASH: Final = "trial.crash.v1"
+MENDED: Final = "trial.keep.v1"
+KEPT: Final = Handler(
+    RULEBOOK.handlers[CRASH].contract,
+    lambda _command, view, context: RULEBOOK.handlers[MENDED].function(
+        RULEBOOK.handlers[MENDED].contract(id=context.command_id), view, context
+    ),
+    lambda _command, context: (("trials", context.command_id),),
+    for_provisional=True,
+)
+"""What the handler does once its bug is mended."""
+
+
+def crash(name: str, words: str = "x", sender: str = PLATFORM, **properties: Any) -> Delivery:
+    return replace(command(CRASH, {"words": words}, sender=sender, id=name), **properties)
+
+
+def letters(decider: Decider) -> list[Document]:
+    return decider.of("dead_letters")
+
+
+def states(decider: Decider) -> list[str]:
+    return [letter["state"] for letter in letters(decider)]
+
+
+def mend(decider: Decider) -> None:
+    decider.rulebook = replace(RULEBOOK, handlers={**RULEBOOK.handlers, CRASH: KEPT})
+
+
+def operate(decider: Decider, verb: str, **data: Any) -> Mapping[str, Any]:
+    """What an operator is answered; the facts that follow are gone through to their end."""
+    ask = command(f"dead.{verb}.v1", data, sender="operator", id=str(uuid4()))
+    (outcome,) = decider.decide(ask)
+    kind, answer = reply(outcome)
+    assert kind == f"dead.{verb}.accepted.v1", answer
+    return answer
+
+
+def asked(decider: Decider, verb: str, **data: Any) -> Mapping[str, Any]:
+    ask = command(f"dead.{verb}.v1", data, sender="operator", id="a-question")
+    kind, answer = said(decider.ask(ask))
+    assert kind == f"dead.{verb}.accepted.v1", answer
+    return answer
+
+
+def run_through(decider: Decider, run: str) -> list[Resent]:
+    """Every portion of a run; what it hands to the hop."""
+    body = json.dumps(fact(run)).encode()
+    waiting: list[Delivery] = [Delivery(body, DeadRunAsked.message_type, BACKBONE)]
+    sent: list[Resent] = []
+    while waiting:
+        outcomes = decider.decide(*waiting)
+        sent += resent(outcomes)
+        waiting = [again(one) for one in outcomes if one.kind == "continued"]
+    return sent
+
+
+def fact(run: str) -> Mapping[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": f"fact-{run}",
+        "source": "urn:flexspine:backbone",
+        "type": DeadRunAsked.message_type,
+        "time": NOW.isoformat(),
+        "subject": "dead-letters",
+        "data": {"id": run},
+    }
+
+
+def again(outcome: Outcome) -> Delivery:
+    (row,) = [w for w in outcome.writes if w.collection == "parked"]
+    return Parked.of(row.document).delivery  # type: ignore[union-attr]
+
+
+def resent(outcomes: Sequence[Outcome]) -> list[Resent]:
+    return [
+        Resent.unpacked(letter.body)
+        for outcome in outcomes
+        for letter in outcome.letters
+        if letter.kind == "resent"
+    ]
+
+
+def arriving(one: Resent) -> Delivery:
+    """What the mailbox gets of it."""
+    return Delivery(one.body, one.type, one.account, one.message_id, one.reply_to, one.headers)
+
+
+def replay(decider: Decider, **which: Any) -> list[Outcome]:
+    """A replay to its end: what became of each letter."""
+    run = operate(decider, "replay", which=which, why="The bug is mended.")["id"]
+    return [decider.decide(arriving(one))[0] for one in run_through(decider, run)]
+
+
+@pytest.fixture
+def decider() -> Decider:
+    return Decider()
+
+
+def test_a_letter_says_in_clear_what_it_is_grouped_by_and_seals_the_rest(decider: Decider) -> None:
+    decider.rulebook = replace(RULEBOOK, version="7.1")
+    decider.decide(crash("one", "a secret", message_id="m", headers={"x-a": "b"}))
+    (letter,), (contents,) = letters(decider), decider.of("dead_contents")
+    assert (letter["reason"], letter["exception"]) == ("poisoned", "RuntimeError")
+    assert letter["top"] == "tests/registers.py:crash_trial"
+    assert (letter["version"], letter["attempts"], letter["times"]) == ("7.1", 1, 1)
+    assert f"fingerprint:{letter['fingerprint']}" in letter["terms"]
+    assert "a secret" not in str(letter)
+    assert not any(isinstance(value, Secret) for value in letter.values())
+    properties = contents["properties"].value
+    assert (properties["message_id"], properties["strings"]) == ("m", {"x-a": "b"})
+
+
+def test_a_group_is_what_failed_in_the_same_way(decider: Decider) -> None:
+    decider.decide(crash("a", "some"), crash("b", "other"), delivery(b"no JSON"))
+    decider.decide(delivery(b"no JSON either"), delivery(account=None))
+    groups = asked(decider, "groups")["groups"]
+    counted = [(one["exception"], one["counts"]) for one in groups]
+    assert sorted(counted, key=str) == [
+        ("RuntimeError", {"open": 2}),
+        ("message.identity", {"open": 1}),
+        ("message.undecodable", {"open": 2}),
+    ]
+
+
+def test_a_mended_bug_is_replayed_and_resolved_in_the_commit_of_its_outcome(
+    decider: Decider,
+) -> None:
+    (held,) = decider.decide(crash("one"))
+    mend(decider)
+    (outcome,) = replay(decider, fingerprint=letters(decider)[0]["fingerprint"])
+    assert (outcome.kind, reply(outcome)[0]) == ("accepted", "trial.crash.accepted.v1")
+    (letter,) = letters(decider)
+    assert (letter["state"], letter["outcome"]) == ("resolved", "accepted")
+    assert [one["state"] for one in letter["history"]] == ["open", "replaying", "resolved"]
+    assert any(write.collection == "dead_letters" for write in outcome.writes)
+    assert [row["_id"] for row in decider.of("trials")] == ["one"]
+    assert reply(held)[0] == "trial.crash.held.v1"
+
+
+def test_a_replay_keeps_bytes_and_names_and_strips_what_the_broker_acts_on(
+    decider: Decider,
+) -> None:
+    trace = {"traceparent": f"00-{'1' * 32}-{'2' * 16}-01"}
+    brokers = {"x-death": "a", "x-delivery-count": "3", "x-first-death-queue": "q", "x-ours": "b"}
+    given = crash("one", message_id="m", reply_to=f"{PLATFORM}.replies", headers=brokers | trace)
+    decider.decide(given)
+    run = operate(decider, "replay", which={"reason": "poisoned"}, why="Again.")["id"]
+    (one,) = run_through(decider, run)
+    assert (one.body, one.account, one.message_id) == (given.body, PLATFORM, "m")
+    assert one.reply_to == f"{PLATFORM}.replies"
+    assert one.headers == {**trace, "x-ours": "b", REPLAYED: letters(decider)[0]["_id"]}
+
+
+def test_what_fails_again_is_the_same_letter_with_its_new_failure(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    (outcome,) = replay(decider, reason="poisoned")
+    assert outcome.kind == "poisoned"
+    (letter,) = letters(decider)
+    assert (letter["state"], letter["times"], letter["attempts"]) == ("failed-again", 2, 2)
+    mend(decider)
+    decider.now += timedelta(minutes=1)
+    (outcome,) = replay(decider, reason="poisoned")
+    assert (outcome.kind, states(decider)) == ("accepted", ["resolved"])
+
+
+def test_nothing_is_done_twice_however_often_it_arrives(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    mend(decider)
+    run = operate(decider, "replay", which={"reason": "poisoned"}, why="Again.")["id"]
+    (one,) = run_through(decider, run)
+    kinds = [outcome.kind for outcome in decider.decide(arriving(one), arriving(one))]
+    assert kinds == ["accepted", "duplicate"]
+    assert (states(decider), len(decider.of("trials"))) == (["resolved"], 1)
+
+
+def test_one_that_the_sender_has_sent_again_meanwhile_is_resolved_by_its_answer(
+    decider: Decider,
+) -> None:
+    decider.decide(crash("one"))
+    mend(decider)
+    decider.decide(crash("one"))
+    assert states(decider) == ["open"]
+    (outcome,) = replay(decider, reason="poisoned")
+    assert (outcome.kind, letters(decider)[0]["outcome"]) == ("duplicate", "duplicate")
+
+
+def test_a_forged_mark_settles_nobodys_letter(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    key = letters(decider)[0]["_id"]
+    mend(decider)
+    for mark in (key, "nonsense", 7):
+        decider.decide(crash("other", sender=STRANGER, headers={REPLAYED: mark}))
+        decider.decide(crash("two", "y", headers={REPLAYED: mark}))
+    assert states(decider) == ["open"]
+
+
+def test_a_replay_is_gone_through_in_portions_and_leaves_out_what_died_since(
+    decider: Decider,
+) -> None:
+    decider.decide(*(crash(f"c-{n:03d}") for n in range(2 * PORTION + 5)))
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "replay", which={"type": CRASH}, why="Again.")
+    decider.now += timedelta(seconds=1)
+    decider.decide(crash("late"))
+    sent = run_through(decider, told["id"])
+    assert told["matched"] == len(sent) == 2 * PORTION + 5
+    assert len({one.letter for one in sent}) == len(sent)
+    assert states(decider).count("replaying") == len(sent)
+    groups = asked(decider, "groups", which={"run": told["id"]})
+    assert groups["counts"] == {"replaying": len(sent)}
+    (run,) = decider.of("dead_runs")
+    assert (run["state"], run["done"], run["left_out"]) == ("ended", len(sent), 0)
+
+
+def test_one_under_way_is_left_alone_until_it_is_stuck(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    for wait, count in ((timedelta(), 1), (STUCK, 0), (timedelta(seconds=1), 1)):
+        decider.now += wait
+        run = operate(decider, "replay", which={"reason": "poisoned"}, why="Again.")["id"]
+        assert len(run_through(decider, run)) == count
+
+
+def test_a_discard_is_the_end_until_the_same_message_dies_again(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    run = operate(decider, "discard", which={"reason": "poisoned"}, why="Nobody wants it.")["id"]
+    assert run_through(decider, run) == []
+    assert states(decider) == ["discarded"]
+    assert replay(decider, reason="poisoned") == []
+    decider.decide(crash("one"))
+    assert (states(decider), letters(decider)[0]["times"]) == (["open"], 2)
+
+
+def test_what_was_erased_is_left_out(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    (contents,) = decider.of("dead_contents")
+    gone = {"properties": Secret(None), "body": Secret(None), "fault": Secret(None)}
+    decider.documents["dead_contents", contents["_id"]] = {**contents, **gone}
+    assert replay(decider, reason="poisoned") == []
+    assert states(decider) == ["open"]
+    assert (
+        "body" not in asked(decider, "get", id=contents["_id"])
+        or not asked(decider, "get", id=contents["_id"])["body"]
+    )
+
+
+def test_a_letter_is_read_with_its_contents_and_notes(decider: Decider) -> None:
+    decider.decide(crash("one", "a secret"))
+    key = letters(decider)[0]["_id"]
+    operate(decider, "note", id=key, note="Asked the sender.")
+    found = asked(decider, "get", id=key)
+    assert found["fault"]["message"] == "a bug that quotes a secret"
+    assert [one["note"] for one in found["notes"]] == ["Asked the sender."]
+    assert found["letter"]["notes"] == 1
+
+
+def test_a_page_goes_on_with_its_cursor(decider: Decider) -> None:
+    decider.decide(*(crash(f"c-{n}") for n in range(5)))
+    first = asked(decider, "list", limit=3)
+    rest = asked(decider, "list", limit=3, cursor=first["cursor"])
+    found = [one["id"] for page in (first, rest) for one in page["letters"]]
+    assert found == sorted(letter["_id"] for letter in letters(decider))
+    assert rest.get("cursor") is None

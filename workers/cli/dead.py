@@ -1,0 +1,274 @@
+"""What could not be decided: `dead` and what is under it, as `operator`."""
+
+import asyncio
+import json
+import os
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from contracts.dead import DiscardDead, GetDead, GroupDead, ListDead, NoteDead, ReplayDead
+from contracts.messages import check_type
+from workers.cli.place import Place
+from workers.cli.sharding import asked
+from workers.settings import Settings
+
+POLL_S: Final = 1.0
+PAGE: Final = 100
+SHOWN: Final = 2000
+"""How many characters of a body are shown."""
+
+Reason = Annotated[str | None, typer.Option(help="Such as `poisoned` or `delivery-limit`.")]
+Fingerprint = Annotated[str | None, typer.Option(help="A group, as `dead groups` names it.")]
+Type = Annotated[str | None, typer.Option("--type", help="Type of the message.")]
+Account = Annotated[str | None, typer.Option(help="The sender's account.")]
+State = Annotated[str | None, typer.Option(help="Such as `open` or `failed-again`.")]
+Since = Annotated[str | None, typer.Option(help="Died at this moment or later, in ISO 8601.")]
+Until = Annotated[str | None, typer.Option(help="Died before this moment, in ISO 8601.")]
+One = Annotated[str | None, typer.Option("--id", help="One letter.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+Why = Annotated[str, typer.Option(help="Why; other operators read it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; otherwise it is only counted.")]
+Wait = Annotated[bool, typer.Option(help="Wait until every letter has its outcome.")]
+
+
+def _which(**given: str | None) -> dict[str, str]:
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _here() -> Place:
+    return Place.of(Settings.read())
+
+
+def listed(
+    *,
+    reason: Reason = None,
+    fingerprint: Fingerprint = None,
+    message_type: Type = None,
+    account: Account = None,
+    state: State = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = PAGE,
+    as_json: AsJson = False,
+) -> None:
+    """List dead letters, the oldest first."""
+    which = _which(
+        reason=reason, fingerprint=fingerprint, type=message_type, account=account, state=state,
+        since=since, until=until,
+    )  # fmt: skip
+    found = asyncio.run(_taken(letters(_here(), which), limit))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("id", "state", "reason", "type", "account", "times", "exception")
+    for one in found:
+        table.add_row(
+            one["id"], one["state"], one["reason"], one["type"], one.get("account") or "",
+            str(one["times"]), one["exception"],
+        )  # fmt: skip
+    Console(markup=False).print(table)
+
+
+async def _taken(found: AsyncIterator[Mapping[str, Any]], limit: int) -> list[Mapping[str, Any]]:
+    taken: list[Mapping[str, Any]] = []
+    async for one in found:
+        taken.append(one)
+        if len(taken) == limit:
+            break
+    return taken
+
+
+async def letters(place: Place, which: Mapping[str, str]) -> AsyncIterator[Mapping[str, Any]]:
+    """Every letter that is meant, page after page."""
+    cursor: str | None = None
+    while True:
+        after = {"cursor": cursor} if cursor is not None else {}
+        page = await asked(place, ListDead.message_type, {"which": dict(which), **after})
+        for one in page["letters"]:
+            yield one
+        if (cursor := page.get("cursor")) is None:
+            return
+
+
+def groups(*, state: State = None, as_json: AsJson = False) -> None:
+    """Count dead letters by what they failed by."""
+    data = {"which": _which(state=state)}
+    found = asyncio.run(asked(_here(), GroupDead.message_type, data))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    table = Table("fingerprint", "reason", "type", "exception", "where", "letters")
+    for one in found["groups"]:
+        table.add_row(
+            one["fingerprint"], one["reason"], one["type"], one["exception"], one["top"],
+            _counts(one["counts"]),
+        )  # fmt: skip
+    console = Console(markup=False)
+    console.print(table)
+    console.print(_counts(found["counts"]) or "none")
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+
+
+def show(
+    letter: Annotated[str, typer.Argument(help="Id of the letter.")], *, as_json: AsJson = False
+) -> None:
+    """Show a letter with its message, its failure and its notes."""
+    found = asyncio.run(whole(_here(), letter))
+    if as_json:
+        typer.echo(json.dumps(found, indent=2))
+        return
+    console = Console(markup=False, highlight=False)
+    for part in ("letter", "properties", "fault"):
+        for name, value in (found.get(part) or {}).items():
+            console.print(f"{name}: {value}")
+    for note in found["notes"]:
+        console.print(f"note of {note['by']}, {note['at']}: {note.get('note') or 'erased'}")
+    if found.get("body") is None:
+        console.print("The contents were erased.")
+    else:
+        console.print(b64decode(found["body"])[:SHOWN].decode(errors="replace"))
+
+
+async def whole(place: Place, letter: str) -> dict[str, Any]:
+    """A letter with all of its body."""
+    found = dict(await asked(place, GetDead.message_type, {"id": letter}))
+    body, further = b64decode(found.get("body") or ""), found.get("next")
+    while further is not None:
+        part = await asked(place, GetDead.message_type, {"id": letter, "offset": further})
+        body, further = body + b64decode(part.get("body") or ""), part.get("next")
+    found.pop("next", None)
+    return found if found.get("body") is None else {**found, "body": b64encode(body).decode()}
+
+
+def note(
+    letter: Annotated[str, typer.Argument(help="Id of the letter.")],
+    words: Annotated[str, typer.Argument(help="What other operators should know.")],
+) -> None:
+    """Write a note on a letter."""
+    data = {"id": letter, "note": words}
+    found = asyncio.run(asked(_here(), NoteDead.message_type, data))
+    typer.echo(f"{found['notes']} notes")
+
+
+def replay(
+    *,
+    why: Why,
+    letter: One = None,
+    fingerprint: Fingerprint = None,
+    reason: Reason = None,
+    message_type: Type = None,
+    account: Account = None,
+    since: Since = None,
+    until: Until = None,
+    yes: Yes = False,
+    wait: Wait = True,
+) -> None:
+    """Send letters again, in their senders' names; without `--yes` they are only counted."""
+    which = _which(
+        id=letter, fingerprint=fingerprint, reason=reason, type=message_type, account=account,
+        since=since, until=until,
+    )  # fmt: skip
+    _do(ReplayDead.message_type, which, why, is_meant=yes, wait=wait)
+
+
+def discard(
+    *,
+    why: Why,
+    letter: One = None,
+    fingerprint: Fingerprint = None,
+    reason: Reason = None,
+    message_type: Type = None,
+    account: Account = None,
+    since: Since = None,
+    until: Until = None,
+    yes: Yes = False,
+    wait: Wait = True,
+) -> None:
+    """Give letters up; without `--yes` they are only counted."""
+    which = _which(
+        id=letter, fingerprint=fingerprint, reason=reason, type=message_type, account=account,
+        since=since, until=until,
+    )  # fmt: skip
+    _do(DiscardDead.message_type, which, why, is_meant=yes, wait=wait)
+
+
+def _do(kind: str, which: Mapping[str, str], why: str, *, is_meant: bool, wait: bool) -> None:
+    place, data = _here(), {"which": dict(which), "why": why}
+    matched = asyncio.run(asked(place, check_type(kind), data)).get("matched")
+    if not is_meant:
+        typer.echo(f"{matched} letters match; nothing was done: --yes does it")
+        return
+    if typer.get_text_stream("stdin").isatty():
+        typer.confirm(f"{matched} letters match. Go on?", abort=True)
+    counts = asyncio.run(done(place, kind, data, wait=wait))
+    typer.echo(_counts(counts) or "none was taken")
+
+
+async def done(
+    place: Place, kind: str, data: Mapping[str, Any], *, wait: bool
+) -> Mapping[str, int]:
+    """Begin a run, and wait until each of its letters has its outcome; their counts then."""
+    run = await asked(place, kind, data)
+    counts: Mapping[str, int] = {}
+    said: Mapping[str, int] | None = None
+    idle = 0
+    while wait and run["matched"] and idle < 2:  # noqa: PLR2004  once more, for a portion between
+        await asyncio.sleep(POLL_S)
+        found = await asked(place, GroupDead.message_type, {"which": {"run": run["id"]}})
+        counts = found["counts"]
+        if counts != said:
+            said, idle = counts, 0
+            typer.echo(_counts(counts), err=True)
+        elif not counts.get("replaying"):
+            idle += 1
+    return counts
+
+
+def export(
+    *,
+    to: Annotated[Path, typer.Option(help="File with a line of JSON for each letter.")],
+    reason: Reason = None,
+    fingerprint: Fingerprint = None,
+    state: State = None,
+) -> None:
+    """Write letters with their contents into a file; it holds personal data in plain."""
+    which = _which(reason=reason, fingerprint=fingerprint, state=state)
+    typer.echo(f"{asyncio.run(exported(_here(), which, to))} letters written to {to}")
+
+
+async def exported(place: Place, which: Mapping[str, str], to: Path) -> int:
+    """Write every letter that is meant; how many there were."""
+    count = 0
+    with open(to, "w", encoding="utf-8", opener=_private) as file:  # noqa: ASYNC230
+        async for one in letters(place, which):
+            file.write(json.dumps(await whole(place, one["id"])) + "\n")
+            count += 1
+    return count
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def watch() -> None:
+    """Show counts by state whenever they change, until Ctrl-C."""
+    asyncio.run(_watch(_here()))
+
+
+async def _watch(place: Place) -> None:
+    said: Mapping[str, int] | None = None
+    while True:
+        found = await asked(place, GroupDead.message_type, {})
+        if found["counts"] != said:
+            said = found["counts"]
+            typer.echo(_counts(said) or "none")
+        await asyncio.sleep(POLL_S)

@@ -1,0 +1,165 @@
+"""Copies of the database, and the registers made again: `backup`, `restore`, `rebuild`."""
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from topology import catalog
+from workers.archive import Archive
+from workers.backbone import now_utc, rulebook
+from workers.backup import Part, take
+from workers.backup import restore as put_back
+from workers.cli.faults import DRIFTED
+from workers.cli.place import Place
+from workers.comparing import compare
+from workers.rebuild import DIFFERENCES_MAX, Difference, Rebuild, Report
+from workers.settings import Settings
+from workers.store.driver import Driver
+from workers.store.dump import Dump
+from workers.store.mongo import MongoStore
+
+SHOWN: Final = 50
+"""Differences that are printed; `--json` has all that are kept."""
+
+
+def rebuild(
+    into: Annotated[str, typer.Argument(help="Name of an empty database on the same server.")],
+    *,
+    check: Annotated[
+        bool, typer.Option("--check/--no-check", help="Compare all documents afterwards.")
+    ] = True,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object and no table.")] = False,
+) -> None:
+    """Play the command archive into an empty database, and decide every command once more.
+
+    What was written then is applied; what is decided now is compared with it. Ends with 3 if
+    anything differs. Changes nothing in the database that it reads; stop the workers before.
+    """
+    report, unlike = asyncio.run(_rebuilt(Place.of(Settings.read()), into, check=check))
+    if as_json:
+        typer.echo(json.dumps(_as_json(report, unlike)))
+    else:
+        _show(report, unlike)
+    if report.found or unlike:
+        raise typer.Exit(DRIFTED)
+
+
+async def _rebuilt(place: Place, into: str, *, check: bool) -> tuple[Report, list[Difference]]:
+    settings, entries = place.settings, catalog.build()
+    source, target = _store(place, settings.database), _store(place, into)
+    try:
+        await target.install()
+        work = Rebuild(
+            source=source,
+            target=target,
+            vault=place.vault,
+            rulebook=lambda lane: rulebook(entries, lane, place.vault, settings.shards_max),
+            owner=socket.gethostname(),
+        )
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("batches", total=await Archive(source).count())
+            report = await work.run(lambda done: bar.update(task, completed=done))
+        unlike: list[Difference] = []
+        if check:
+            async for one in compare(source, target, place.vault):
+                unlike.append(one)
+                if len(unlike) >= DIFFERENCES_MAX:
+                    break
+        return report, unlike
+    finally:
+        await source.close()
+        await target.close()
+
+
+Folder = Annotated[Path, typer.Argument(help="A folder for this copy alone.")]
+
+
+def backup(folder: Folder) -> None:
+    """Copy the database as it is at one moment, while the backbone runs, with checksums.
+
+    What was answered before is in it. The copy opens with the master key, which is not in it.
+    """
+    _tell(asyncio.run(_copied(Place.of(Settings.read()), folder)), f"copied to {folder}")
+
+
+def restore(folder: Folder) -> None:
+    """Write a copy into the empty database of the settings, and read it back to compare.
+
+    Nothing is written before all checksums of the copy are right.
+    """
+    _tell(asyncio.run(_restored(Place.of(Settings.read()), folder)), f"restored from {folder}")
+
+
+async def _copied(place: Place, folder: Path) -> dict[str, Part]:
+    async with _dump(place) as dump:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            return await take(dump, folder, now_utc(), _following(bar))
+
+
+async def _restored(place: Place, folder: Path) -> dict[str, Part]:
+    store = _store(place, place.settings.database)
+    try:
+        await store.install()
+    finally:
+        await store.close()
+    async with _dump(place) as dump:
+        with Progress(console=Console(stderr=True), transient=True) as bar:
+            return await put_back(dump, folder, _following(bar))
+
+
+def _dump(place: Place) -> Dump:
+    settings = place.settings
+    return Dump(place.addresses.mongo_url, settings.database, Driver(settings.mongo_driver))
+
+
+def _following(bar: Progress) -> Callable[[str, int], None]:
+    task = bar.add_task("documents", total=None)
+    return lambda name, count: bar.update(task, description=name, completed=count)
+
+
+def _tell(parts: Mapping[str, Part], said: str) -> None:
+    documents = sum(part.documents for part in parts.values())
+    size = sum(part.bytes for part in parts.values())
+    typer.echo(f"{documents:,} documents, {size:,} bytes of {len(parts)} collections {said}")
+
+
+def _store(place: Place, database: str) -> MongoStore:
+    settings = place.settings
+    return MongoStore(
+        place.addresses.mongo_url,
+        database,
+        through=Driver(settings.mongo_driver),
+        timeout_s=settings.database_timeout_s,
+    )
+
+
+def _as_json(report: Report, unlike: list[Difference]) -> dict[str, Any]:
+    return {
+        "batches": report.batches,
+        "entries": dict(report.entries),
+        "writes": report.writes,
+        "differences": report.found,
+        "shown": [str(one) for one in report.differences],
+        "documents": [str(one) for one in unlike],
+    }
+
+
+def _show(report: Report, unlike: list[Difference]) -> None:
+    console = Console(markup=False)
+    table = Table("of the archive", "number", title=f"{report.batches} batches")
+    for name, number in sorted(report.entries.items()):
+        table.add_row(name, f"{number:,}")
+    table.add_row("documents written", f"{report.writes:,}")
+    table.add_row("differences", f"{report.found:,}")
+    table.add_row("documents that differ in the end", f"{len(unlike):,}")
+    console.print(table)
+    for one in (*report.differences, *unlike)[:SHOWN]:
+        console.print(str(one))

@@ -1,0 +1,84 @@
+"""How a backbone is at this moment: `status`."""
+
+import asyncio
+import json
+import time
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+
+from workers.alarms import Glance, alarms
+from workers.cli.faults import DRIFTED
+from workers.cli.place import Place
+from workers.glancing import looked
+from workers.settings import Settings
+
+EVERY_S: Final = 2.0
+
+
+def status(
+    *,
+    once: Annotated[bool, typer.Option("--once", help="One look instead of a live table.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object and no table.")] = False,
+) -> None:
+    """Show queues, owners, outbox, dead letters, throughput and alarms, anew every two seconds.
+
+    With `--once` or `--json` it looks once, and ends with 3 if there is an alarm.
+    """
+    place, console = Place.of(Settings.read()), Console(markup=False)
+    if not (once or as_json):
+        _follow(place, console)
+        return
+    found = _look(place)
+    if as_json:
+        typer.echo(json.dumps(found.as_json()))
+    else:
+        console.print(_shown(found))
+    if any(alarms(found)):
+        raise typer.Exit(DRIFTED)
+
+
+def _look(place: Place) -> Glance:
+    return asyncio.run(looked(place.settings, place.addresses, place.vault))
+
+
+def _follow(place: Place, console: Console) -> None:
+    try:
+        with Live(console=console, auto_refresh=False) as live:
+            while True:
+                live.update(
+                    _shown(asyncio.run(looked(place.settings, place.addresses, place.vault))),
+                    refresh=True,
+                )
+                time.sleep(EVERY_S)
+    except KeyboardInterrupt:
+        return
+
+
+def _shown(found: Glance) -> Group:
+    queues = Table(
+        "queue", "messages", "consumers", "a second", "lag", title=f"{found.at:%H:%M:%S}"
+    )
+    for queue in found.queues or ():
+        lag = f"{queue.messages / queue.rate:.0f} s" if queue.messages and queue.rate else ""
+        numbers = (f"{queue.messages:,}", f"{queue.consumers}", f"{queue.rate:.1f}", lag)
+        queues.add_row(queue.name, *numbers)
+    lanes = Table("lane", "owner", "epoch", "batch")
+    for lane in found.lanes or ():
+        lanes.add_row(lane.name, lane.owner or "", str(lane.epoch), str(lane.batch))
+    told = Table("what", "now")
+    told.add_row("throughput", f"{found.throughput:.1f} messages a second")
+    told.add_row("outbox", _aged(found.outbox))
+    told.add_row("dead letters", _aged(found.dead))
+    told.add_row("parked", f"{found.parked:,}")
+    told.add_row("processes", str(found.present))
+    for name, about in alarms(found):
+        told.add_row(f"ALARM {name}", about)
+    return Group(queues, lanes, told)
+
+
+def _aged(found: tuple[int, float]) -> str:
+    return f"{found[0]:,}" + (f", the oldest for {found[1]:.0f} s" if found[0] else "")

@@ -1,0 +1,171 @@
+"""One entry of the archive as it is played again: what it wrote, as far as its keys still open."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from contracts.messages import reply_type
+from handlers.archiving import has_history, is_kept
+from handlers.case import Outcome
+from handlers.decision import Secret
+from handlers.documents import history_id
+from workers.archive import COLLECTION, Batch
+from workers.loading import Loaded
+from workers.rows import Rows, archive_place, sealing_place
+from workers.store.codec import decode, encode_row, key_of, secret_value, stored_key, unsealed
+from workers.store.protocol import Key
+from workers.vault import KeyDestroyed, Sealed, Undecipherable
+
+Named = tuple[str, Key]
+UNKNOWN: Final = "rebuild/unknown"
+"""The key of an answer that nobody can give again: no such key is ever made."""
+
+
+@dataclass(slots=True)
+class Played:
+    """An entry with its writes; those that went with an erased user are not among them."""
+
+    entry: Mapping[str, Any]
+    body: bytes | None = None
+    """As it came; None where its key is gone, and of what is not decided again."""
+    writes: dict[Named, bytes | None] = field(default_factory=dict)
+    """The stored bytes, None for what it deleted."""
+    expected: dict[Named, int | None] = field(default_factory=dict)
+    changes: dict[Named, Mapping[str, Any]] = field(default_factory=dict)
+    """Which fields of a document it has changed."""
+    unreadable: list[tuple[str, Any]] = field(default_factory=list)
+    """What does not open although its key is there: it was altered."""
+    lost: set[tuple[str, Any]] = field(default_factory=set)
+    """Collection and key of what went with an erased user."""
+    is_partial: bool = False
+    """Whether anything of it did."""
+
+    @property
+    def index(self) -> int:
+        return int(self.entry["index"])
+
+    @property
+    def kind(self) -> str:
+        return str(self.entry["kind"])
+
+    def opened(self, named: Named, loaded: Loaded) -> Any:
+        """A written document with its secrets open."""
+        document = self.writes[named]
+        return None if document is None else reopened(named[0], document, loaded)
+
+    def history(self, at: datetime, loaded: Loaded) -> dict[Named, bytes | None]:
+        """The rows of history beside its writes, sealed anew for their own place."""
+        found: dict[Named, bytes | None] = {}
+        for named, said in self.changes.items():
+            document = decode(self.writes[named] or b"")
+            name = history_id(document["_id"], document["revision"])
+            values = {n: document[n] for n in said["names"] if n in document}
+            row = {
+                "_id": name,
+                "entity": document["_id"],
+                "revision": document["revision"],
+                "at": at,
+                "valid_from": self.entry["time"],
+                "by": self.entry["user"],
+                "command": self.entry["id"],
+                "values": _moved(values, named, name, loaded),
+                "removed": list(said["removed"]),
+            }
+            found["history", name] = encode_row(row)
+        return found
+
+
+def played(entry: Mapping[str, Any], batch: Batch, loaded: Loaded) -> Played:
+    """Read an entry with the keys that are there."""
+    play = Played(entry)
+    sealed = entry.get("body")
+    if sealed is not None:
+        try:
+            play.body = loaded.keyring.open(sealed, archive_place(batch.place, play.index))
+        except KeyDestroyed:
+            play.is_partial = True
+        except Undecipherable:
+            play.unreadable.append((COLLECTION, entry["id"]))
+    for write in entry.get("writes", ()):
+        _take(write, batch, play, loaded)
+    return play
+
+
+def _take(write: Mapping[str, Any], batch: Batch, play: Played, loaded: Loaded) -> None:
+    named: Named = (write["collection"], key_of(write["key"]))
+    document = write.get("document")
+    if "box" in write:
+        try:
+            place = archive_place(batch.place, *write["at"])
+            document = loaded.keyring.open(write["box"], place)
+        except KeyDestroyed:
+            play.is_partial = True
+            if document is None:
+                play.lost.add((write["collection"], write["key"]))
+                return
+        except Undecipherable:
+            play.unreadable.append((write["collection"], write["key"]))
+            return
+    play.writes[named] = document
+    play.expected.setdefault(named, write["expected"])
+    if document is not None and has_history(named[0]) and "names" in write:
+        play.changes[named] = write
+
+
+def reopened(collection: str, document: bytes, loaded: Loaded) -> Any:
+    """A stored document with its secrets open, None for those whose key is gone."""
+    read = decode(document)
+    place = sealing_place(collection, key_of(read["_id"]))
+
+    def value(sealed: Sealed) -> Secret:
+        try:
+            return Secret(secret_value(loaded.keyring.open(sealed, place)))
+        except KeyDestroyed:
+            return Secret(None)
+        except Undecipherable:
+            # Of its own kind, so that it equals nothing that opens.
+            return Secret(sealed)
+
+    return unsealed(read, value)
+
+
+def _moved(values: Any, named: Named, name: str, loaded: Loaded) -> Any:
+    """Values sealed for the row of history; what does not open any more stays as it is."""
+    place = sealing_place(*named)
+
+    def again(sealed: Sealed) -> Sealed:
+        try:
+            plain = loaded.keyring.open(sealed, place)
+        except (KeyDestroyed, Undecipherable):
+            return sealed
+        return loaded.keyring.seal(sealed.key, plain, sealing_place("history", name))
+
+    return unsealed(values, again)
+
+
+def differing(play: Played, outcome: Outcome, rows: Rows, loaded: Loaded) -> list[tuple[str, Any]]:
+    """Which documents are written otherwise now, or are not, or are besides."""
+    now: dict[tuple[str, Key], Any] = {}
+    for write in rows.writes:
+        if is_kept(outcome, write.collection):
+            document = write.document
+            at = (write.collection, write.key)
+            now[at] = None if document is None else reopened(write.collection, document, loaded)
+    then = {named: play.opened(named, loaded) for named in play.writes}
+    names = sorted(now.keys() | then.keys(), key=str)
+    found = [one for one in names if one not in now or one not in then or now[one] != then[one]]
+    expected = {(w.collection, w.key): w.expected for w in reversed(rows.writes)}
+    found += [n for n in names if n not in found and expected[n] != play.expected[n]]
+    return [(collection, stored_key(key)) for collection, key in found]
+
+
+def memory(play: Played, batch: Batch) -> dict[str, Any]:
+    """That a message was dealt with, where its answer cannot be given again."""
+    entry = play.entry
+    name = {"user": entry["user"], "id": entry["id"]}
+    row = {"_id": name, "digest": entry["digest"], "type": entry["type"], "at": batch.at}
+    if play.kind == "handled":
+        return row
+    reply = Sealed(UNKNOWN, b"")
+    return row | {"type": reply_type(entry["type"], "accepted"), "reply": reply}

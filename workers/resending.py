@@ -1,0 +1,159 @@
+"""The hop of dead letters: sends them again in their senders' names, one after the other, slowly.
+
+It decides nothing and writes nothing: what is to be sent comes from the outbox, and what becomes of
+it is written where it is decided. Sent twice is harmless, since the inbox knows what was decided.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage
+from aiormq.exceptions import DeliveryError
+from faststream.rabbit import RabbitBroker
+from pamqp.commands import Basic
+
+from contracts.envelope import CONTENT_TYPE
+from handlers.resent import Resent
+from outbox.stalled import stalled
+from outbox.wire import PERSISTENT
+from topology import names
+from topology.naming import LIVE, Naming
+from workers.mailbox import subscribe
+from workers.owning import BROKER_FAULTS, START_S, first_of, give_up, keep, leave, own_when_free
+from workers.passing import UNWRITABLE, Passing
+from workers.pause import Pause
+from workers.shares import Shares
+from workers.store.protocol import LaneStore, Lease
+
+log = structlog.get_logger()
+PREFETCH: Final = 1
+
+
+@dataclass(slots=True)
+class Resending:
+    """The hop in this process; one process at a time has it, by lease and single consumer."""
+
+    owner: str
+    store: LaneStore
+    shares: Shares
+    make_broker: Callable[[], RabbitBroker]
+    make_wire: Callable[[Any], Passing]
+    """What publishes on a channel."""
+    per_second: int
+    lease_s: float
+    backoff_max_s: float
+    naming: Naming = LIVE
+    name: str = names.REPLAY_QUEUE
+    progress: int = 0
+    """Higher with each message that was sent again, and with each attempt that failed."""
+    is_busy: bool = False
+    """Whether one is on its way."""
+    _wire: tuple[Any, Passing] | None = None
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _leaving: asyncio.Event = field(default_factory=asyncio.Event)
+    _error: BaseException | None = None
+
+    def give_way(self) -> None:
+        """Leave the queue to another process; what is on its way comes to that one again."""
+        self._leaving.set()
+
+    def stop(self) -> None:
+        """Give the queue up."""
+        self._stopping.set()
+        self.give_way()
+
+    async def run(self) -> None:
+        """Send again whenever the queue is free, until stopped."""
+        await own_when_free(self, self._own, self._stopping)
+
+    async def _own(self, lease: Lease, _losses: Pause) -> None:
+        self._leaving, self._error = asyncio.Event(), None
+        broker = self.make_broker()
+        subscribe(broker, self.name, PREFETCH, self.take)
+        renewing = asyncio.create_task(keep(self, lambda: lease))
+        connection = None
+        try:
+            with stalled():
+                async with asyncio.timeout(START_S):
+                    connection = await broker.connect()
+                    await broker.start()
+            log.info("replay.owned", epoch=lease.epoch)
+            if self._stopping.is_set():
+                self.give_way()
+            await first_of(renewing, asyncio.create_task(self._lasting()))
+        finally:
+            self._wire, self.is_busy = None, False
+            self.progress += 1
+            renewing.cancel()
+            await leave(connection, broker)
+            await give_up(self, lease)
+
+    async def _lasting(self) -> None:
+        await self._leaving.wait()
+        if self._error is not None:
+            raise ConnectionError(str(self._error)) from self._error
+
+    async def take(self, message: AbstractIncomingMessage) -> None:
+        """Send one again and acknowledge it, then wait as long as the rate wants."""
+        if self._leaving.is_set() or message.channel.is_closed:
+            return
+        begun, self.is_busy = time.monotonic(), True
+        try:
+            await self._surely(message, Resent.unpacked(message.body))
+            await message.channel.basic_ack(int(message.delivery_tag or 0))
+        except BROKER_FAULTS as error:
+            self._error = error
+            self._leaving.set()
+            return
+        finally:
+            self.is_busy = False
+        await asyncio.sleep(max(0.0, begun + 1 / self.per_second - time.monotonic()))
+
+    async def _surely(self, message: AbstractIncomingMessage, resent: Resent) -> None:
+        """Have the broker confirm it, however long a queue is full."""
+        pause, wire = Pause(self.backoff_max_s), self._wire_on(message.channel)
+        # A fact of the backbone is bound to no type: whatever it says goes to where facts go.
+        is_fact = resent.account == names.RELAY_ACCOUNT
+        exchange = names.REPLAY_FACTS if is_fact else names.REPLAY
+        while True:
+            confirm = wire.pass_on(exchange, resent.type, self._properties(resent), resent.body)
+            await asyncio.wait([confirm])
+            self.progress += 1
+            if confirm.cancelled():
+                raise TimeoutError("no confirm")
+            if (error := confirm.exception()) is None:
+                log.info("replay.sent", letter=resent.letter, type=resent.type)
+                return
+            if not isinstance(error, DeliveryError):
+                raise ConnectionError(str(error)) from error
+            await pause.wait()
+
+    def _wire_on(self, channel: Any) -> Passing:
+        if self._wire is None or self._wire[0] is not channel:
+            self._wire = channel, self.make_wire(channel)
+        return self._wire[1]
+
+    def _properties(self, resent: Resent) -> Basic.Properties:
+        """The sender's; where they cannot be written, the sender and the letter alone."""
+        user = self.naming.at_broker(resent.account) if resent.account is not None else None
+        properties = Basic.Properties(
+            content_type=CONTENT_TYPE,
+            content_encoding=resent.content_encoding,
+            delivery_mode=PERSISTENT,
+            message_id=resent.message_id,
+            message_type=resent.type,
+            reply_to=resent.reply_to,
+            user_id=user,
+            headers=dict(resent.headers),
+        )
+        try:
+            properties.marshal()
+        except UNWRITABLE:
+            return Basic.Properties(
+                delivery_mode=PERSISTENT, user_id=user, headers=dict(resent.mark)
+            )
+        return properties

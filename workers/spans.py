@@ -1,0 +1,150 @@
+"""Spans of what a sender traces: command, batch, reply, event and notice, in one trace."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.trace import Span, SpanKind, set_span_in_context
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from contracts.trace import TRACEPARENT, Trace
+from handlers.admission import Delivery
+from handlers.case import Outcome
+from outbox.record import OutboxRecord
+from topology import names
+
+PROPAGATOR: Final = TraceContextTextMapPropagator()
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """The two spans of a delivery that is being decided."""
+
+    message: Span
+    batch: Span
+
+    def end(self, kind: str, size: int) -> None:
+        """Say what became of it."""
+        self.batch.set_attribute("flexspine.batch.size", size)
+        self.batch.end()
+        self.message.set_attribute("flexspine.outcome", kind)
+        self.message.end()
+
+
+class Tracing:
+    """Makes spans where a sender has sent a trace context, and where its sampling wants them.
+
+    No span holds a value of somebody's data: types, mailboxes, outcomes and sizes.
+    """
+
+    def __init__(self, exporter: SpanExporter) -> None:
+        """Hand finished spans over in the background."""
+        self._provider = TracerProvider(resource=Resource.create({"service.name": "flexspine"}))
+        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        self._tracer = self._provider.get_tracer("flexspine")
+
+    @classmethod
+    def to_file(cls, path: Path) -> "Tracing":
+        """Write a line of JSON for each span, which a collector reads."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return cls(Lines(path.open("a", encoding="utf-8")))
+
+    def close(self) -> None:
+        """Hand over what is left."""
+        self._provider.shutdown()
+
+    def begin(self, mailbox: str, delivery: Delivery) -> tuple[Delivery, Open | None]:
+        """Open the spans of a delivery; what follows from it belongs to the first of them."""
+        if not delivery.trace:
+            return delivery, None
+        context = PROPAGATOR.extract(dict(delivery.trace))
+        is_fact = delivery.account == names.RELAY_ACCOUNT
+        message = self._tracer.start_span(
+            f"{'fact' if is_fact else 'command'} {delivery.type}",
+            context,
+            SpanKind.CONSUMER,
+            {"messaging.system": "rabbitmq", "messaging.destination.name": mailbox},
+        )
+        inside = set_span_in_context(message, context)
+        batch = self._tracer.start_span("batch", inside, SpanKind.INTERNAL)
+        headers = {**(delivery.headers or {}), **_carried(inside)}
+        return replace(delivery, headers=headers), Open(message, batch)
+
+    def send(self, record: OutboxRecord) -> tuple[OutboxRecord, Callable[[str], None]]:
+        """Open the span of a message on its way; what is called in the end says what became."""
+        if not record.trace:
+            return record, lambda _result: None
+        context = PROPAGATOR.extract(dict(record.trace))
+        name = f"{kind_of(record)} {record.type}"
+        span = self._tracer.start_span(name, context, SpanKind.PRODUCER)
+        trace: Trace = tuple(_carried(set_span_in_context(span, context)).items())
+
+        def end(result: str) -> None:
+            span.set_attribute("flexspine.sent", result)
+            span.end()
+
+        return replace(record, trace=trace), end
+
+
+def kind_of(record: OutboxRecord) -> str:
+    """What a message is to whom it goes: an event to all, an answer, or what one user is told."""
+    if record.exchange == names.DOMAIN:
+        return "event"
+    outcome = record.type.split(".")[-2]
+    return "reply" if outcome in {"accepted", "rejected", "held"} else "notice"
+
+
+def ended(spans: Mapping[str, Open], outcomes: Sequence[Outcome]) -> None:
+    """End the spans of a batch, by the trace that each delivery carries, with its outcome."""
+    kinds = {span_of(outcome.arrival.delivery): outcome.kind for outcome in outcomes}
+    for name, one in spans.items():
+        one.end(kinds.get(name, "unknown"), len(outcomes))
+
+
+def span_of(delivery: Delivery) -> str:
+    """What tells the deliveries of a batch apart that are traced."""
+    return dict(delivery.trace).get(TRACEPARENT, "")
+
+
+def _carried(context: Context) -> dict[str, str]:
+    carrier: dict[str, str] = {}
+    PROPAGATOR.inject(carrier, context)
+    return carrier
+
+
+class Lines(SpanExporter):
+    """One line of JSON a span, in the words of OpenTelemetry."""
+
+    def __init__(self, file: TextIO) -> None:
+        """Write to an open file."""
+        self._file = file
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        """Write them, and let whoever follows the file see them."""
+        self._file.writelines(json.dumps(_line(span)) + "\n" for span in spans)
+        self._file.flush()
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def _line(span: ReadableSpan) -> Mapping[str, Any]:
+    context, parent = span.get_span_context(), span.parent
+    return {
+        "trace_id": f"{context.trace_id:032x}" if context else None,
+        "span_id": f"{context.span_id:016x}" if context else None,
+        "parent_span_id": f"{parent.span_id:016x}" if parent else None,
+        "name": span.name,
+        "kind": span.kind.name,
+        "start_ns": span.start_time,
+        "end_ns": span.end_time,
+        "attributes": dict(span.attributes or {}),
+    }
