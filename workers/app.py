@@ -8,10 +8,7 @@ from contextlib import AsyncExitStack
 from typing import Final
 
 import structlog
-from aio_pika.exceptions import AuthenticationError, ProbableAuthenticationError
-from aiormq.exceptions import AMQPError
 from faststream.rabbit import RabbitBroker
-from tenacity import AsyncRetrying, retry_if_exception, stop_after_delay, wait_random_exponential
 
 from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
@@ -21,7 +18,7 @@ from topology.plan import AccountLimits
 from workers import __version__
 from workers.accounts import AccountWorker
 from workers.addresses import Addresses
-from workers.backbone import Backbone, StartError, check_shards, open_backbone
+from workers.backbone import Backbone, check_shards, open_backbone
 from workers.directories import directory, fronted, resending
 from workers.directory import Directory
 from workers.engine import Engine
@@ -30,6 +27,7 @@ from workers.leases import Leases
 from workers.loading import Loader
 from workers.mailbox import Mailbox, subscribe
 from workers.observing import Observer
+from workers.opening import reach
 from workers.owning import HELD, part
 from workers.pause import Pause
 from workers.pooling import Pooled
@@ -49,14 +47,10 @@ from workers.watchdog import Watchdog
 
 log = structlog.get_logger()
 ACCOUNT_PREFETCH: Final = 20
-START_S: Final = 30.0
-"""How long a start waits for the broker."""
 GARBAGE_AT: Final = (20_000, 20, 20)
 """When the collector looks: a batch makes thousands of objects, and hardly any are in cycles."""
 TIMERS_PARTITION: Final = 0
 """Whoever sends this partition of the outbox also looks after the timers."""
-LOGIN_REFUSED: Final = (AuthenticationError, ProbableAuthenticationError)
-BROKER_FAULTS: Final = (AMQPError, OSError)
 
 
 class Workers:
@@ -229,25 +223,8 @@ class Workers:
         connect: Callable[[], Awaitable[object]],
         broker: RabbitBroker | None = None,
     ) -> None:
-        """Wait a while for the broker; a login that it refuses is refused at once."""
-        try:
-            async for attempt in AsyncRetrying(
-                stop=stop_after_delay(START_S),
-                wait=wait_random_exponential(multiplier=0.2, max=2),
-                retry=retry_if_exception(_may_pass),
-                reraise=True,
-            ):
-                with attempt:
-                    await connect()
-            if broker is not None:
-                await broker.start()
-        except BROKER_FAULTS as error:
-            raise StartError(
-                f"expected the broker at {self._backbone.addresses.amqp_url} to let "
-                f"{account} in within {START_S:.0f} s, got {type(error).__name__}. "
-                "Is it up, is FLEXSPINE_MASTER_KEY the one of `flexspine topology apply`, and has "
-                "that been run?"
-            ) from error
+        """Wait a while for the broker, and start what consumes."""
+        await reach(self._backbone.addresses.amqp_url, account, connect, broker)
 
     async def _queries(self, stack: AsyncExitStack) -> RabbitBroker:
         backbone, settings = self._backbone, self._backbone.settings
@@ -279,11 +256,6 @@ class Workers:
         stack.push_async_callback(broker.stop)
         await self._reach(names.RECONCILER_ACCOUNT, broker.connect, broker)
         return broker
-
-
-def _may_pass(error: BaseException) -> bool:
-    """Whether to try again helps: neither a refused login nor a bug gets better."""
-    return isinstance(error, BROKER_FAULTS) and not isinstance(error, LOGIN_REFUSED)
 
 
 async def work(

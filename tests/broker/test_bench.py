@@ -20,7 +20,7 @@ from tests.servers import TestServers
 from tests.spine import MASTER, Inspector
 from topology.apply import password_hash
 from topology.catalog import build
-from topology.plan import build as build_plan
+from topology.sharding import build as build_plan
 from workers.cli.measuring import Unmeasured, bench
 from workers.settings import Settings
 from workers.vault import Vault

@@ -22,7 +22,7 @@ from topology.definitions import definitions
 from topology.drift import Drift, compare
 from topology.management import Address, Management, ManagementError
 from topology.plan import Plan, user_plan
-from topology.plan import build as build_plan
+from topology.sharding import build as build_plan
 from workers.vault import Vault
 
 pytestmark = pytest.mark.connected

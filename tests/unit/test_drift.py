@@ -12,7 +12,7 @@ from topology.catalog import build
 from topology.definitions import definitions
 from topology.drift import Drift, Holdings, compare
 from topology.plan import Plan, user_plan
-from topology.plan import build as build_plan
+from topology.sharding import build as build_plan
 
 PLAN = build_plan(build())
 ACCOUNTS = {PLATFORM: True, f"{PLATFORM}/bulk": True}

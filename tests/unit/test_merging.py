@@ -28,6 +28,16 @@ def decider() -> Decider:
     return world()
 
 
+class Counting(Decider):
+    """It counts what is read."""
+
+    read = 0
+
+    def _load(self, keys: Any, loaded: Any) -> None:
+        self.read += len(keys)
+        super()._load(keys, loaded)
+
+
 def world() -> Decider:
     made = Decider()
     for user, kind in ((THIRD, "organisation"), (PERSON, "person")):
@@ -115,6 +125,18 @@ def test_to_a_stranger_the_alias_is_what_is_not_there(decider: Decider) -> None:
     merge(decider, survivor, other)
     hidden = asked(decider, "asset.get.v2", {"ids": [other]}, THIRD)
     assert hidden["code"] == "asset.not-found"
+
+
+def test_for_a_stranger_no_more_is_read_of_an_alias_than_of_nothing(decider: Decider) -> None:
+    survivor, other = register(decider), register(decider, STRANGER)
+    merge(decider, survivor, other)
+
+    def read(asset_id: str) -> int:
+        counted = Counting(decider.documents)
+        asked(counted, "asset.get.v2", {"ids": [asset_id]}, THIRD)
+        return counted.read
+
+    assert read(other) == read(issued("BAT", 9000))
 
 
 def test_relations_and_external_ids_are_the_survivors(decider: Decider) -> None:

@@ -13,8 +13,8 @@ from topology.asyncapi import document
 from topology.catalog import build as build_catalog
 from topology.definitions import definitions
 from topology.drift import Drift
-from topology.plan import build as build_plan
 from topology.plan import own_keys
+from topology.sharding import build as build_plan
 from workers import __version__
 from workers.cli import plans
 from workers.cli.main import EPILOG, build

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from topology.catalog import build
 from topology.definitions import definitions
 from topology.naming import LIVE, Naming
-from topology.plan import build as build_plan
+from topology.sharding import build as build_plan
 from workers.addresses import Addresses
 from workers.settings import Settings
 from workers.vault import Vault

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from time import process_time
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
@@ -24,9 +24,10 @@ from handlers.matching.trial import (
     judge,
     worst,
 )
+from handlers.matching.verdict import Verdict
 from workers.cli.profiling import Evaluation, Sight, truth_of
 
-VERDICTS = ("same", "part_of", "unsure", "different")
+VERDICTS: Final[tuple[Verdict, ...]] = ("same", "part_of", "unsure", "different")
 
 
 @dataclass(frozen=True, slots=True)
