@@ -1,12 +1,12 @@
 """The language of looking through assets: which ones are whose, a page at a time."""
 
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictBool, StrictInt, model_validator
 
 from contracts.assets import PLATFORMS, AssetState, AssetStatus, Lifecycle
 from contracts.messages import Contract, Query
-from contracts.values import AssetType, GspGroup, UserId
+from contracts.values import AssetId, AssetType, GspGroup, UserId
 
 ASSETS_MAX: Final = 200
 """Assets of a page at most."""
@@ -25,7 +25,10 @@ class AssetRow(AssetState):
 
 
 class AssetPage(Contract):
-    """Assets in the order of their ids, which begin with their type."""
+    """Assets in the order of their ids, which begin with their type.
+
+    With `nested`: in the order of the portfolios that hold them, and in each by their ids.
+    """
 
     assets: tuple[AssetRow, ...]
     cursor: str | None = None
@@ -46,15 +49,30 @@ class ListAssets(
     but the cursor, gets nothing twice and misses nothing that fitted all the time.
     A page looks at some hundreds of assets: with a rare status or area it may have few entries, or
     none, and still not be the last.
-    Errors: `cursor.foreign`, `user.not-found`.
-    Source: A6 of the requirement.
+    With `portfolio`: what is in that, for whoever may read its group `members`. Listed is what the
+    asker may see by itself, each asset once; `portfolio.members.v1` gives the ids of the rest.
+    Errors: `cursor.foreign`, `user.not-found`; with `portfolio`: `asset.not-found` (also where the
+    asker may not read its members), `portfolio.type`.
+    Source: A3, A6 of the requirement.
     """
 
     of: UserId | None = None
     """Whose assets; absent: the asker's, or all where an operator asks."""
+    portfolio: AssetId | None = None
+    """What is in this portfolio, whoever's it is; not together with `of`."""
+    nested: StrictBool = False
+    """With `portfolio`: also what is in the portfolios in it, to any depth."""
     asset_type: AssetType | None = None
     status: AssetStatus | None = None
     lifecycle: Lifecycle | None = None
     area: GspGroup | None = None
     limit: Annotated[StrictInt, Field(ge=1, le=ASSETS_MAX)] = 50
     cursor: Cursor | None = None
+
+    @model_validator(mode="after")
+    def _one_question(self) -> Self:
+        if self.portfolio is not None and self.of is not None:
+            raise ValueError("either of or portfolio")
+        if self.portfolio is None and self.nested:
+            raise ValueError("nested with a portfolio")
+        return self

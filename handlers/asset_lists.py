@@ -1,4 +1,4 @@
-"""Looking through assets: those that a user registered, owns or is related to, page by page."""
+"""Looking through assets, page by page: those of a user, or what is in a portfolio."""
 
 from collections.abc import Iterator, Sequence
 from typing import Final
@@ -7,9 +7,11 @@ from contracts.asset_lists import AssetPage, AssetRow, ListAssets
 from contracts.messages import Contract
 from contracts.taxonomy import USER_PREFIX
 from handlers.asset_rules import area_of
+from handlers.belonging import PLACEMENTS
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.documents import said_by
-from handlers.edges import RELATIONS, ties
+from handlers.edges import RELATIONS, edge, ties
+from handlers.membership import Walk, closed, membership_reads
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import reject
 from handlers.signature import reads
@@ -57,6 +59,9 @@ def _spans(query: ListAssets, context: Context) -> Iterator[tuple[str, Span]]:
 
 
 def _list_reads(query: ListAssets, context: Context) -> Reads:
+    if query.portfolio is not None:
+        yield from membership_reads(query.portfolio, context)
+        return
     yield from _spans(query, context)
     yield RELATIONS, mandate_read({"owner": query.of}, context.sender.user)[1]
 
@@ -65,12 +70,13 @@ def _list_reads(query: ListAssets, context: Context) -> Reads:
 def list_assets(query: ListAssets, view: View, context: Context) -> Contract | Rejected:
     """Answer with a page of the assets that fit, as far as the asker may see them.
 
-    Rejects: cursor.foreign, user.not-found
+    Rejects: cursor.foreign, user.not-found, asset.not-found, portfolio.type
     Source: A6.
     """
-    question = _question(query)
-    if findings := tuple(foreign(query.cursor, question, context)):
+    if findings := tuple(foreign(query.cursor, _question(query), context)):
         return reject(*findings)
+    if query.portfolio is not None:
+        return _within(query.portfolio, query, view, context)
     if not _may_ask(query, view, context):
         return user_not_found(query.of or "", field="of")
     pages = [_page(name, span, view, context) for name, span in _spans(query, context)]
@@ -80,15 +86,37 @@ def list_assets(query: ListAssets, view: View, context: Context) -> Contract | R
     if query.asset_type is not None:
         ids = [one for one in ids if one.startswith(query.asset_type)]
         upto = upto if upto.startswith(query.asset_type) else ""
-    viewer = context.sender.user
-    view.require(key for one in ids for key in standing_reads("assets", one, viewer))
-    view.require(mandate_read(view.get("assets", one), viewer) for one in ids)
-    rows = [row for one in ids if (row := _row(one, query, view, context)) is not None]
+    view.require(key for one in ids for key in _row_reads(one, context))
+    return _answer([(one, one) for one in ids], upto, query, view, context)
+
+
+def _within(portfolio: str, query: ListAssets, view: View, context: Context) -> Contract | Rejected:
+    if (rejected := closed(portfolio, view, context)) is not None:
+        return rejected
+    after = after_of(query.cursor, _question(query), context)
+    walk = Walk.of(portfolio, after, query, view)
+    page, upto = walk.page(view)
+    view.require(key for _, one in page for key in ((PLACEMENTS, one), *_row_reads(one, context)))
+    places = [(edge(*place), place[1]) for place in walk.first_met(page, view)]
+    return _answer(places, upto, query, view, context)
+
+
+def _row_reads(asset: str, context: Context) -> Reads:
+    return standing_reads("assets", asset, context.sender.user)
+
+
+def _answer(
+    places: Sequence[tuple[str, str]], upto: str, query: ListAssets, view: View, context: Context
+) -> AssetPage:
+    """Of assets, each with its place in the order, those that fit and that the asker may see."""
+    view.require(mandate_read(view.get("assets", one), context.sender.user) for _, one in places)
+    found = ((place, _row(one, query, view, context)) for place, one in places)
+    rows = [(place, row) for place, row in found if row is not None]
     if len(rows) > query.limit:
-        rows, upto = rows[: query.limit], rows[query.limit - 1].id
-    return AssetPage(
-        assets=tuple(rows), cursor=cursor_of(upto, question, context) if upto else None
-    )
+        rows = rows[: query.limit]
+        upto = rows[-1][0]
+    cursor = cursor_of(upto, _question(query), context) if upto else None
+    return AssetPage(assets=tuple(row for _, row in rows), cursor=cursor)
 
 
 def _may_ask(query: ListAssets, view: View, context: Context) -> bool:

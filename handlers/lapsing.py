@@ -34,9 +34,19 @@ GRACE_DAYS: Final[Mapping[str, int]] = {
     "TID": 180,
     "IFC": 180,
 }
-"""Asset type -> how many days after the expected one a planned asset lapses."""
+"""Asset type -> how many days after the expected one a planned asset lapses.
+
+A type that an operator has defined is not among them: see `grace_days`.
+"""
+OTHERWISE: Final = "OTH"
+"""As which a type counts that is not in the table."""
 UNDATED_DAYS: Final = 365
 """After how many days a planned asset without an expected day counts as expected."""
+
+
+def grace_days(asset_type: str) -> int:
+    """How many days of grace assets of a type have, also of one that was defined later."""
+    return GRACE_DAYS.get(asset_type, GRACE_DAYS[OTHERWISE])
 
 
 def overdue_at(asset: Document) -> datetime | None:
@@ -48,7 +58,7 @@ def overdue_at(asset: Document) -> datetime | None:
         first = asset["registered_at"].date() + timedelta(days=UNDATED_DAYS)
     else:
         first = date.fromisoformat(expected)
-    last = first + timedelta(days=GRACE_DAYS[asset["asset_type"]])
+    last = first + timedelta(days=grace_days(asset["asset_type"]))
     return datetime.combine(last + timedelta(days=1), time(), UTC)
 
 

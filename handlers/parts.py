@@ -178,8 +178,12 @@ def list_duplicates(query: ListDuplicates, view: View, context: Context) -> Cont
 def _known(portfolio: str, assets: Iterable[str], view: View, context: Context) -> set[str]:
     """Of these assets those that the asker may know: direct members, and what it may see."""
     assets, user = sorted(assets), context.sender.user
-    view.require(key for one in assets for key in standing_reads("assets", one, user))
-    view.require((MEMBERS, edge(portfolio, one)) for one in assets)
+    # In one round: who owns them, which is read next, is as far as a question's rounds go.
+    view.require(
+        key
+        for one in assets
+        for key in (*standing_reads("assets", one, user), (MEMBERS, edge(portfolio, one)))
+    )
     view.require(mandate_read(view.get("assets", one), user) for one in assets)
     return {
         one

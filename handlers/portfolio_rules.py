@@ -17,14 +17,14 @@ PORTFOLIOS_MAX: Final = 50
 """In how many portfolios an asset may be."""
 
 
-def no_portfolio(asset: str) -> Rejected | None:
+def no_portfolio(asset: str, field: str = "id") -> Rejected | None:
     """Whether an asset can have members, by its id."""
     if is_portfolio(asset):
         return None
     return reject(
         finding(
             "portfolio.type",
-            "id",
+            field,
             expected=f"the id of a portfolio, which begins with {PORTFOLIO}",
             got=asset,
             advice="Register a portfolio, and put the asset into that.",

@@ -73,6 +73,8 @@ class Scene:
     """Somebody who has to do with nobody: when it is told, all that was before has been told."""
     parties: dict[str, Platform] = field(default_factory=dict)
     looked_at: dict[str, int] = field(default_factory=dict)
+    assets: dict[str, str] = field(default_factory=dict)
+    """Ids of assets, by what they are called here."""
     rung: int = 0
 
     @classmethod
@@ -105,7 +107,8 @@ class Scene:
             await party.until(lambda p=party, n=count: len(personal(p)) >= n)  # type: ignore[misc]
         news = {part: [one.type for one in self._news(part)] for part in self.parties}
         self.looked_at = {part: len(personal(p)) for part, p in self.parties.items()}
-        assert {part: types for part, types in news.items() if types} == wanted
+        heard = {part: types for part, types in news.items() if types}
+        assert heard == wanted, f"expected {wanted}, got {heard}"
 
     def said(self, part: str, kind: str) -> Given:
         """What the last event of a kind said to a party."""

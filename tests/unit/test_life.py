@@ -11,7 +11,7 @@ from handlers.edges import edge
 from handlers.lapsing import GRACE_DAYS, UNDATED_DAYS
 from handlers.rights import ASSET_GROUPS, RULING
 from handlers.spans import PAGE
-from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, issued
 from tests.given import ROOT
 from tests.life import BUYER, HEIR, THIRD, VERIFIER, Life, moment
 
@@ -177,6 +177,21 @@ def test_without_a_day_it_is_expected_after_a_year() -> None:
 
 def test_an_operating_asset_has_no_timer() -> None:
     assert Life.of().decider.of("timers") == []
+
+
+def test_a_type_that_an_operator_has_defined_has_the_grace_of_others() -> None:
+    life = Life()
+    life.accept("taxonomy.define", "operator", id="EVB", words="electric bus")
+    life.id = life.accept("asset.register", OWNER, **asset(asset_type="EVB", **PLANNED))["id"]
+    last = datetime(2026, 6, 2, tzinfo=UTC) + timedelta(days=GRACE_DAYS["OTH"])
+    life.decider.now = last - timedelta(milliseconds=1)
+    assert "overdue_since" not in life.seen(OWNER)
+    life.decider.now = last
+    life.due()
+    assert life.told_of(LAPSED)[OWNER]["overdue_since"] == moment(last)
+    life.later(days=1)
+    life.accept("asset.commission", OWNER, commissioned_on="2026-09-01")
+    assert "overdue_since" not in life.seen(OWNER)
 
 
 GRACE_ROW: Final = re.compile(r"^\| `([A-Z]{3})` \| (\d+) \|$", re.MULTILINE)

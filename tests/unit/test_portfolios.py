@@ -135,6 +135,18 @@ def test_two_of_one_command_behind_one_meter_are_flagged(scene: Scene) -> None:
     assert scene.add(top, *both)["duplicates"] == [{"kind": "meter", "assets": both, "count": 2}]
 
 
+def test_what_may_be_twice_is_found_where_the_members_have_owners_of_their_own(
+    scene: Scene,
+) -> None:
+    """Whose delegate one is is asked of each owner, after the portfolio's."""
+    top, meter = scene.portfolio(1), {"mpan_import": MPAN}
+    both = [scene.asset(n, connection=meter, owner=OWNER) for n in (1, 2)]
+    scene.add(top, *both)
+    scene.settle()
+    (found,) = scene.ask("portfolio.duplicates.v1", {"id": top})["duplicates"]
+    assert (found["kind"], sorted(found["assets"])) == ("meter", sorted(both))
+
+
 def test_a_cycle_is_refused_however_long(scene: Scene) -> None:
     one, two, three = (scene.portfolio(n) for n in range(3))
     assert refusals(scene.add(one, one)) == [("portfolio.cycle", "data.members.0")]

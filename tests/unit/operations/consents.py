@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from handlers.decision import Document
-from tests.builders import NOW, OWNER, PLATFORM, STRANGER
+from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued
 from tests.unit.operations.assets import AS_FSP, BATTERY, UNKNOWN, battery
 from tests.unit.operations.table import (
     ABSENT,
@@ -82,7 +82,12 @@ REPRESENTATION: Final = Operation(
 LIST: Final = Operation(
     "asset.list.v1",
     {"of": OWNER},
-    {**CURSOR, "user.not-found": Otherwise({"of": NOBODY})},
+    {
+        **CURSOR,
+        "user.not-found": Otherwise({"of": NOBODY}),
+        "asset.not-found": Otherwise({"of": None, "portfolio": issued("PFL", 9)}),
+        "portfolio.type": Otherwise({"of": None, "portfolio": BATTERY}),
+    },
     sender=OWNER,
     given=[battery()],
     unknown="user.not-found",
