@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -18,6 +20,9 @@ from tests.spine import ENTRIES, Platform, Spine, asset, eventually
 from topology import names
 from topology.plan import DELIVERY_LIMIT
 from workers.backbone import Backbone
+from workers.cli import dead
+from workers.cli.keyring import AccountKeys
+from workers.cli.place import Place
 
 pytestmark = pytest.mark.connected
 
@@ -147,6 +152,25 @@ async def test_dead_of_the_limit_replayed_and_dead_at_the_broker_again_it_is_not
     assert await lone.count("trials") == 1
 
 
+async def test_the_command_line_lists_exports_and_replays(lone: Spine, tmp_path: Path) -> None:
+    keys = AccountKeys(lone.settings.folder)
+    place = Place(lone.settings, lone.addresses, lone.vault, keys)
+    async with lone.running():
+        sender = await lone.platform()
+        bugs = [await sender.send(EXPLODE, {"words": f"no {n}"}) for n in range(3)]
+        await sender.answered(bugs)
+        found = [one async for one in dead.letters(place, {"reason": "poisoned"})]
+        written = await dead.exported(place, {"reason": "poisoned"}, tmp_path / "letters.jsonl")
+    async with lone.running(mend):
+        data = {"which": {"reason": "poisoned"}, "why": "Mended."}
+        after = await dead.done(place, "dead.replay.v1", data, wait=True)
+    lines = [json.loads(line) for line in (tmp_path / "letters.jsonl").read_text().splitlines()]
+    bodies = [json.loads(b64decode(line["body"])) for line in lines]
+    assert [one["id"] for one in found] == [line["letter"]["id"] for line in lines]
+    assert (written, {body["id"] for body in bodies}) == (3, set(bugs))
+    assert after == {"resolved": 3}
+
+
 async def reject_next(connection: AbstractConnection, queue: str) -> "asyncio.Future[None]":
     """Be the worker that gives up the next message of a queue."""
     channel = await connection.channel()
@@ -168,10 +192,10 @@ async def die(spine: Spine, count: int = 1) -> None:
         for _ in range(DELIVERY_LIMIT + 1):
             await crash(connection)
 
-        async def dead() -> bool:
+        async def enough() -> bool:
             return await spine.waiting(names.dead_queue("assets")) >= count
 
-        await eventually(dead)
+        await eventually(enough)
 
 
 def _of(sender: Platform, command: str, outcome: str) -> list[Any]:
