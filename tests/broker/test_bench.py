@@ -133,7 +133,7 @@ async def test_a_backbone_of_another_master_key_is_not_locked_out(
     await _prepare_accounts(servers, is_there=True)
     before = await shared(servers)
     another = given.model_copy(update={"master_key": SecretStr("ff" * 32)})
-    with pytest.raises(Unmeasured, match=r"no account flex-accounts, .*Set FLEXSPINE_MASTER_KEY"):
+    with pytest.raises(Unmeasured, match=r"no account .*flex-accounts.*Set FLEXSPINE_MASTER_KEY"):
         async with open_testbed(another, None):
             pytest.fail("expected a refusal, got a testbed")
     assert await shared(servers) == before

@@ -49,7 +49,7 @@ def said(path: Path) -> dict[str, Any]:
     return answer
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_the_official_parser_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "asyncapi.json"
     file.write_text(json.dumps(DOCUMENT))

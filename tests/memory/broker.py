@@ -7,6 +7,8 @@ from typing import Any
 
 from aiormq.exceptions import ChannelInvalidStateError
 
+from topology import names
+
 
 @dataclass(eq=False)
 class FakeChannel:
@@ -35,6 +37,7 @@ class FakeMessage:
     headers: dict[str, Any] = field(default_factory=dict)
     content_encoding: str | None = None
     redelivered: bool = False
+    exchange: str = names.COMMANDS
 
 
 async def until(holds: Callable[[], bool]) -> None:

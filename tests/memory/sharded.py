@@ -77,6 +77,7 @@ class Message:
         return dict(self.given.headers or {})
 
     content_encoding = None
+    exchange = names.COMMANDS
 
     @property
     def properties(self) -> Basic.Properties:

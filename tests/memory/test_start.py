@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from topology import catalog
-from workers import app
+from workers import opening
 from workers.addresses import Addresses
 from workers.app import Workers
 from workers.backbone import MASTER_CHECK, Backbone, StartError, check_master_key, check_shards
@@ -29,7 +29,7 @@ async def test_absent_broker_is_one_sentence_without_its_login(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A task group around the start would make it an exception group, which nobody catches."""
-    monkeypatch.setattr(app, "START_S", 0.2)
+    monkeypatch.setattr(opening, "START_S", 0.2)
     settings = Settings.read(master_key=SecretStr(MINE.hex()), folder=tmp_path)
     store = cast("MongoStore", MemoryStore())
     backbone = Backbone(settings, NOWHERE, Vault(MINE), store, catalog.build())

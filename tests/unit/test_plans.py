@@ -72,4 +72,4 @@ def test_patterns_are_shown_as_they_are(
 
 
 def test_exit_codes_are_said() -> None:
-    assert "3 the broker holds something else than planned" in EPILOG
+    assert "3 the broker, or a rebuild, holds something else than expected" in EPILOG

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import track
 
 from workers.cli.lines import Line, digest_of, read_lines
-from workers.cli.mappings import FOLDER, Cells, TableMapping
+from workers.cli.mappings import Cells, TableMapping, sendable
 from workers.cli.spool import Spool
 
 STANDARD_INPUT: Final = "-"
@@ -71,7 +71,7 @@ def _check(content: bytes, lines: Sequence[Line]) -> None:
     first = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not lines or first[:1] in b"{[" or any(line.envelope is not None for line in lines):
         return
-    known = ", ".join(sorted(path.stem for path in FOLDER.glob("*.toml")))
+    known = ", ".join(sendable())
     shown = first.splitlines()[0][:SHOWN_MAX].decode(errors="replace")
     raise FileFault(
         f"expected JSON Lines, one envelope per line; got a first line of {shown!r} and no JSON "

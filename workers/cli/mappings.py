@@ -66,6 +66,12 @@ class _Row:
 Watched = Callable[[Sequence[Cells]], Iterable[Cells]]
 
 
+def sendable() -> list[str]:
+    """Shipped mappings by which a table is sent; the others are for comparing tables alone."""
+    texts = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.toml")}
+    return sorted(name for name, text in texts.items() if "evaluation" not in tomllib.loads(text))
+
+
 @dataclass(slots=True)
 class TableMapping:
     """One mapping, ready for a table; `left_out` counts what no field was found for."""
@@ -86,7 +92,7 @@ class TableMapping:
             text = (path.parent / description.expression).read_text(encoding="utf-8")
             digest = digest_of(f"{path.stem}\0{description.model_dump_json()}\0{text}".encode())
         except FileNotFoundError as error:
-            known = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
+            known = ", ".join(sendable())
             raise MappingError(
                 f"expected a mapping out of {known}, or the path of a .toml file; got {name!r} "
                 f"and no {error.filename}."
