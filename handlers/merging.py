@@ -14,7 +14,7 @@ from contracts.merging import (
 )
 from contracts.messages import Event
 from handlers.aliases import KNOWN
-from handlers.asset_groups import key_of, opened
+from handlers.asset_groups import is_personal, key_of, opened
 from handlers.asset_rules import asset_not_found, own_claim
 from handlers.belonging import PLACEMENTS, placed_in
 from handlers.decision import (
@@ -107,7 +107,7 @@ def _merge(
     # What was erased has no name any more that could be sealed anew.
     links = [r for r in view.page(*names_of(command.other))[0] if r["value"].value is not None]
     closing, decided = case_of(command, "merged", view, context)
-    kept = {"portfolios": new, "links": [row["_id"] for row in links]}
+    kept = {"portfolios": new, "links": [row["_id"] for row in links], "parties": [*ties]}
     record = _record(command, other, was, context) | kept
     after = _absorbing(survivor, command.other, held, context)
     alias = _alias(other, command.id, [*ties, *named(other).values()], context)
@@ -157,9 +157,13 @@ def _unfit(
         yield merge_finding(
             "merge.unfit", "an asset without aliases; name it as the survivor", "aliases"
         )
-    if other.get("owner") not in {None, survivor.get("owner")}:
+    owners = {survivor.get("owner")} if is_personal(survivor) else {None, survivor.get("owner")}
+    # What nobody owns stands in clear, and would in the record of a person's asset.
+    if other.get("owner") not in owners:
         yield merge_finding(
-            "merge.owner", "an asset of the survivor's owner, or of none", other["owner"]
+            "merge.owner",
+            "an asset of the survivor's owner, or of none",
+            other.get("owner", "none"),
         )
     pages = (view.page(*of(command.other)) for of in (parties_of, names_of))
     places = (placed_in(view.get(PLACEMENTS, one["_id"])) for one in (survivor, other))

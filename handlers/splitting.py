@@ -1,7 +1,7 @@
 """A merge is undone: the alias is an asset again, with what was its."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from contracts.merging import AssetDivided, AssetRestored, SplitAssets
 from contracts.messages import Event
@@ -16,8 +16,10 @@ from handlers.placing import cell_reads
 from handlers.rejoining import back, membership_reads, parted, told
 from handlers.rules import reject
 from handlers.signature import reads
-from handlers.uniting import called, claim_id, claim_read, claimed_again, parties_of, untied
+from handlers.uniting import called, claim_id, claim_read, claimed_again, untied
 from handlers.visibility import named
+
+EXPECTED: Final = "an alias of the survivor, which has had one owner since they were merged"
 
 
 @reads(pair_reads)
@@ -32,7 +34,7 @@ def split_assets(command: SplitAssets, view: View, context: Context) -> Decision
     if survivor is None or alias is None:
         return nowhere(command, survivor)
     if record is None or alias.get("merged_into") != command.id:
-        return reject(merge_finding("merge.none", "an alias of the survivor", command.other))
+        return reject(merge_finding("merge.none", EXPECTED, command.other))
     return _split(command, (survivor, alias), record, view, context)
 
 
@@ -44,12 +46,11 @@ def _split(
     context: Context,
 ) -> Accepted:
     (survivor, alias), pair, asset = found, (command.id, command.other), record["asset"]
-    rows, _ = view.page(*parties_of(command.id))
     view.require(
         (
             *membership_reads(pair, record["portfolios"]),
             *((LINKS, link) for link in record["links"]),
-            *((RELATIONS, edge(command.other, row["party"])) for row in rows),
+            *((RELATIONS, edge(one, party)) for one in pair for party in record["parties"]),
             *claim_read(opened(asset), context),
             *cell_reads(asset),
         )
@@ -69,7 +70,7 @@ def _split(
             Put("assets", after, survivor),
             Put("assets", restored, alias),
             Put(MERGES, done, record),
-            *untied(*pair, record["at"], view, context),
+            *untied(record, view, context),
             *called((row for row in links if row["entity"] == command.id), command.other),
             *claimed_again(restored, device, command.id, view, context),
             *moved_timer(alias, restored, view),

@@ -20,7 +20,8 @@ from typing import Any, Final
 from contracts.assets import AssetDuplicateAttempted
 from contracts.values import is_placeholder_key
 from handlers.asset_groups import is_personal
-from handlers.decision import Context, Document, Put, Reads, Rejected, View
+from handlers.asset_rules import device_claim
+from handlers.decision import Context, Document, Drop, Put, Reads, Rejected, View
 from handlers.matching.comparing import compare
 from handlers.matching.profiles import Point
 from handlers.matching.reading import of_asset
@@ -32,8 +33,8 @@ from handlers.rules import attempted, finding, reject
 from handlers.visibility import named
 
 TOKENS: Final = "tokens"
-SHARED_MAX: Final = 20
-"""Of a token that more assets share nobody is a candidate."""
+SHARED_MAX: Final = 6
+"""Of a token that more assets share nobody is a candidate: a row is read and written as a whole."""
 CANDIDATES_MAX: Final = 8
 """With so many of those that share a token the newcomer is compared: what they share most first."""
 CERTAIN: Final = 0.999
@@ -119,7 +120,11 @@ def suspects(asset: Document, view: View) -> list[tuple[str, Comparison]]:
     shared: Counter[str] = Counter()
     held: dict[str, Mapping[str, Any]] = {}
     for key in keys:
-        entries = _entries(view.get(TOKENS, key))
+        entries = {
+            one: entry
+            for one, entry in _entries(view.get(TOKENS, key)).items()
+            if not _are_two(asset, entry)
+        }
         shared.update(entries.keys())
         held.update(entries)
     if not shared:
@@ -131,7 +136,13 @@ def suspects(asset: Document, view: View) -> list[tuple[str, Comparison]]:
     return sorted(found, key=lambda each: (-each[1].score, each[0]))
 
 
-def token_writes(writes: Sequence[Any], view: View) -> Iterator[Put]:
+def _are_two(asset: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether make and serial of both say that they are two devices, which no comparison undoes."""
+    one, another = device_claim(asset), device_claim(other)
+    return one is not None and another is not None and one != another
+
+
+def token_writes(writes: Sequence[Any], view: View) -> Iterator[Put | Drop]:
     """The rows of the assets that a decision makes or changes."""
     changed: dict[str, Put] = {}
     for put in writes:
@@ -145,7 +156,9 @@ def token_writes(writes: Sequence[Any], view: View) -> Iterator[Put]:
         if before != after:
             _moved(put.document["_id"], (before, after), rows, view)
     for key, (was, entries) in rows.items():
-        if entries != _entries(was):
+        if was is not None and not entries and not was["full"]:
+            yield Drop(TOKENS, was)
+        elif entries != _entries(was):
             yield Put(TOKENS, _row(key, was, entries), was)
 
 

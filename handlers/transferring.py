@@ -8,8 +8,19 @@ from contracts.users import ENDED_STATUSES
 from handlers.amending import amended, refused
 from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import asset_not_found, device_claim, own_claim
-from handlers.decision import RESERVED, Accepted, Context, Decision, Document, Put, Reads, View
+from handlers.decision import (
+    RESERVED,
+    Accepted,
+    Context,
+    Decision,
+    Document,
+    Drop,
+    Put,
+    Reads,
+    View,
+)
 from handlers.edges import RELATIONS, edge, recorded
+from handlers.merging import MERGES
 from handlers.refreshing import refresh_read
 from handlers.retiring import not_ruling
 from handlers.rights import Relation
@@ -72,6 +83,7 @@ def transfer_asset(command: TransferAsset, view: View, context: Context) -> Deci
             *done.writes,
             *_known_to(done.document, view, context),
             *_over(was, view, context),
+            *_for_good(was, view),
         ),
         events=(event, *done.events),
     )
@@ -110,6 +122,16 @@ def _over(was: Document, view: View, context: Context) -> Iterator[Put]:
             for one in relations
         ]
         yield Put(RELATIONS, recorded(was["_id"], user, [*ties_of(row), *ties], row), row)
+
+
+def _for_good(was: Document, view: View) -> Iterator[Drop]:
+    """What was merged into the asset goes with it, and is not split from it any more.
+
+    The records are the former owner's, under whose key they are kept.
+    """
+    aliases = was.get("aliases", ())
+    view.require((MERGES, one) for one in aliases)
+    yield from (Drop(MERGES, row) for one in aliases if (row := view.get(MERGES, one)) is not None)
 
 
 def _owner_unknown(owner: str) -> Finding:

@@ -5,7 +5,6 @@ the survivor has of its own; what the alias had stays where it was, and is looke
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
 from typing import Final
 
 from handlers.asset_rules import device_claim
@@ -76,10 +75,12 @@ def _fitted(new: Tie, kept: Iterable[Tie], alias: str, context: Context) -> Iter
         yield {**new, "from": begin, VIA: alias}
 
 
-def untied(survivor: str, alias: str, since: datetime, view: View, context: Context) -> Writes:
+def untied(record: Document, view: View, context: Context) -> Writes:
     """The survivor's relations without those of the alias; what ended meanwhile ends there too."""
+    survivor, alias, since = record["survivor"], record["_id"], record["at"]
     is_retired = (view.get("assets", survivor) or {}).get("lifecycle") == "retired"
-    for row in view.page(*parties_of(survivor))[0]:
+    rows = (view.get(RELATIONS, edge(survivor, party)) for party in record["parties"])
+    for row in (one for one in rows if one is not None):
         by_alias = [one for one in ties_of(row) if one.get(VIA) == alias]
         over = [one for one in by_alias if "ended_at" in one and one["ended_at"] >= since]
         withdrawn = [

@@ -260,9 +260,7 @@ def histories(draw: st.DrawFn) -> dict[str, Any]:
     """What there may be of two assets before they are merged."""
     return {
         "owned": draw(
-            st.sampled_from(
-                [(None, None), (OWNER, OWNER), (PERSON, None), (PERSON, PERSON), (OWNER, None)]
-            )
+            st.sampled_from([(None, None), (OWNER, OWNER), (PERSON, PERSON), (OWNER, None)])
         ),
         "same_sender": draw(st.booleans()),
         "ties": draw(
@@ -327,3 +325,63 @@ def test_a_split_restores_every_document(wanted: Mapping[str, Any]) -> None:
     for key, document in before.items():
         assert after[key] == document, key
     assert decider.documents["merges", other]["state"] == "split"
+
+
+HOME = {"postcode": "SW1A 1AA", "point": {"latitude": 51.5, "longitude": -0.14}}
+
+
+def test_who_takes_an_asset_over_has_its_aliases_for_good(decider: Decider) -> None:
+    """What one person's asset was is not brought back under another's key."""
+    buyer = issued("USR", 6200)
+    decider.documents["users", buyer] = user_document(buyer, roles=["owner"], kind="person")
+    one, other = (
+        done(
+            decider,
+            "asset.register.v1",
+            asset(owner=PERSON, identity={"make": "Acme", "serial": serial}, location=HOME),
+            PLATFORM,
+        )["id"]
+        for serial in ("SN-4711", "SN-4712")
+    )
+    done(decider, "duplicates.merge.v1", {"id": one, "other": other})
+    done(decider, "asset.transfer.v1", {"id": one, "owner": buyer})
+    assert decider.of("merges") == []
+    assert codes(decider, "duplicates.split.v1", {"id": one, "other": other}) == ["merge.none"]
+
+
+def test_a_persons_asset_takes_in_none_that_stands_in_clear(decider: Decider) -> None:
+    one = done(decider, "asset.register.v1", asset(owner=PERSON), PLATFORM)["id"]
+    other = done(
+        decider, "asset.register.v1", asset(identity={}, location=HOME, name="Flat 3"), PLATFORM
+    )["id"]
+    assert codes(decider, "duplicates.merge.v1", {"id": one, "other": other}) == ["merge.owner"]
+
+
+def test_a_split_takes_back_what_the_alias_brought_behind_any_number_of_parties(
+    decider: Decider,
+) -> None:
+    one, other = (
+        done(
+            decider,
+            "asset.register.v1",
+            asset(owner=OWNER, identity={"make": "Acme", "serial": serial}),
+            PLATFORM,
+        )["id"]
+        for serial in ("SN-4711", "SN-4712")
+    )
+    parties = [issued("USR", 10_000 + n * 7) for n in range(205)]
+    own = {"relation": "fsp", "service": "DC"}
+    for party in parties:
+        decider.documents["users", party] = user_document(party, status="confirmed")
+    told = [
+        *(("asset.relate.v1", {"id": one, "party": party, **own}) for party in parties),
+        ("asset.relate.v1", {"id": other, "party": max(parties), "relation": "fsp"}),
+        ("duplicates.merge.v1", {"id": one, "other": other}),
+        ("duplicates.split.v1", {"id": one, "other": other}),
+    ]
+    for number, (kind, data) in enumerate(told):
+        # What is told of it, to so many, comes in pages and plays no part here.
+        (outcome,) = decider.decide(command(kind, data, sender=OPERATOR, id=f"many-{number}"))
+        assert outcome.kind == "accepted"
+    left = [r for r in decider.of("relations") if any(t.get("via") == other for t in r["ties"])]
+    assert left == []
