@@ -7,8 +7,7 @@ asset brings its rows along in the same decision. A token that more than `SHARED
 says nothing, and is left empty.
 
 An asset of a person has no rows: where it stands and how it is connected is nobody else's, and is
-erased with its owner. Such assets are told apart by make and serial here, and otherwise by level
-two.
+erased with its owner. Such assets are told apart by make and serial alone.
 """
 
 import math
@@ -219,7 +218,7 @@ def is_certain(judged: Comparison) -> bool:
 def doubtful(found: Iterable[tuple[str, Comparison]]) -> list[tuple[str, Comparison]]:
     """Of whom a person decides: the likeliest few that may be one with the newcomer.
 
-    Parts of one site are no duplicates; level two finds them.
+    Parts of one site are no duplicates, and open none.
     """
     unsure = [(one, judged) for one, judged in found if judged.verdict in {"same", "unsure"}]
     return unsure[:CASES_MAX]
