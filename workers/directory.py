@@ -15,11 +15,10 @@ from faststream.rabbit import RabbitBroker
 from contracts.draining import ShardDrained, ShardSettled
 from contracts.envelope import compose
 from contracts.messages import Event
-from outbox.stalled import stalled
 from topology import names
 from workers.line import Line
 from workers.mailbox import subscribe
-from workers.owning import START_S, first_of, give_up, keep, leave, own_when_free
+from workers.owning import consuming, first_of, own_when_free
 from workers.pause import Pause
 from workers.shares import Shares
 from workers.store.protocol import LaneStore, Lease
@@ -80,23 +79,15 @@ class Directory:
         broker = self.make_broker()
         subscribe(broker, self.name, self.prefetch, ordinary.submit)
         subscribe(broker, names.bulk_mailbox(self.name), self.prefetch, bulk.submit)
-        renewing = asyncio.create_task(keep(self, lambda: lease))
-        connection = None
-        try:
-            with stalled():
-                async with asyncio.timeout(START_S):
-                    connection = await broker.connect()
-                    await broker.start()
+        async with consuming(self, broker, lambda: lease, self._ended) as renewing:
             log.info("directory.owned", directory=self.name, epoch=lease.epoch)
             if self._stopping.is_set():
                 self.give_way()
             await first_of(renewing, *(asyncio.create_task(line.run()) for line in self._lines))
-        finally:
-            self._passed = self.progress + 1
-            self._lines = ()
-            renewing.cancel()
-            await leave(connection, broker)
-            await give_up(self, lease)
+
+    def _ended(self) -> None:
+        self._passed = self.progress + 1
+        self._lines = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,12 +15,11 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 from handlers.admission import Delivery, Refusal
 from handlers.case import Outcome
 from handlers.parking import Contended
-from outbox.stalled import stalled
 from topology.naming import LIVE, Naming
 from workers.engine import Engine
 from workers.lane import Lane, LaneLimits
 from workers.observing import Observer
-from workers.owning import HELD, START_S, first_of, give_up, keep, leave, own_when_free
+from workers.owning import HELD, consuming, first_of, own_when_free
 from workers.pause import Pause
 from workers.shares import Shares
 from workers.store.protocol import Fenced, LaneStore, Lease, Refused, Unavailable
@@ -117,25 +116,17 @@ class Mailbox:
         subscribe(broker, self.name, self.prefetch, lane.submit)
         if self.bulk is not None:
             subscribe(broker, self.bulk, self.prefetch, lane.submit_bulk)
-        renewing = asyncio.create_task(keep(self, lambda: engine.lease))
-        connection = None
-        try:
-            with stalled():
-                async with asyncio.timeout(START_S):
-                    connection = await broker.connect()
-                    await broker.start()
+        async with consuming(self, broker, lambda: engine.lease, self._ended) as renewing:
             log.info("mailbox.owned", mailbox=self.name, epoch=lease.epoch)
             self.observer.owned(self.name, is_owned=True)
             if self._stopping.is_set():
                 lane.stop()
             deciding = asyncio.create_task(lane.run())
             await first_of(deciding, renewing)
-        finally:
-            self._lane = self._engine = None
-            self.observer.owned(self.name, is_owned=False)
-            renewing.cancel()
-            await leave(connection, broker)
-            await give_up(self, engine.lease)
+
+    def _ended(self) -> None:
+        self._lane = self._engine = None
+        self.observer.owned(self.name, is_owned=False)
 
     async def _decide(self, engine: Engine, batch: Sequence[Delivery]) -> Sequence[Outcome]:
         """Commit a batch however long the outage lasts; its messages wait un-acked meanwhile."""

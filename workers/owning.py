@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Final, Protocol
 
 import structlog
@@ -83,6 +83,32 @@ async def give_up(owner: Owner, lease: Lease) -> None:
         await owner.store.release(lease)
     except Unavailable:
         log.warning("mailbox.unreleased", mailbox=owner.name)
+
+
+@asynccontextmanager
+async def consuming(
+    owner: Owner,
+    broker: RabbitBroker,
+    held: Callable[[], Lease],
+    ended: Callable[[], None],
+) -> AsyncIterator[asyncio.Task[None]]:
+    """Consume while the lease is held: the task that renews it ends when another owner has it.
+
+    What is un-acked is given back before the lease is, and `ended` is called before both.
+    """
+    renewing = asyncio.create_task(keep(owner, held))
+    connection = None
+    try:
+        with stalled():
+            async with asyncio.timeout(START_S):
+                connection = await broker.connect()
+                await broker.start()
+        yield renewing
+    finally:
+        ended()
+        renewing.cancel()
+        await leave(connection, broker)
+        await give_up(owner, held())
 
 
 async def wait(stopping: asyncio.Event, seconds: float) -> None:

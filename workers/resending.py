@@ -18,12 +18,11 @@ from pamqp.commands import Basic
 
 from contracts.envelope import CONTENT_TYPE
 from handlers.resent import Resent
-from outbox.stalled import stalled
 from outbox.wire import PERSISTENT
 from topology import names
 from topology.naming import LIVE, Naming
 from workers.mailbox import subscribe
-from workers.owning import BROKER_FAULTS, START_S, first_of, give_up, keep, leave, own_when_free
+from workers.owning import BROKER_FAULTS, consuming, first_of, own_when_free
 from workers.passing import UNWRITABLE, Passing
 from workers.pause import Pause
 from workers.shares import Shares
@@ -74,23 +73,15 @@ class Resending:
         self._leaving, self._error = asyncio.Event(), None
         broker = self.make_broker()
         subscribe(broker, self.name, PREFETCH, self.take)
-        renewing = asyncio.create_task(keep(self, lambda: lease))
-        connection = None
-        try:
-            with stalled():
-                async with asyncio.timeout(START_S):
-                    connection = await broker.connect()
-                    await broker.start()
+        async with consuming(self, broker, lambda: lease, self._ended) as renewing:
             log.info("replay.owned", epoch=lease.epoch)
             if self._stopping.is_set():
                 self.give_way()
             await first_of(renewing, asyncio.create_task(self._lasting()))
-        finally:
-            self._wire, self.is_busy = None, False
-            self.progress += 1
-            renewing.cancel()
-            await leave(connection, broker)
-            await give_up(self, lease)
+
+    def _ended(self) -> None:
+        self._wire, self.is_busy = None, False
+        self.progress += 1
 
     async def _lasting(self) -> None:
         await self._leaving.wait()
