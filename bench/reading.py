@@ -24,7 +24,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from bench import seeding
 from bench.contest import cpu_of, prepare, serving, spent
-from bench.latency import WARM_UP, paced
+from bench.latency import WARM_UP, Latencies, paced
 from bench.load import Party, envelope, sender
 from bench.measure import tell
 from bench.testbed import Testbed, open_testbed
@@ -129,10 +129,8 @@ async def _answers(
     kind, single = GetAssets.message_type, [[one] for one in ids]
     steady = questions(party.user, kind, single[: WARM_UP + scale.queries])
     taken, _ = await paced(party, steady, kind)
-    each = sorted(taken.each_ms[WARM_UP:])
-    found: dict[str, Any] = {
-        f"get_p{p}_ms": round(type(taken)(tuple(each)).percentile(p), 1) for p in (50, 95, 99)
-    }
+    counted = Latencies(taken.each_ms[WARM_UP:])
+    found: dict[str, Any] = {f"get_p{p}_ms": round(counted.percentile(p), 1) for p in (50, 95, 99)}
     tell(f"steady: {found}")
     rates, many = [], []
     before = cpu_of(testbed, pid)

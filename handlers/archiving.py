@@ -45,10 +45,12 @@ def gone_with(collection: str, document: Document) -> str | None:
     return None
 
 
-def remaining(collection: str, document: Document) -> Document | None:
-    """What outlasts the erasure of its user; None where nothing does."""
-    if collection != "users":
-        return None
+OUTLASTED: Final = frozenset({"users"})
+"""Collections of whose documents something outlasts the erasure of its user."""
+
+
+def remaining(document: Document) -> Document:
+    """What of a user outlasts its erasure."""
     return {name: value for name, value in document.items() if name in REMAINS}
 
 

@@ -1,11 +1,11 @@
 """How a contract's values become a document, how a patch is laid over one, and what differs."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from handlers.decision import Secret
+from handlers.decision import Drop, Put, Secret
 
 MASK_KEPT: Final = 3
 
@@ -54,6 +54,16 @@ def merged(document: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, A
         else:
             result[name] = plain(value)
     return result
+
+
+def changed_in(collection: str, writes: Iterable[Put | Drop]) -> dict[str, Put]:
+    """By id the documents of a collection that a decision makes or changes, from first to last."""
+    changed: dict[str, Put] = {}
+    for put in writes:
+        if isinstance(put, Put) and put.collection == collection:
+            first = changed.get(put.document["_id"], put)
+            changed[put.document["_id"]] = Put(collection, put.document, first.was)
+    return changed
 
 
 def held_at(document: Mapping[str, Any], path: str) -> Any:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from contracts.messages import register_of_entity
 from handlers.decision import Document, Drop, Issuer, Put, View
-from handlers.documents import said_by
+from handlers.documents import changed_in, said_by
 from handlers.edges import READER, RELATIONS
 from handlers.rights import LISTED
 from handlers.spans import Span
@@ -119,11 +119,7 @@ def listing_puts(
 ) -> Iterator[Put]:
     """The entries of the users that a decision changes, or whom it lets others find or not."""
     puts = [write for write in writes if isinstance(write, Put)]
-    users: dict[str, Put] = {}
-    for put in puts:
-        if put.collection == "users":
-            first = users.get(put.document["_id"], put)
-            users[put.document["_id"]] = Put("users", put.document, first.was)
+    users = changed_in("users", puts)
     tied: dict[str, list[Document]] = {}
     for put in puts:
         if put.collection == RELATIONS and may_find(put.was, now) != may_find(put.document, now):

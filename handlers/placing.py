@@ -15,6 +15,7 @@ from contracts.taxonomy import OPERATOR
 from handlers.areas import CELLS
 from handlers.cutting import areas_at
 from handlers.decision import Document, Drop, Issuer, Put, Reads, Secret, View
+from handlers.documents import changed_in
 from handlers.edges import RELATIONS
 from handlers.polygons import cell_at, place_of
 from handlers.shapes import FINE
@@ -77,15 +78,10 @@ def place_writes(
     writes: Sequence[Put | Drop], view: View, identity: Issuer
 ) -> Iterator[Put | Drop]:
     """The rows of the assets that a decision changes, or to which it ties another party."""
-    assets: dict[str, Put] = {}
+    assets = changed_in("assets", writes)
     tied: dict[str, list[str]] = {}
     for put in writes:
-        if not isinstance(put, Put):
-            continue
-        if put.collection == "assets":
-            first = assets.get(put.document["_id"], put)
-            assets[put.document["_id"]] = Put("assets", put.document, first.was)
-        elif put.collection == RELATIONS and put.was is None:
+        if isinstance(put, Put) and put.collection == RELATIONS and put.was is None:
             entity = put.document["entity"]
             if register_of_entity(entity) == "assets":
                 tied.setdefault(entity, []).append(put.document["party"])

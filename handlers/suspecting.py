@@ -17,10 +17,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 from contracts.assets import AssetDuplicateAttempted
-from contracts.values import is_placeholder_key
 from handlers.asset_groups import is_personal
 from handlers.asset_rules import device_claim
 from handlers.decision import Context, Document, Drop, Put, Reads, Rejected, View
+from handlers.documents import changed_in
+from handlers.matching import folding
 from handlers.matching.comparing import compare
 from handlers.matching.profiles import Point
 from handlers.matching.reading import of_asset
@@ -88,11 +89,8 @@ def _tokens(
     """Asked three times of each registration, so the answer is kept."""
     kind = kind_of(asset_type)
     schemes = ("mac", "mpan", "mpan", f"postcode|{kind}")
-    found = [
-        f"{scheme}|{''.join(filter(str.isalnum, value.upper()))}"
-        for scheme, value in zip(schemes, written, strict=True)
-        if value is not None and not is_placeholder_key(value)
-    ]
+    told = [(scheme, folding.key(value)) for scheme, value in zip(schemes, written, strict=True)]
+    found = [f"{scheme}|{value}" for scheme, value in told if value]
     if place is not None:
         found += [f"spot|{kind}|{cell}" for cell in _cells(place, around=around)]
     return tuple(sorted(set(found)))
@@ -143,13 +141,8 @@ def _are_two(asset: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
 
 def token_writes(writes: Sequence[Any], view: View) -> Iterator[Put | Drop]:
     """The rows of the assets that a decision makes or changes."""
-    changed: dict[str, Put] = {}
-    for put in writes:
-        if isinstance(put, Put) and put.collection == "assets":
-            first = changed.get(put.document["_id"], put)
-            changed[put.document["_id"]] = Put("assets", put.document, first.was)
     rows: dict[str, tuple[Document | None, dict[str, Any]]] = {}
-    for put in changed.values():
+    for put in changed_in("assets", writes).values():
         before = _kept(put.was) if put.was is not None else None
         after = _kept(put.document)
         if before != after:

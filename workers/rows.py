@@ -10,6 +10,7 @@ from handlers.admission import Arrival
 from handlers.archiving import (
     COMMANDS,
     FACTS,
+    OUTLASTED,
     gone_with,
     has_history,
     is_kept,
@@ -189,12 +190,11 @@ class RowMaker:
         key = f"{subject}{AFTERWARDS}" if subject in outcome.erases else self._outlasting(subject)
         self._have_key(key)
         at = (outcome.index, number)
-        said |= {
-            "at": at,
-            "box": self.keyring.seal(key, row.document, archive_place(self.place, *at)),
-        }
-        rest = remaining(row.collection, decode(row.document))
-        return said if rest is None else said | {"document": encode_row(rest)}
+        box = self.keyring.seal(key, row.document, archive_place(self.place, *at))
+        said |= {"at": at, "box": box}
+        if row.collection not in OUTLASTED:
+            return said
+        return said | {"document": encode_row(remaining(decode(row.document)))}
 
     def ended_keys(self) -> tuple[list[bytes], list[Replace]]:
         """New rows of `keys` and replaced ones; a destroyed key leaves the word that it was."""

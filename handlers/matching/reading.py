@@ -130,21 +130,15 @@ def _born(value: Any) -> str:
 
 
 def _address(group: Mapping[str, Any]) -> Address:
-    house, street, side = _street(f"{group.get('line_1') or ''} {group.get('line_2') or ''}")
-    return Address(
-        house=house,
-        street=street,
-        side=side,
-        town=words(group.get("town")),
-        region=joined(words(group.get("county"))),
-        postcode=key(group.get("postcode")),
-        country=joined(words(group.get("country"))),
-        point=_point(group),
-    )
+    return _found_at(group, f"{group.get('line_1') or ''} {group.get('line_2') or ''}")
 
 
 def _place(group: Mapping[str, Any]) -> Address:
-    house, street, side = _street(group.get("address") or "")
+    return _found_at(group, group.get("address") or "")
+
+
+def _found_at(group: Mapping[str, Any], line: str) -> Address:
+    house, street, side = _street(line)
     return Address(
         house=house,
         street=street,
