@@ -15,7 +15,7 @@ from tests.spine import ENTRIES, Platform, Spine, asset, eventually, open_spine
 from topology import names
 from topology.sharding import build
 from workers.backbone import apply_topology
-from workers.cli import sharding
+from workers.cli import asking, sharding
 from workers.cli.keyring import AccountKeys
 from workers.cli.place import Place
 
@@ -222,7 +222,7 @@ async def test_the_command_line_splits_moves_merges_and_shows(
         data = {"id": "assets", "shards": [1, 3], "into": 0}
         merged = await sharding.changed(place, MERGE, data, wait=True)
         assert {one["shard"] for one in merged["placed"]} == {0}
-        assert dict(merged) == dict(await sharding.asked(place, LIST, {"id": "assets"}))
+        assert dict(merged) == dict(await asking.asked(place, LIST, {"id": "assets"}))
     said = capsys.readouterr().err
     assert "moving: bulk" in said
     assert "shard.empty" in said

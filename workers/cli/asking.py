@@ -4,16 +4,17 @@ import asyncio
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
+from uuid import uuid4
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
 from rich.table import Table
 
-from contracts.envelope import USER_URN
+from contracts.envelope import USER_URN, user_urn
 from topology import names
 from topology.catalog import build
 from workers.backbone import now_utc
@@ -213,3 +214,17 @@ def _check_events(user: str, known: Sequence[str]) -> None:
             f"expected a user whose key is kept here ({', '.join([names.OPERATOR, *known])}), "
             f"got {user}."
         )
+
+
+async def asked(place: Place, kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a message of the operator is answered with; ends with 1 if it is not."""
+    envelope = {"source": user_urn(names.OPERATOR), "type": kind, "data": dict(data)}
+    settled: list[Settled] = []
+    # Its scope is of this run alone, so that no answer of an earlier one is kept for it.
+    await deliver(place, [Line(uuid4().hex, 1, kind, envelope)], settled.append)
+    (one,) = settled
+    if one.result != "accepted" or one.reply is None:
+        typer.echo(f"{kind}: {one.result}: {one.message}", err=True)
+        raise typer.Exit(UNSETTLED)
+    found: Mapping[str, Any] = json.loads(one.reply)["data"]
+    return found

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -14,8 +14,8 @@ from rich.table import Table
 
 from contracts.dead import DiscardDead, GetDead, GroupDead, ListDead, NoteDead, ReplayDead
 from contracts.messages import check_type
+from workers.cli.asking import asked
 from workers.cli.place import Place
-from workers.cli.sharding import asked
 from workers.settings import Settings
 
 POLL_S: Final = 1.0
@@ -159,46 +159,39 @@ def note(
     typer.echo(f"{found['notes']} notes")
 
 
-def replay(
-    *,
-    why: Why,
-    letter: One = None,
-    fingerprint: Fingerprint = None,
-    reason: Reason = None,
-    message_type: Type = None,
-    account: Account = None,
-    since: Since = None,
-    until: Until = None,
-    yes: Yes = False,
-    wait: Wait = True,
-) -> None:
-    """Send letters again, in their senders' names; without `--yes` they are only counted."""
-    which = _which(
-        id=letter, fingerprint=fingerprint, reason=reason, type=message_type, account=account,
-        since=since, until=until,
-    )  # fmt: skip
-    _do(ReplayDead.message_type, which, why, is_meant=yes, wait=wait)
+def _ending(kind: str, words: str) -> Callable[..., None]:
+    """A command that begins a run over the letters that are meant."""
+
+    def command(
+        *,
+        why: Why,
+        letter: One = None,
+        fingerprint: Fingerprint = None,
+        reason: Reason = None,
+        message_type: Type = None,
+        account: Account = None,
+        since: Since = None,
+        until: Until = None,
+        yes: Yes = False,
+        wait: Wait = True,
+    ) -> None:
+        which = _which(
+            id=letter, fingerprint=fingerprint, reason=reason, type=message_type, account=account,
+            since=since, until=until,
+        )  # fmt: skip
+        _do(kind, which, why, is_meant=yes, wait=wait)
+
+    command.__doc__ = words
+    return command
 
 
-def discard(
-    *,
-    why: Why,
-    letter: One = None,
-    fingerprint: Fingerprint = None,
-    reason: Reason = None,
-    message_type: Type = None,
-    account: Account = None,
-    since: Since = None,
-    until: Until = None,
-    yes: Yes = False,
-    wait: Wait = True,
-) -> None:
-    """Give letters up; without `--yes` they are only counted."""
-    which = _which(
-        id=letter, fingerprint=fingerprint, reason=reason, type=message_type, account=account,
-        since=since, until=until,
-    )  # fmt: skip
-    _do(DiscardDead.message_type, which, why, is_meant=yes, wait=wait)
+replay: Final = _ending(
+    ReplayDead.message_type,
+    "Send letters again, in their senders' names; without `--yes` they are only counted.",
+)
+discard: Final = _ending(
+    DiscardDead.message_type, "Give letters up; without `--yes` they are only counted."
+)
 
 
 def _do(kind: str, which: Mapping[str, str], why: str, *, is_meant: bool, wait: bool) -> None:

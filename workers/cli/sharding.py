@@ -4,20 +4,15 @@ import asyncio
 import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Final
-from uuid import uuid4
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from contracts.envelope import user_urn
 from contracts.shards import ListShards, MergeShards, MoveCells, SplitShard
 from topology import names
-from workers.cli.asking import deliver
-from workers.cli.faults import UNSETTLED
-from workers.cli.lines import Line
+from workers.cli.asking import asked
 from workers.cli.place import Place
-from workers.cli.sending import Settled
 from workers.settings import Settings
 
 Register = Annotated[str, typer.Option(help="The register, by the name of its collection.")]
@@ -89,20 +84,6 @@ async def changed(
             typer.echo(f"moving: {phase}", err=True)
         await asyncio.sleep(POLL_S)
         found = await asked(place, ListShards.message_type, {"id": data["id"]})
-    return found
-
-
-async def asked(place: Place, kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The map that a message of the operator is answered with; ends with 1 if it is not."""
-    envelope = {"source": user_urn(names.OPERATOR), "type": kind, "data": dict(data)}
-    settled: list[Settled] = []
-    # Its scope is of this run alone, so that no answer of an earlier one is kept for it.
-    await deliver(place, [Line(uuid4().hex, 1, kind, envelope)], settled.append)
-    (one,) = settled
-    if one.result != "accepted" or one.reply is None:
-        typer.echo(f"{kind}: {one.result}: {one.message}", err=True)
-        raise typer.Exit(UNSETTLED)
-    found: Mapping[str, Any] = json.loads(one.reply)["data"]
     return found
 
 
