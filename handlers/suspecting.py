@@ -143,8 +143,8 @@ def token_writes(writes: Sequence[Any], view: View) -> Iterator[Put | Drop]:
     """The rows of the assets that a decision makes or changes."""
     rows: dict[str, tuple[Document | None, dict[str, Any]]] = {}
     for put in changed_in("assets", writes).values():
-        before = _kept(put.was) if put.was is not None else None
-        after = _kept(put.document)
+        before = kept_of(put.was) if put.was is not None else None
+        after = kept_of(put.document)
         if before != after:
             _moved(put.document["_id"], (before, after), rows, view)
     for key, (was, entries) in rows.items():
@@ -154,8 +154,8 @@ def token_writes(writes: Sequence[Any], view: View) -> Iterator[Put | Drop]:
             yield Put(TOKENS, _row(key, was, entries), was)
 
 
-def _kept(asset: Document) -> Mapping[str, Any] | None:
-    """What newcomers are compared with; None where none is."""
+def kept_of(asset: Document) -> Mapping[str, Any] | None:
+    """What of an asset others are compared with; None where none is."""
     if not is_compared(asset):
         return None
     return {name: asset[name] for name in COMPARED if name in asset}
