@@ -11,7 +11,7 @@ from contracts.findings import unstorable_findings
 from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
-from handlers.case import Outcome, Rulebook
+from handlers.case import Asked, Outcome, Rulebook
 from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, View, key_of
 from handlers.facts import admit_fact
 from handlers.fold import UnstorableError, fold
@@ -90,9 +90,10 @@ class Decider:
         """Answer a query or a check on the documents as they are."""
         arrival = admit(delivery, contracts_of(self.rulebook.handlers), self.limits)
         loaded: dict[str, dict[Any, Any]] = {}
+        asked = Asked()
         for _ in range(ROUNDS_MAX):
             try:
-                return answer(arrival, View(loaded), self.rulebook, self.now)
+                return answer(arrival, View(loaded), self.rulebook, self.now, asked)
             except NotLoadedError as wanted:
                 self._load(wanted.keys, loaded)
         raise AssertionError("the question asks for ever more")
