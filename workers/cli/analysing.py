@@ -55,18 +55,12 @@ def analyse(
     sends as the operator. A run that was ended goes on where it was; one that is done begins anew.
     Nothing of assets of persons is read into the folder. Needs the packages of the group analysis.
     """
-    running = _packages()
     place = Place.of(Settings.read())
     options = Options(shared, least, memory, anew)
     with _shown() as told:
-        run = running.Analysis.open(folder or place.settings.home / "analysis", options, told)
+        run = _packages().Analysis.open(folder or place.settings.home / "analysis", options, told)
         try:
-            asyncio.run(_export(run, place))
-            run.choose()
-            run.judge()
-            if not dry_run:
-                asyncio.run(run.send(lambda *portions: _send(place, *portions)))
-            summary: Mapping[str, Any] = run.summary()
+            summary = asyncio.run(analysed(run, place, dry_run=dry_run))
         finally:
             run.close()
     if as_json:
@@ -102,7 +96,8 @@ def _shown() -> Iterator[Callable[[str, int, int | None], None]]:
         yield told
 
 
-async def _export(run: Any, place: Place) -> None:
+async def analysed(run: Any, place: Place, *, dry_run: bool) -> Mapping[str, Any]:
+    """Every stage of a run; the register is only read before the first of them."""
     settings = place.settings
     through = Driver(settings.mongo_driver)
     store = MongoStore(place.addresses.mongo_url, settings.database, through=through)
@@ -110,6 +105,12 @@ async def _export(run: Any, place: Place) -> None:
         await run.export(store, now_utc())
     finally:
         await store.close()
+    run.choose()
+    run.judge()
+    if not dry_run:
+        await run.send(lambda *portions: _send(place, *portions))
+    summary: Mapping[str, Any] = run.summary()
+    return summary
 
 
 async def _send(
