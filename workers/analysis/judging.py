@@ -4,6 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import lru_cache
 from typing import Any, Final
 
 from contracts.duplicates import PAIRS_MAX, OpenCases
@@ -15,8 +16,10 @@ from workers.analysis.table import Table
 
 MODEL: Final = "analysis-1"
 """By what the pairs are scored; another number where `handlers.matching` scores otherwise."""
-PAGE: Final = 20_000
+PAGE: Final = 50_000
 """Candidates that are judged and written at once."""
+PROFILES_KEPT: Final = 10_000
+"""Profiles at hand: candidates of one asset follow each other, and neighbours are in many pairs."""
 
 Told = Callable[[int, int], None]
 """What is done, of how many."""
@@ -24,12 +27,12 @@ Told = Callable[[int, int], None]
 
 def judge(table: Table, told: Told) -> None:
     """Score each candidate; all but the different ones are cases, and these are counted."""
-    total = table.count("candidates")
+    total, profile = table.count("candidates"), lru_cache(PROFILES_KEPT)(_profile)
     for first in range(table.number("judged"), total, PAGE):
         verdicts = Counter(table.marked("verdicts") or {})
         cases = []
         for one, other, ours, theirs in table.pairs(first, first + PAGE):
-            found = compare(_profile(ours), _profile(theirs))
+            found = compare(profile(ours), profile(theirs))
             verdicts[found.verdict] += 1
             if found.verdict != "different":
                 reasons = [asdict(reason) for reason in found.reasons]
