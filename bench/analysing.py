@@ -40,6 +40,7 @@ DOUBLED: Final = 100
 HOUSE_TYPES: Final = ("BAT", "SOL", "EVC", "HPA")
 HOUSE_POWERS: Final = (3.6, 3.68, 4.0, 5.0, 7.0, 7.4, 8.0, 11.0)
 TYPES: Final = ("SOL", "WND", "BAT", "GEN", "HYD")
+TOLD_S: Final = 10.0
 METRES_PER_DEGREE: Final = 111_320
 
 
@@ -127,7 +128,7 @@ async def measure(settings: Settings, assets: int, folder: Path, memory: str) ->
     async with open_testbed(settings, None) as testbed:
         await filled(testbed, assets)
         began = time.monotonic()
-        run = Analysis.open(folder, Options(memory=memory, anew=True), _silent)
+        run = Analysis.open(folder, Options(memory=memory, anew=True), _Told())
         url, through = testbed.addresses.mongo_url, Driver(settings.mongo_driver)
         store = MongoStore(url, RUN, through=through, timeout_s=30)
         await run.export(store, datetime.now(UTC))
@@ -143,8 +144,16 @@ def _rest(run: Analysis) -> None:
     run.judge()
 
 
-def _silent(_stage: str, _done: int, _total: int | None) -> None:
-    return
+class _Told:
+    """Says now and then how far it is, where it does not get among the figures."""
+
+    def __init__(self) -> None:
+        self._last = 0.0
+
+    def __call__(self, stage: str, done: int, total: int | None) -> None:
+        if (now := time.monotonic()) - self._last > TOLD_S:
+            self._last = now
+            sys.stderr.write(f"{stage}: {done:,}" + (f" of {total:,}\n" if total else "\n"))
 
 
 def _doubles(folder: Path, memory: str) -> dict[str, Any]:
