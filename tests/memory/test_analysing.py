@@ -1,9 +1,12 @@
 """The analysis of a register: what it finds, repeats, resumes, and leaves where it is."""
 
+import asyncio
+import os
 import random
+import signal
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
@@ -13,6 +16,7 @@ from handlers.matching.comparing import compare
 from handlers.matching.reading import of_asset
 from tests.builders import PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import reply
+from tests.given import ROOT
 from tests.memory.analysed import Operator, analysed, learned
 from tests.memory.shards import Shards
 from tests.memory.test_real_doubles import SEED, capacity, doubled
@@ -169,9 +173,19 @@ async def test_a_dry_run_opens_nothing_and_the_next_run_sends_what_it_found(tmp_
     tried = await analysed(store, tmp_path)
     assert (tried["sent"], cases(store)) == (None, {})
     done = await analysed(store, tmp_path, operator)
-    assert done["sent"]["opened"] == sum(tried["verdicts"].values()) - tried["verdicts"].get(
-        "different", 0
-    )
+    assert done["sent"]["opened"] == tried["cases"] >= len(twice(twins()))
+
+
+async def test_parts_of_one_site_are_cases_unless_that_is_not_wanted(tmp_path: Path) -> None:
+    halves = [
+        document(n, name=f"Meadow Farm {side}", location=document(0)["location"])
+        for n, side in enumerate(("North", "South"))
+    ]
+    store = await register_of(*halves)
+    told = await analysed(store, tmp_path / "told")
+    assert (told["verdicts"], told["cases"]) == ({"part_of": 1}, 1)
+    left = await analysed(store, tmp_path / "left", parts=False)
+    assert (left["verdicts"], left["cases"]) == ({"part_of": 1}, 0)
 
 
 class Killed(Exception):
@@ -212,6 +226,51 @@ async def test_a_run_that_was_ended_goes_on(
     # What was done before is not done again.
     stages = ["export", "train", "find", "judge", "send"]
     assert not set(stages[: stages.index(stage)]) & set(seen)
+
+
+@pytest.mark.parametrize("stage", ["export", "judge"])
+async def test_a_process_that_was_killed_leaves_a_run_that_goes_on(
+    stage: str, tmp_path: Path
+) -> None:
+    """By the signal that nobody can catch, between two pages."""
+    words = f"from tests.memory.test_analysing import dying; dying({str(tmp_path)!r}, {stage!r})"
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", words, cwd=ROOT)
+    assert await child.wait() == -signal.SIGKILL
+    records = {"export": PAGES["export"], "judge": len(twins())}
+    judged = {"export": 0, "judge": PAGES["judge"]}
+    assert written_by(tmp_path) == (records[stage], judged[stage])
+    store = await register_of(*twins())
+    summary = await analysed(store, tmp_path)
+    whole = await analysed(store, tmp_path / "whole")
+    assert found(tmp_path) == found(tmp_path / "whole")
+    assert summary["verdicts"] == whole["verdicts"]
+
+
+def written_by(folder: Path) -> tuple[int, int]:
+    """Records, and candidates that are judged, of a process that is gone."""
+    table = Table(folder / run.FILE, "1GB")
+    try:
+        return table.count("records"), table.number("judged")
+    finally:
+        table.close()
+
+
+PAGES: Final = {"export": 7, "judge": 3}
+"""Of the pages of the process that is killed."""
+
+
+def dying(folder: str, stage: str) -> None:
+    """Be killed behind the first page of a stage."""
+
+    def until(now: str, done: int, total: int | None) -> None:
+        if now == stage:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def begin() -> None:
+        await analysed(await register_of(*twins()), Path(folder), told=until)
+
+    exporting.PAGE, judging.PAGE = PAGES["export"], PAGES["judge"]  # type: ignore[misc]
+    asyncio.run(begin())
 
 
 async def test_a_run_goes_on_with_its_own_choices_only(tmp_path: Path) -> None:

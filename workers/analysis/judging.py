@@ -25,8 +25,9 @@ Told = Callable[[int, int], None]
 """What is done, of how many."""
 
 
-def judge(table: Table, told: Told) -> None:
-    """Score each candidate; all but the different ones are cases, and these are counted."""
+def judge(table: Table, told: Told, *, parts: bool) -> None:
+    """Score each candidate; those that may be one are cases, and all are counted by verdict."""
+    of_case = {"same", "unsure", "part_of"} if parts else {"same", "unsure"}
     total, profile = table.count("candidates"), lru_cache(PROFILES_KEPT)(_profile)
     for first in range(table.number("judged"), total, PAGE):
         verdicts = Counter(table.marked("verdicts") or {})
@@ -34,7 +35,7 @@ def judge(table: Table, told: Told) -> None:
         for one, other, ours, theirs in table.pairs(first, first + PAGE):
             found = compare(profile(ours), profile(theirs))
             verdicts[found.verdict] += 1
-            if found.verdict != "different":
+            if found.verdict in of_case:
                 reasons = [asdict(reason) for reason in found.reasons]
                 case = {"id": one, "other": other, "verdict": found.verdict, "score": found.score}
                 cases.append(case | {"reasons": json.dumps(reasons)})

@@ -22,6 +22,8 @@ class Options:
     shared: int = SHARED_MAX
     least: float = LEAST
     memory: str = MEMORY
+    parts: bool = True
+    """Whether parts of one site are cases too."""
     anew: bool = False
     """Whether a run that is not done is thrown away."""
 
@@ -30,4 +32,4 @@ class Options:
         return {name: value for name, value in asdict(self).items() if name in _LASTING}
 
 
-_LASTING: Final = frozenset({"shared", "least"})
+_LASTING: Final = frozenset({"shared", "least", "parts"})

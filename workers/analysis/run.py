@@ -93,7 +93,9 @@ class Analysis:
     def judge(self) -> None:
         """Each candidate scored by the one scorer."""
         with self._timed("judge"):
-            judging.judge(self.table, lambda *done: self.told("judge", *done))
+            judging.judge(
+                self.table, lambda *done: self.told("judge", *done), parts=self.options.parts
+            )
 
     async def send(self, send: Send) -> None:
         """Open the cases, a hundred in each command, some commands at once."""
@@ -126,6 +128,7 @@ class Analysis:
             "left_out": self.table.number("left_out"),
             "candidates": self.table.count("candidates"),
             "verdicts": dict(sorted((marked("verdicts") or {}).items())),
+            "cases": self.table.count("cases"),
             "clusters": len(sizes),
             "largest_cluster": max(sizes.values(), default=0),
             "sent": {name: answers.get(name, 0) for name in ANSWERED} if marked("done") else None,

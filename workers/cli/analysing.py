@@ -44,6 +44,9 @@ def analyse(
     least: Annotated[
         float, typer.Option(min=0, max=1, help="Splink's probability from which on to look.")
     ] = LEAST,
+    parts: Annotated[
+        bool, typer.Option("--parts/--no-parts", help="Whether parts of one site are cases too.")
+    ] = True,
     memory: Annotated[
         str, typer.Option(help="What DuckDB holds in memory; the whole process needs more.")
     ] = MEMORY,
@@ -56,7 +59,7 @@ def analyse(
     Nothing of assets of persons is read into the folder. Needs the packages of the group analysis.
     """
     place = Place.of(Settings.read())
-    options = Options(shared, least, memory, anew)
+    options = Options(shared, least, memory, parts, anew)
     with _shown() as told:
         run = _packages().Analysis.open(folder or place.settings.home / "analysis", options, told)
         try:
