@@ -5,7 +5,7 @@ from typing import Any, Final
 
 SHARED_MAX: Final = 50
 """Of a block that more records share nobody is a candidate."""
-LEAST: Final = 0.01
+LEAST: Final = 0.001
 """Probability, by what Splink has learned, from which on a pair is a candidate."""
 MEMORY: Final = "3GB"
 """What DuckDB keeps in memory at most; the rest it writes beside its file."""
