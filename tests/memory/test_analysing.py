@@ -5,10 +5,13 @@ import os
 import random
 import signal
 import sys
+from asyncio.subprocess import PIPE
 from pathlib import Path
 from typing import Any, Final
 
+import duckdb
 import pytest
+from splink.internals.exceptions import SplinkException
 
 from handlers.decision import Secret
 from handlers.duplicates import CASES
@@ -20,7 +23,7 @@ from tests.given import ROOT
 from tests.memory.analysed import Operator, analysed, learned
 from tests.memory.shards import Shards
 from tests.memory.test_real_doubles import SEED, capacity, doubled
-from workers.analysis import exporting, judging, run
+from workers.analysis import exporting, judging, linking, run
 from workers.analysis.options import AnalysisStopped
 from workers.analysis.table import Table
 from workers.cli.analysing import _packages
@@ -279,6 +282,36 @@ async def test_a_run_goes_on_with_its_own_choices_only(tmp_path: Path) -> None:
     with pytest.raises(AnalysisStopped, match="--anew"):
         await analysed(store, tmp_path, shared=7)
     assert (await analysed(store, tmp_path, shared=7, anew=True))["records"] == 10
+
+
+async def test_a_folder_has_one_analysis_at_a_time(tmp_path: Path) -> None:
+    """Of two processes the second one says so; the first one is not disturbed."""
+    held = Table(tmp_path / run.FILE, "1GB")
+    words = f"from tests.memory.test_analysing import found, Path; found(Path({str(tmp_path)!r}))"
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", words, cwd=ROOT, stderr=PIPE)
+    _, told = await child.communicate()
+    held.close()
+    assert b"AnalysisStopped" in told
+    assert b"End the other analysis in this folder" in told
+
+
+async def test_too_little_memory_is_a_sentence_and_the_run_goes_on_with_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise SplinkException("a page of SQL") from duckdb.OutOfMemoryException("no block left")
+
+    store = await register_of(*twins())
+    with monkeypatch.context() as little:
+        little.setattr(linking, "_linker", full)
+        with pytest.raises(AnalysisStopped, match=r"to train .*no block left.*give more"):
+            await analysed(store, tmp_path)
+    assert (await analysed(store, tmp_path))["cases"] >= len(twice(twins()))
+
+
+def test_memory_that_duckdb_does_not_understand_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisStopped, match="--memory lots"):
+        Table(tmp_path / run.FILE, "lots")
 
 
 async def test_of_a_persons_asset_nothing_is_in_the_folder(tmp_path: Path) -> None:

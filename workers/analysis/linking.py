@@ -2,13 +2,15 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 from splink import DuckDBAPI, Linker
 from splink import __version__ as splink_version
+from splink.internals.exceptions import SplinkException
 
 from workers.analysis.fields import RULES, mended, settings_of
 from workers.analysis.table import Table
@@ -25,12 +27,22 @@ Told = Callable[[int, int], None]
 """What is done, of how many."""
 
 
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """What DuckDB has said, which Splink puts into a page of SQL."""
+    try:
+        yield
+    except SplinkException as error:
+        raise (error.__cause__ or error) from error
+
+
 def _linker(table: Table, settings: dict[str, Any]) -> Linker:
     logging.getLogger("splink").setLevel(logging.ERROR)
     source = DuckDBAPI(table.connection).register("compared")
     return Linker(source, settings, log_level=None, validate_settings=False)
 
 
+@_as_it_was()
 def train(table: Table, path: Path, told: Told) -> dict[str, Any]:
     """Learn from the register itself, and keep the model beside the run.
 
@@ -73,6 +85,7 @@ def train(table: Table, path: Path, told: Told) -> dict[str, Any]:
     return model
 
 
+@_as_it_was()
 def find(table: Table, model: dict[str, Any], least: float, told: Told) -> None:
     """Write down the candidates: pairs that share a block and that the model gives some chance.
 

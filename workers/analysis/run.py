@@ -16,7 +16,7 @@ from uuid import uuid4
 from contracts.duplicates import PAIRS_MAX
 from workers.analysis import exporting, judging, linking
 from workers.analysis.options import AnalysisStopped, Options
-from workers.analysis.table import Table
+from workers.analysis.table import Table, in_words
 from workers.store.protocol import ReadStore
 
 FILE: Final = "register.duckdb"
@@ -140,7 +140,8 @@ class Analysis:
     def _timed(self, stage: str) -> Iterator[None]:
         """Seconds of a stage, over all the processes that have worked on it."""
         began = time.monotonic()
-        yield
+        with in_words(f"to {stage} with --memory {self.options.memory}"):
+            yield
         seconds = self.table.marked("seconds") or {}
         spent = seconds.get(stage, 0.0) + time.monotonic() - began
         self.table.mark("seconds", seconds | {stage: spent})

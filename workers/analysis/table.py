@@ -62,22 +62,30 @@ ORDER BY c.number
 """
 
 
+@contextmanager
+def in_words(expected: str) -> Iterator[None]:
+    """Say what DuckDB needs: a file that no other process has, memory, room on the disk."""
+    try:
+        yield
+    except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.ParserException) as error:
+        raise AnalysisStopped(
+            f"expected {expected}, got: {str(error).splitlines()[0]}. End the other analysis in "
+            "this folder, give more --memory as in 3GB, or name a --folder with more room; the run "
+            "goes on where it was."
+        ) from error
+
+
 class Table:
     """One file; each page of work is written together with the mark that says that it is done."""
 
     def __init__(self, path: Path, memory: str) -> None:
         """Open or make the file; DuckDB keeps within `memory` and spills beside the file."""
-        try:
+        with in_words(f"to use {path} with --memory {memory}"):
             self.connection = duckdb.connect(str(path))
-        except duckdb.IOException as error:
-            raise AnalysisStopped(
-                f"expected to open {path}, got: {str(error).splitlines()[0]}. End the other "
-                "analysis in this folder, or name another one with --folder."
-            ) from error
-        self.connection.execute(f"SET memory_limit = '{memory}'")
-        self.connection.execute(f"SET temp_directory = '{path.parent / 'spill'}'")
-        self.connection.execute(SCHEMA)
-        self.clear()
+            self.connection.execute(f"SET memory_limit = '{memory}'")
+            self.connection.execute(f"SET temp_directory = '{path.parent / 'spill'}'")
+            self.connection.execute(SCHEMA)
+            self.clear()
 
     def close(self) -> None:
         """Close the file."""
