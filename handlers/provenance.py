@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from contracts.assets import AssetConflicted
 from handlers.asset_groups import NESTED, PARTED, part_of
-from handlers.decision import RESERVED, Context, Document
+from handlers.decision import Context, Document
 from handlers.documents import changed_fields, held_at
+from handlers.senders import RESERVED
 from handlers.visibility import Standing
 
 CONFLICT_HOURS: Final[Mapping[str, int]] = {

@@ -11,7 +11,7 @@ from contracts.findings import unstorable_findings
 from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
-from handlers.case import Asked, Outcome, Rulebook
+from handlers.case import Asked, Outcome, Rounds, Rulebook
 from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, View, key_of
 from handlers.facts import admit_fact
 from handlers.fold import UnstorableError, fold
@@ -78,9 +78,10 @@ class Decider:
             for n, d in enumerate(deliveries)
         ]
         loaded: dict[str, dict[Any, Any]] = {}
+        rounds = Rounds()
         for number in range(ROUNDS_MAX + 2):
             view = View(loaded, may_ask=number < ROUNDS_MAX)
-            folded = fold(arrivals, view, self.rulebook, self.now, _storable)
+            folded = fold(arrivals, view, self.rulebook, self.now, _storable, rounds=rounds)
             if not folded.missing:
                 return folded.outcomes
             self._load(folded.missing, loaded)
