@@ -82,6 +82,23 @@ def test_a_field_by_which_likeness_would_speak_against_keeps_what_it_had() -> No
     ]
 
 
+def test_neighbours_that_were_taken_for_one_thing_teach_nothing() -> None:
+    """They are of one power no more often than others are: hardly anything was twice."""
+    settings = settings_of(1_000_000)
+    first, *_, last = levels(settings, "power")
+    first["m_probability"], last["m_probability"] = 0.06, 0.69
+    assert mended(settings) == ["power"]
+    assert levels(settings, "power")[0]["m_probability"] == 0.6
+
+
+def test_no_register_teaches_that_one_device_has_two_serials() -> None:
+    settings = settings_of(1_000)
+    first, last = levels(settings, "device")
+    first["m_probability"], last["m_probability"] = 0.5, 0.5
+    assert mended(settings) == []
+    assert levels(settings, "device")[1]["m_probability"] == 0.02
+
+
 def test_what_was_never_seen_has_a_share_that_is_not_nothing() -> None:
     settings = settings_of(1_000)
     first, *_ = levels(settings, "device")

@@ -21,6 +21,8 @@ class Compared(NamedTuple):
     name: str
     absent: str
     levels: Sequence[Level]
+    learns: bool = True
+    """Whether the register may teach it: of one device nobody has two serials."""
 
 
 _KM: Final = (
@@ -29,7 +31,9 @@ _KM: Final = (
 )
 _POWER: Final = "least(power_kw_l, power_kw_r) / greatest(power_kw_l, power_kw_r)"
 _ALIKE: Final = "jaro_winkler_similarity(name_l, name_r)"
-_SECTOR: Final = "left(postcode_{0}, length(postcode_{0}) - 2)"
+_ALIKE_CODES: Final = (
+    "left(postcode_l, length(postcode_l) - 2) = left(postcode_r, length(postcode_r) - 2)"
+)
 
 
 def _absent(*columns: str) -> str:
@@ -52,23 +56,15 @@ FIELDS: Final = (
             Level("other", "ELSE", 0.1, 0.977),
         ),
     ),
+    # Point and postcode in one: neighbours share both, so that apart they would count twice.
     Compared(
         "place",
-        _absent("latitude", "longitude"),
+        f"({_absent('latitude', 'longitude')}) and ({_absent('postcode')})",
         (
             Level("100 m", f"{_KM} <= 0.1", 0.6, 0.00001),
-            Level("500 m", f"{_KM} <= 0.5", 0.25, 0.0001),
-            Level("2 km", f"{_KM} <= 2", 0.1, 0.001),
-            Level("far", "ELSE", 0.05, 0.99889),
-        ),
-    ),
-    Compared(
-        "postcode",
-        _absent("postcode"),
-        (
-            Level("same", "postcode_l = postcode_r", 0.7, 0.0005),
-            Level("beside", f"{_SECTOR.format('l')} = {_SECTOR.format('r')}", 0.15, 0.003),
-            Level("other", "ELSE", 0.15, 0.9965),
+            Level("postcode", f"{_KM} <= 0.5 or postcode_l = postcode_r", 0.25, 0.0005),
+            Level("beside", f"{_KM} <= 2 or {_ALIKE_CODES}", 0.1, 0.004),
+            Level("far", "ELSE", 0.05, 0.99549),
         ),
     ),
     Compared(
@@ -93,9 +89,10 @@ FIELDS: Final = (
         "device",
         _absent("device"),
         (
-            Level("same", "device_l = device_r", 0.95, 0.000001),
-            Level("other", "ELSE", 0.05, 0.999999),
+            Level("same", "device_l = device_r", 0.98, 0.000001),
+            Level("other", "ELSE", 0.02, 0.999999),
         ),
+        learns=False,
     ),
     Compared(
         "year",
@@ -164,8 +161,8 @@ def _comparison(compared: Compared) -> dict[str, Any]:
 def mended(settings: dict[str, Any], fields: Sequence[Compared] = FIELDS) -> list[str]:
     """Give what the training has learned nothing sensible of the values from before; say which.
 
-    A register in which nothing is twice, or a field that hardly anybody gives, teaches that being
-    alike speaks against being one. Levels that were never seen keep a share of their own.
+    Where hardly anything is twice, it takes neighbours for one thing, which agree in little else,
+    or learns that being alike speaks against being one. Levels that were never seen keep a share.
     """
     kept = []
     for compared, learned in zip(fields, settings["comparisons"], strict=True):
@@ -175,8 +172,11 @@ def mended(settings: dict[str, Any], fields: Sequence[Compared] = FIELDS) -> lis
         )
         fair = _shares(of_two, [one.of_two for one in compared.levels])
         sure = _shares(of_one, [one.of_one for one in compared.levels])
-        if None in of_one or sure[0] <= fair[0] or sure[-1] >= fair[-1]:
+        least = max(fair[0], compared.levels[0].of_one * BELIEVED)
+        is_learned = None not in of_one and sure[0] > least and sure[-1] < fair[-1]
+        if compared.learns and not is_learned:
             kept.append(compared.name)
+        if not compared.learns or not is_learned:
             sure = [one.of_one for one in compared.levels]
         for level, one, two in zip(levels, sure, fair, strict=True):
             level["m_probability"], level["u_probability"] = one, two
@@ -192,5 +192,7 @@ def _shares(learned: Sequence[float | None], before: Sequence[float]) -> list[fl
     return [one / sum(filled) for one in filled]
 
 
+BELIEVED: Final = 0.33
+"""Of what was taken for granted so much must be learned again, or something else was learned."""
 LEAST: Final = 0.0000001
 """The smallest share: no agreement is proof by itself."""
