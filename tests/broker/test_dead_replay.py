@@ -152,6 +152,47 @@ async def test_dead_of_the_limit_replayed_and_dead_at_the_broker_again_it_is_not
     assert await lone.count("trials") == 1
 
 
+@pytest.mark.parametrize("message_id", ["scrap", None])
+async def test_what_no_queue_is_bound_for_is_returned_and_failed_again(
+    lone: Spine, message_id: str | None
+) -> None:
+    """Also without the alternate exchange: the broker would confirm it and throw it away."""
+    async with lone.running():
+        sender, operator = await lone.platform(), await lone.operator()
+        scrap = json.dumps(sender.envelope("asset.scrap.v1", {})).encode()
+        await sender.publish(scrap, "asset.scrap.v1", message_id=message_id)
+        await eventually(lambda: lone.count("dead_letters", reason="unroutable"))
+        await lone.inspector.call("DELETE", "policies/{vhost}/unrouted")
+        await eventually(lambda: _has_no_alternate(lone))
+        run = await ask(operator, "replay", which={"reason": "unroutable"}, why="In vain.")
+        after = await settled(operator, run=run["id"])
+        (letter,) = await lone.raw("dead_letters")
+    assert after == {"failed-again": 1}
+    assert (letter["reason"], letter["exception"]) == ("unroutable", "message.unknown-type")
+    assert [one["state"] for one in letter["history"]] == ["open", "replaying", "failed-again"]
+    assert await lone.waiting(names.REPLAY_QUEUE) == 0
+
+
+async def test_a_replay_waits_in_the_hop_while_nothing_at_all_is_bound(lone: Spine) -> None:
+    """The binding of `unrouted` is gone too: it is kept until the topology is applied again."""
+    async with lone.running():
+        sender, operator = await lone.platform(), await lone.operator()
+        scrap = json.dumps(sender.envelope("asset.scrap.v1", {})).encode()
+        await sender.publish(scrap, "asset.scrap.v1")
+        await eventually(lambda: lone.count("dead_letters", reason="unroutable"))
+        binding = "bindings/{vhost}/e/flex.unrouted/q/unrouted"
+        await lone.inspector.call("DELETE", f"{binding}/~")
+        run = await ask(operator, "replay", which={"reason": "unroutable"}, why="In vain.")
+        await eventually(lambda: lone.count("dead_letters", state="replaying"))
+        await eventually(lambda: _is_empty_outbox(lone))
+        assert await counts(operator, run=run["id"]) == {"replaying": 1}
+    assert await lone.waiting(names.REPLAY_QUEUE) == 1
+    await lone.inspector.call("POST", binding, routing_key="")
+    async with lone.running():
+        after = await settled(operator, run=run["id"])
+    assert after == {"failed-again": 1}
+
+
 async def test_the_command_line_lists_exports_and_replays(lone: Spine, tmp_path: Path) -> None:
     keys = AccountKeys(lone.settings.folder)
     place = Place(lone.settings, lone.addresses, lone.vault, keys)
@@ -196,6 +237,15 @@ async def die(spine: Spine, count: int = 1) -> None:
             return await spine.waiting(names.dead_queue("assets")) >= count
 
         await eventually(enough)
+
+
+async def _has_no_alternate(spine: Spine) -> bool:
+    found = await spine.inspector.call("GET", f"exchanges/{{vhost}}/{names.REPLAY}")
+    return found is not None and not found.get("policy")
+
+
+async def _is_empty_outbox(spine: Spine) -> bool:
+    return await spine.count("outbox") == 0
 
 
 def _of(sender: Platform, command: str, outcome: str) -> list[Any]:
