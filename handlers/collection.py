@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 from contracts.envelope import Finding
 from contracts.findings import shorten
-from handlers.admission import Delivery, Refusal
+from handlers.admission import Delivery, Limits, Refusal, refuse_oversized
 from handlers.letters import HELD_RULE
 
 INTERNAL_PREFIX: Final = "flex-"
@@ -30,9 +30,16 @@ COUNT: Final = "x-delivery-count"
 TRIES_MAX: Final = 1_000_000
 
 
-def collect(delivery: Delivery) -> Refusal:
-    """Say where and why the broker dead-lettered it; the sender is told that it is held."""
+def collect(delivery: Delivery, limits: Limits) -> Refusal:
+    """Say where and why the broker dead-lettered it; the sender is told that it is held.
+
+    What is too large for any mailbox is not kept: a replay of it would be refused as well.
+    """
     reason, queue, message_type = _death(delivery.headers or {})
+    # The broker delivers it under the dead-letter queue's key; its type is the key before that.
+    delivery = replace(delivery, type=message_type or delivery.type)
+    if (refusal := _oversized(delivery, limits)) is not None:
+        return refusal
     finding = Finding(
         rule=HELD_RULE,
         field="",
@@ -41,8 +48,7 @@ def collect(delivery: Delivery) -> Refusal:
         advice="An operator looks at it; its outcome follows. Sending it again does no harm.",
     )
     return Refusal(
-        # The broker delivers it under the dead-letter queue's key; its type is the key before that.
-        delivery=replace(delivery, type=message_type or delivery.type),
+        delivery=delivery,
         reason=CAUSES.get(reason, "dead-lettered"),
         finding=finding,
         dead=True,
@@ -83,13 +89,25 @@ def _envelope_id(body: bytes) -> str | None:
     return shorten(given) if isinstance(given, str) else None
 
 
-def unrouted(delivery: Delivery) -> Refusal:
+def _oversized(delivery: Delivery, limits: Limits) -> Refusal | None:
+    """The answer to what is too large; what the backbone itself says is kept whatever its size."""
+    return None if _is_internal(delivery.user) else refuse_oversized(delivery, limits)
+
+
+def _is_internal(user: str | None) -> bool:
+    return user is not None and user.startswith(INTERNAL_PREFIX)
+
+
+def unrouted(delivery: Delivery, limits: Limits) -> Refusal:
     """Say that no binding takes the type; internal accounts are never told (loop guard).
 
-    It is kept, since it may be our fault: a type that is published and not bound here.
+    It is kept, since it may be our fault: a type that is published and not bound here; but for
+    what no mailbox would take for its size.
     """
+    if (refusal := _oversized(delivery, limits)) is not None:
+        return refusal
     user = delivery.user
-    internal = user is None or user.startswith(INTERNAL_PREFIX)
+    internal = user is None or _is_internal(user)
     finding = Finding(
         rule="message.unknown-type",
         field="type",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final
 
 from contracts.dead import DeadRunAsked, DeadStopped
@@ -22,6 +23,9 @@ from handlers.resent import Resent
 from handlers.spans import Span
 
 PORTION: Final = 50
+PORTION_BYTES_MAX: Final = BODY_BYTES_MAX
+"""How many bytes of bodies a portion of a replay has at most: it is one commit, which holds each of
+them as what is to be sent. One letter always fits."""
 PAUSE: Final = timedelta(milliseconds=250)
 """Between two portions: the work takes no more than a part of the lane."""
 STUCK: Final = timedelta(minutes=10)
@@ -56,7 +60,8 @@ def go_through(fact: DeadRunAsked, view: View, context: Context) -> Handled:
     else:
         sendable = list(_sendable(todo, view))
         puts = tuple(
-            changed(one, context.now, was["by"], **_by(was, "replaying")) for one, _ in sendable
+            changed(one, context.now, was["by"], **_by(was, "replaying"), state_at=context.now)
+            for one, _ in sendable
         )
         resent = tuple(Resent.of(letter, contents) for letter, contents in sendable)
     record = {
@@ -90,8 +95,17 @@ def _portion(run: Document, view: View, context: Context) -> tuple[Sequence[Docu
     rows, further = view.page(LETTERS, span)
     until = min(run["at"], which.get("until") or run["at"])
     within = [row for row in rows if row["_id"] < f"{moment_of(until)}~"]
+    if run["action"] == "replay" and len(fit := _fitting(within, context.now)) < len(within):
+        return sorted(fit, key=_died), fit[-1]["_id"]
     goes_on = len(within) == len(rows)
     return sorted(within, key=_died), further if goes_on else ""
+
+
+def _fitting(letters: Sequence[Document], now: datetime) -> Sequence[Document]:
+    """The first of them, as many as one commit can hold of what would be sent."""
+    sizes = (one["size"] if _is_open(one, now) and _is_whole(one) else 0 for one in letters)
+    sums = zip(letters, accumulate(sizes), strict=True)
+    return [letter for letter, size in sums if size <= PORTION_BYTES_MAX]
 
 
 def _died(letter: Document) -> tuple[datetime, datetime]:

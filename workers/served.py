@@ -44,9 +44,14 @@ def lanes(backbone: Backbone) -> list[Served]:
     dead = [names.dead_queue(register) for register in catalog.registers(entries)]
     return [
         *(Served(queue, names.bulk_mailbox(queue), admit_for(queue)) for queue in mailboxes),
-        *(Served(q, None, lambda delivery, _contracts, _limits: collect(delivery)) for q in dead),
+        *(
+            Served(q, None, lambda delivery, _contracts, limits: collect(delivery, limits))
+            for q in dead
+        ),
         Served(
-            names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)
+            names.UNROUTED_QUEUE,
+            None,
+            lambda delivery, _contracts, limits: unrouted(delivery, limits),
         ),
     ]
 
