@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.dead import DeadReason
+from contracts.dead_values import DeadReason
 from contracts.envelope import Envelope, Finding, Header, user_urn
 from contracts.findings import FINDINGS_MAX, findings_of, shorten, unstorable, unstorable_findings
 from contracts.messages import Event, Message, Request

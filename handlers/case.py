@@ -41,6 +41,8 @@ class Rulebook:
     """Into how many shards a register may be divided here."""
     version: str = ""
     """Of the program, for who looks at what failed."""
+    edits_need_approval: bool = False
+    """Whether an operator's edit of a dead letter waits for a second operator."""
 
     def context(
         self,
@@ -64,6 +66,7 @@ class Rulebook:
             cursor=arrival.delivery.cursor,
             sunset=sunset,
             shards_max=self.shards_max,
+            edits_need_approval=self.edits_need_approval,
             dry_run=dry_run,
         )
 

@@ -25,7 +25,7 @@ BODY_BYTES_MAX: Final = 8 * 1024 * 1024
 HISTORY_MAX: Final = 50
 """How many changes of its state a letter remembers: the first, and the last ones."""
 FINGERPRINT: Final = 16
-ENDED: Final = frozenset({"resolved", "discarded"})
+ENDED: Final = frozenset({"resolved", "discarded", "edited"})
 SETTLED: Final = frozenset(
     {"accepted", "rejected", "duplicate", "reused", "refused", "handled", "idle"}
 )

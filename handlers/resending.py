@@ -52,7 +52,7 @@ def go_through(fact: DeadRunAsked, view: View, context: Context) -> Handled:
     if was is None or was["state"] != "running":
         return Handled(keyed_to)
     letters, further = _portion(was, view, context)
-    todo = [letter for letter in letters if _is_open(letter, context.now)]
+    todo = [letter for letter in letters if is_open(letter, context.now)]
     puts: tuple[Put, ...]
     resent: tuple[Resent, ...] = ()
     if was["action"] == "discard":
@@ -103,7 +103,7 @@ def _portion(run: Document, view: View, context: Context) -> tuple[Sequence[Docu
 
 def _fitting(letters: Sequence[Document], now: datetime) -> Sequence[Document]:
     """The first of them, as many as one commit can hold of what would be sent."""
-    sizes = (one["size"] if _is_open(one, now) and _is_whole(one) else 0 for one in letters)
+    sizes = (one["size"] if is_open(one, now) and _is_whole(one) else 0 for one in letters)
     sums = zip(letters, accumulate(sizes), strict=True)
     return [letter for letter, size in sums if size <= PORTION_BYTES_MAX]
 
@@ -113,7 +113,8 @@ def _died(letter: Document) -> tuple[datetime, datetime]:
     return letter["first_at"], letter["made_at"] or letter["first_at"]
 
 
-def _is_open(letter: Document, now: datetime) -> bool:
+def is_open(letter: Document, now: datetime) -> bool:
+    """Whether something can be done with it: it has no end, and is not on its way, or is stuck."""
     if letter["state"] == "replaying":
         return bool(now - letter["state_at"] > STUCK)
     return letter["state"] not in ENDED
@@ -131,7 +132,12 @@ def _sendable(letters: Sequence[Document], view: View) -> Iterator[tuple[Documen
 
 def _is_whole(letter: Document) -> bool:
     """Whether it is no question, whose asker waits no more, and was kept to its end."""
-    return letter["size"] <= BODY_BYTES_MAX and not letter["queue"].startswith(QUESTIONS)
+    return letter["size"] <= BODY_BYTES_MAX and not is_question(letter)
+
+
+def is_question(letter: Document) -> bool:
+    """Whether it was one."""
+    return bool(letter["queue"].startswith(QUESTIONS))
 
 
 def stopped_reads(fact: DeadStopped, context: Context) -> Reads:
@@ -151,7 +157,7 @@ def replay_alone(fact: DeadStopped, view: View, context: Context) -> Handled:
     if letter is None:
         return Handled(keyed_to)
     if context.cursor is not None:
-        waits = letter["state"] == "replaying" and not _is_open(letter, context.now)
+        waits = letter["state"] == "replaying" and not is_open(letter, context.now)
         return Handled(keyed_to, cursor=_ALONE if waits else None, pause=LOOK)
     if len(letter["history"]) > 1:
         return Handled(keyed_to)

@@ -13,6 +13,7 @@ from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.confirmation import UserRejected
 from contracts.dead import DeadRunAsked, DeadStopped
+from contracts.dead_edits import DeadEditSent
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
@@ -41,6 +42,7 @@ from handlers import (
     commissioning,
     consenting,
     dead,
+    dead_editing,
     dead_reading,
     directory,
     dismissing,
@@ -83,6 +85,7 @@ from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
 from handlers.counting import count, count_reads, recount, recount_reads
+from handlers.dead_editing import send_edit, sent_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
 from handlers.majors import majors
@@ -151,6 +154,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     objects,
     dead,
     dead_reading,
+    dead_editing,
     duplicates,
     duplicate_lists,
     dismissing,
@@ -257,6 +261,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AreaAssignAsked: (assign, assign_reads),
     DeadRunAsked: (go_through, run_reads),
     DeadStopped: (replay_alone, stopped_reads),
+    DeadEditSent: (send_edit, sent_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -6,13 +6,14 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import uuid4
 
 from faststream.rabbit import RabbitBroker
 
+from contracts.dead_edits import ApproveDead, EditDead
 from contracts.taxonomy import SHARDED
 from handlers.admission import Limits
 from handlers.case import Rulebook
@@ -75,7 +76,8 @@ class Backbone:
 
     def rulebook(self, queue: str) -> Rulebook:
         """What a queue's types are decided by."""
-        return rulebook(self.entries, queue, self.vault, self.settings.shards_max)
+        found = rulebook(self.entries, queue, self.vault, self.settings.shards_max)
+        return with_edits(found, self.settings.dead_edit)
 
     def management(self) -> Management:
         """The broker's management API as the account reconciler."""
@@ -110,6 +112,18 @@ def rulebook(
     elif is_shard(queue, shards_max):
         handlers |= MARKERS
     return Rulebook(handlers, vault, shards_max, __version__)
+
+
+def with_edits(rules: Rulebook, allowed: str) -> Rulebook:
+    """Whether operators may edit dead letters here, and whether each alone."""
+    if allowed != "off":
+        return replace(rules, edits_need_approval=allowed == "approved")
+    off = {
+        name: replace(handler, is_off=True)
+        for name, handler in rules.handlers.items()
+        if handler.contract in {EditDead, ApproveDead}
+    }
+    return replace(rules, handlers={**rules.handlers, **off})
 
 
 @asynccontextmanager
