@@ -135,6 +135,7 @@ class DeadLetter(Contract):
     top: str
     """Where it was raised, as `folder/file.py:function`; empty where nothing was."""
     type: str
+    """Of one that nobody knows a fingerprint, since it may say anything."""
     account: str | None = None
     queue: str
     """Where it was when it died."""
@@ -244,7 +245,8 @@ class DeadDetail(Contract):
     fault: dict[str, str] | None = None
     """The exception with message and stack, or the finding."""
     properties: dict[str, str | None] | None = None
-    """What the broker said of it: account, message_id, reply_to, content_encoding, headers."""
+    """What the broker said of it: account, type, message_id, reply_to, content_encoding, headers;
+    the type also where the letter has only a fingerprint of it."""
     body: str | None = None
     """A part of the bytes, in base64."""
     next: int | None = None

@@ -20,6 +20,7 @@ LEFT_OUT: Final = frozenset(
         "dead_notes",
         "dead_runs",
         "dead_edits",
+        "losses",
         "parked",
     }
 )

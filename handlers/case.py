@@ -1,6 +1,6 @@
 """One delivery with everything that decides it, and what becomes of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -41,6 +41,8 @@ class Rulebook:
     """Into how many shards a register may be divided here."""
     version: str = ""
     """Of the program, for who looks at what failed."""
+    known: Collection[str] = frozenset()
+    """Types that other lanes take: those words are ours, whoever writes them."""
     edits_need_approval: bool = False
     """Whether an operator's edit of a dead letter waits for a second operator."""
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from contracts.envelope import Finding
@@ -11,7 +11,7 @@ from handlers.admission import Delivery, Limits, Refusal, refuse_oversized
 from handlers.letters import HELD_RULE
 
 INTERNAL_PREFIX: Final = "flex-"
-"""Accounts of the backbone itself."""
+"""What accounts of the backbone itself begin with."""
 REASONS: Final[Mapping[str, str]] = {
     "delivery_limit": "delivered again and again without being settled",
     "rejected": "rejected by a worker that could not answer it",
@@ -35,26 +35,26 @@ def collect(delivery: Delivery, limits: Limits) -> Refusal:
 
     What is too large for any mailbox is not kept: a replay of it would be refused as well.
     """
-    reason, queue, message_type = _death(delivery.headers or {})
+    death = death_of(delivery.headers or {})
     # The broker delivers it under the dead-letter queue's key; its type is the key before that.
-    delivery = replace(delivery, type=message_type or delivery.type)
+    delivery = replace(delivery, type=death.key or delivery.type)
     if (refusal := _oversized(delivery, limits)) is not None:
         return refusal
     finding = Finding(
         rule=HELD_RULE,
         field="",
         expected="a worker to settle it",
-        got=f"{REASONS.get(reason, reason)} ({queue})",
+        got=f"{REASONS.get(death.reason, death.reason)} ({death.queue})",
         advice="An operator looks at it; its outcome follows. Sending it again does no harm.",
     )
     return Refusal(
         delivery=delivery,
-        reason=CAUSES.get(reason, "dead-lettered"),
+        reason=CAUSES.get(death.reason, "dead-lettered"),
         finding=finding,
         dead=True,
         tell=delivery.user,
         held_id=_envelope_id(delivery.body),
-        died_in=queue,
+        died_in=death.queue,
         tries=_tries(delivery.headers or {}),
         is_held=True,
     )
@@ -68,15 +68,26 @@ def _tries(headers: Mapping[str, Any]) -> int:
     return count + 1
 
 
-def _death(headers: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Why it died, in which queue, and the routing key with which it had come there."""
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why a message died, in which queue, with which routing key it had come there, and when."""
+
+    reason: str = "unknown"
+    queue: str = ""
+    key: str = ""
+    at: str = ""
+
+
+def death_of(headers: Mapping[str, Any]) -> Death:
+    """What the broker says of how a message died."""
     deaths = headers.get("x-death")
     first = deaths[0] if isinstance(deaths, list) and deaths else {}
     if not isinstance(first, Mapping):
-        return "unknown", "", ""
+        return Death()
     keys = first.get("routing-keys")
     key = keys[0] if isinstance(keys, list) and keys else ""
-    return shorten(first.get("reason", "unknown")), shorten(first.get("queue", "")), shorten(key)
+    said = (first.get("reason", "unknown"), first.get("queue", ""), key, first.get("time", ""))
+    return Death(*map(shorten, said))
 
 
 def _envelope_id(body: bytes) -> str | None:
@@ -89,13 +100,14 @@ def _envelope_id(body: bytes) -> str | None:
     return shorten(given) if isinstance(given, str) else None
 
 
+def is_internal(user: str | None) -> bool:
+    """Whether it is the backbone itself."""
+    return user is not None and user.startswith(INTERNAL_PREFIX)
+
+
 def _oversized(delivery: Delivery, limits: Limits) -> Refusal | None:
     """The answer to what is too large; what the backbone itself says is kept whatever its size."""
-    return None if _is_internal(delivery.user) else refuse_oversized(delivery, limits)
-
-
-def _is_internal(user: str | None) -> bool:
-    return user is not None and user.startswith(INTERNAL_PREFIX)
+    return None if is_internal(delivery.user) else refuse_oversized(delivery, limits)
 
 
 def unrouted(delivery: Delivery, limits: Limits) -> Refusal:
@@ -107,7 +119,7 @@ def unrouted(delivery: Delivery, limits: Limits) -> Refusal:
     if (refusal := _oversized(delivery, limits)) is not None:
         return refusal
     user = delivery.user
-    internal = user is None or _is_internal(user)
+    internal = user is None or is_internal(user)
     finding = Finding(
         rule="message.unknown-type",
         field="type",

@@ -149,7 +149,7 @@ def get_dead(query: GetDead, view: View, context: Context) -> Contract | Rejecte
 
 
 def _said(properties: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    for name in ("account", "message_id", "reply_to", "content_encoding"):
+    for name in ("account", "type", "message_id", "reply_to", "content_encoding"):
         yield name, properties[name]
     for name, text in properties["headers"]:
         yield f"header {name}", text

@@ -18,6 +18,7 @@ from contracts.taxonomy import SHARDED
 from handlers.admission import Limits
 from handlers.case import Rulebook
 from handlers.draining import MARKERS
+from handlers.losing import FACTS
 from handlers.shards import COLLECTION
 from outbox.publisher import connection_back, connection_lost
 from topology import catalog, names
@@ -104,14 +105,16 @@ def rulebook(
 ) -> Rulebook:
     """What a queue's types are decided by; the notices' one takes the domain events besides.
 
-    A shard takes the markers of its directory.
+    A shard takes the markers of its directory, and the lane of what users have lost its facts.
     """
     handlers = dict(catalog.served_by(entries, queue))
     if queue == names.NOTICES:
         handlers |= catalog.facts(entries)
+    elif queue == names.LOST_QUEUE:
+        handlers |= FACTS
     elif is_shard(queue, shards_max):
         handlers |= MARKERS
-    return Rulebook(handlers, vault, shards_max, __version__)
+    return Rulebook(handlers, vault, shards_max, __version__, entries.keys())
 
 
 def with_edits(rules: Rulebook, allowed: str) -> Rulebook:

@@ -119,7 +119,7 @@ class Resending:
             for exchange in exchanges:
                 error = await self._heard(wire, exchange, resent)
                 if error is None:
-                    log.info("replay.sent", letter=resent.letter, type=resent.type)
+                    log.info("replay.sent", letter=resent.letter)
                     return
                 if not isinstance(error, PublishError):
                     break

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import bson
 import pytest
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
@@ -24,7 +25,7 @@ from tests.spine import ENTRIES, Platform, Spine, asset, eventually
 from topology import names
 from topology.plan import DELIVERY_LIMIT
 from workers.backbone import Backbone, now_utc
-from workers.cli import dead
+from workers.cli import dead, dead_edits
 from workers.cli.keyring import AccountKeys
 from workers.cli.place import Place
 
@@ -365,3 +366,49 @@ async def _is_empty_outbox(spine: Spine) -> bool:
 
 def _of(sender: Platform, command: str, outcome: str) -> list[Any]:
     return [r for r in sender.answers(command) if f".{outcome}." in r.type]
+
+
+async def test_another_message_takes_the_place_of_a_letters_once_a_second_operator_agrees(
+    lone: Spine, tmp_path: Path
+) -> None:
+    """By the command line: off, then with approval; the second one is a user with that role."""
+    keys = AccountKeys(lone.settings.folder)
+    place = Place(lone.settings, lone.addresses, lone.vault, keys)
+    file = tmp_path / "new.json"
+    file.write_text(json.dumps({"value": "mended"}))
+    async with lone.running():
+        sender, operator = await lone.platform(), await lone.operator()
+        second = await lone.platform(roles=["special"])
+        bug = await sender.send(EXPLODE, {"words": "a secret"})
+        await sender.answer(bug)
+        (letter,) = await lone.raw("dead_letters")
+        edit = {"id": letter["_id"], "data": dead_edits.read(file), "why": "Agreed by phone."}
+        edit["type"] = KeepAsset.message_type
+        off = await operator.ask("dead.edit.v1", edit)
+        for verb, data in (
+            ("confirm", {"id": second.user}),
+            ("grant-role", {"id": second.user, "roles": ["operator"]}),
+        ):
+            answer = await operator.ask(f"user.{verb}.v1", data)
+            assert answer.type == f"user.{verb}.accepted.v1", answer.data
+    # The command line consumes the operator's queues itself.
+    await operator.close()
+    async with lone.running(dead_edit="approved"):
+        told = await dead_edits.do(place, "dead.edit.v1", edit, names.OPERATOR, is_meant=True)
+        operator = await lone.operator()
+        own = await operator.ask("dead.approve.v1", {"id": told["id"], "why": "It is mine."})
+        shown = await second.ask("dead.get.v1", {"id": letter["_id"]})
+        agreed = await second.ask("dead.approve.v1", {"id": told["id"], "why": "Compared."})
+        answered = await operator.until(lambda: operator.answers(told["message"]))
+        await eventually(lambda: _is_empty_outbox(lone))
+    (ended,) = await lone.raw("dead_letters")
+    (trial,) = await lone.raw("trials")
+    assert (off.data["code"], own.data["code"]) == ("message.switched-off", "dead.approve-own")
+    assert shown.data["edit"]["data"] == {"value": "mended"}
+    assert (told["state"], agreed.data["state"]) == ("proposed", "sent")
+    assert [one.type for one in answered] == ["asset.keep.accepted.v1"]
+    assert trial["_id"] == f"{names.OPERATOR}/{told['message']}"
+    assert (ended["state"], ended["edited_to"]) == ("edited", told["message"])
+    assert [one["by"] for one in ended["history"]] == ["", second.user]
+    assert b"mended" not in bson.encode((await lone.raw("dead_edits"))[0])
+    assert [one.type for one in sender.answers(bug)] == ["asset.explode.held.v1"]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
@@ -12,16 +13,20 @@ import pytest
 from contracts.dead import REPLAYED, DeadRunAsked
 from contracts.taxonomy import BACKBONE
 from handlers import resending
-from handlers.admission import Delivery, Limits
-from handlers.case import Outcome
-from handlers.dead_letters import BODY_BYTES_MAX
-from handlers.decision import Document, Secret
+from handlers.admission import Delivery, Limits, Refusal
+from handlers.case import Outcome, Rulebook
+from handlers.collection import unrouted
+from handlers.dead_letters import BODY_BYTES_MAX, UNKNOWN, body_mark
+from handlers.decision import Document, Secret, View
+from handlers.fold import fold
 from handlers.parking import Parked
 from handlers.resending import PORTION, PORTION_BYTES_MAX, STUCK
 from handlers.resent import Resent
 from handlers.signature import Handler
+from handlers.spans import Span
 from tests.builders import NOW, PLATFORM, STRANGER, command, delivery
 from tests.decider import RULEBOOK, Decider, reply, said
+from workers.vault import Vault
 
 CRASH: Final = "trial.crash.v1"
 MENDED: Final = "trial.keep.v1"
@@ -337,3 +342,52 @@ def test_a_page_goes_on_with_its_cursor(decider: Decider) -> None:
     found = [one["id"] for page in (first, rest) for one in page["letters"]]
     assert found == sorted(letter["_id"] for letter in letters(decider))
     assert rest.get("cursor") is None
+
+
+def kept(refusal: Refusal, rulebook: Rulebook = RULEBOOK) -> Document:
+    """The letter of what is refused in a lane whose rules are these."""
+    loaded: dict[str, dict[Any, Any]] = {}
+    while (folded := fold([(0, refusal)], View(loaded), rulebook, NOW, lambda one: one)).missing:
+        for collection, key in folded.missing:
+            loaded.setdefault(collection, {})[key] = [] if isinstance(key, Span) else None
+    (outcome, _), *_ = folded.outcomes
+    (letter,) = [w.document for w in outcome.writes if w.collection == "dead_letters"]  # type: ignore[union-attr]
+    return letter
+
+
+def test_what_stays_after_an_erasure_says_nothing_that_could_be_guessed(decider: Decider) -> None:
+    given = crash("one", "yes", message_id="m")
+    decider.decide(given)
+    (letter,) = letters(decider)
+    plain = sha256(given.body)
+    assert plain.hexdigest() not in str(letter)
+    assert plain.digest() not in letter.values()
+    origin = f"{PLATFORM}\x1fm\x1f{CRASH}\x1fpoisoned\x1f".encode()
+    assert sha256(origin + given.body).hexdigest()[:32] not in str(letter)
+    assert letter["mark"] != body_mark(Vault(bytes(32)), given.body)
+
+
+def test_a_type_that_nobody_knows_is_a_fingerprint_where_it_stands_in_clear() -> None:
+    """A sender chooses its words, and they stay when the contents are erased."""
+    nobody = replace(RULEBOOK, handlers={}, known={CRASH})
+    limits = Limits()
+    letter = kept(unrouted(delivery(type="jane-doe.has-left.v1"), limits), nobody)
+    again = kept(unrouted(delivery(b"other", type="jane-doe.has-left.v1"), limits), nobody)
+    other = kept(unrouted(delivery(type="john-doe.has-left.v1"), limits), nobody)
+    assert "jane" not in str(letter)
+    assert letter["type"].startswith(UNKNOWN)
+    assert letter["type"] == again["type"] != other["type"]
+    assert letter["fingerprint"] == again["fingerprint"] != other["fingerprint"]
+    assert kept(unrouted(delivery(type=CRASH), limits), nobody)["type"] == CRASH
+    internal = unrouted(delivery(type="asset.told.v9", account="flex-relay"), limits)
+    assert kept(internal, nobody)["type"] == "asset.told.v9"
+
+
+def test_an_operator_reads_the_type_and_a_replay_keeps_it(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    (letter,) = letters(decider)
+    hidden = {**letter, "type": f"{UNKNOWN}{'0' * 16}"}
+    decider.documents["dead_letters", letter["_id"]] = hidden
+    assert asked(decider, "get", id=letter["_id"])["properties"]["type"] == CRASH
+    run = operate(decider, "replay", which={"id": letter["_id"]}, why="Again.")["id"]
+    assert [one.type for one in run_through(decider, run)] == [CRASH]

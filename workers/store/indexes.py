@@ -33,6 +33,7 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "dead_notes": (),
     "dead_runs": (),
     "dead_edits": (),
+    "losses": (),
     "parked": (),
     "relations": (("entity", "_id"), ("party", "_id")),
     "links": (("pair", "_id"), ("entity", "_id")),

@@ -41,7 +41,7 @@ def letter(**changes: Any) -> Documents:
         "times": 1,
         "attempts": 1,
         "size": 7,
-        "sha256": bytes(32),
+        "mark": "m",
         "notes": 0,
         "run": None,
         "outcome": None,
