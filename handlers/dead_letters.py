@@ -16,7 +16,8 @@ from contracts.dead import REPLAYED
 from handlers.admission import Arrival, Refusal
 from handlers.case import Case, Outcome
 from handlers.collection import is_internal
-from handlers.decision import Document, Issuer, NotLoadedError, Put, Secret, View
+from handlers.decision import Document, NotLoadedError, Put, Secret, View
+from handlers.senders import Issuer
 from handlers.spans import Span
 
 LETTERS: Final = "dead_letters"

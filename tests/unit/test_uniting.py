@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from handlers.decision import Context, Document, Put, Sender, View
+from handlers.decision import Context, Document, Put, View
 from handlers.edges import RELATIONS, edge, recorded
+from handlers.senders import Sender
 from handlers.uniting import VIA, untied
 from tests.builders import NOW, PLATFORM, issued
 from tests.decider import VAULT
