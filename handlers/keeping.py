@@ -40,6 +40,8 @@ RETENTION: Final[Mapping[str, Kept]] = {
     "dead_contents": Kept("as long as its letter", "what would be sent again"),
     "dead_notes": Kept("as long as its letter", "what operators made of it"),
     "dead_runs": Kept("as long as the letters of it", "which were replayed, and by whom"),
+    "dead_edits": Kept("as long as its letter", "what was sent in its place, and who has agreed"),
+    "losses": Kept("as long as its user", "how much its own queues have lost"),
     "keys": Kept(_FOREVER, "what they seal; a destroyed one leaves the word that it was"),
     "parked": Kept(_OWN_END, "at most six minutes, behind others longer"),
     "relations": Kept(_FOREVER, "who saw what when; ended ties tell it"),
