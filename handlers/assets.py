@@ -135,13 +135,16 @@ def _home(command: RegisterAsset, context: Context) -> str:
 
 def _sought(command: RegisterAsset) -> dict[str, Any]:
     """Of what is registered that by which others like it are found."""
-    groups = {
-        "identity": command.identity,
-        "connection": command.connection,
-        "location": command.location,
-    }
-    told = {n: v.model_dump(exclude_none=True) for n, v in groups.items() if v is not None}
-    return {"asset_type": command.asset_type, **told}
+    identity, connection, location = command.identity, command.connection, command.location
+    sought: dict[str, Any] = {"asset_type": command.asset_type}
+    if identity is not None:
+        sought["identity"] = {"mac": identity.mac}
+    if connection is not None:
+        mpans = {"mpan_import": connection.mpan_import, "mpan_export": connection.mpan_export}
+        sought["connection"] = mpans
+    if location is not None:
+        sought["location"] = location.model_dump(exclude_none=True)
+    return sought
 
 
 def _document(asset: str, command: RegisterAsset, context: Context) -> dict[str, Any]:

@@ -17,16 +17,13 @@ from typing import Any, Final
 
 from handlers.decision import Context, Document, Issuer, Reads, View
 from handlers.matching import folding
-from handlers.matching.comparing import compare
+from handlers.matching.organisations import compare_organisations
 from handlers.matching.profiles import Address, Organisation
-from handlers.matching.reading import of_user
+from handlers.matching.reading import known_as
 from handlers.matching.tokens import Token, tokens
 from handlers.matching.verdict import Comparison
 from handlers.neighbours import TOKENS, Compared, Kept, first_of, likeliest, records_in
 from handlers.visibility import TAKING_PART
-
-COMPARED: Final = ("kind", "name", "address", "claims")
-"""What of an organisation is compared."""
 
 
 def is_compared(user: Document) -> bool:
@@ -87,11 +84,9 @@ def namesakes(user: Document, view: View, context: Context) -> list[tuple[str, C
         return []
     first = first_of(shared)
     view.require(("users", one) for one in first)
-    profile, others = _profile(user), ((one, view.get("users", one)) for one in first)
+    newcomer, others = known_as(user), ((one, view.get("users", one)) for one in first)
     return likeliest(
-        (one, compare(profile, _profile(other))) for one, other in others if other is not None
+        (one, compare_organisations(newcomer, known_as(other)))
+        for one, other in others
+        if other is not None
     )
-
-
-def _profile(user: Document) -> Any:
-    return of_user({name: user[name] for name in COMPARED if name in user})

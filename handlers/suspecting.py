@@ -47,18 +47,23 @@ COMPARED: Final = (
 """What of an asset is kept in its rows, to be compared with."""
 
 
-def _cells(point: Point, *, around: bool) -> list[str]:
-    """The cell of a point; with `around` also those that a point half a cell away may be in."""
+def _cells(point: Point) -> tuple[str, list[str]]:
+    """The cell of a point, and those that a point half a cell away may be in."""
     latitude, longitude = point
-    found = []
-    for north in (-0.5, 0.5) if around else (0.0,):
-        row = math.floor(latitude / SPOT_DEGREES + north)
-        # As wide as it is high; by the row, so that all cells of it agree on their columns.
-        wide = SPOT_DEGREES / max(0.1, math.cos(math.radians(row * SPOT_DEGREES)))
-        east = longitude / wide
-        columns = {math.floor(east - 0.5), math.floor(east + 0.5)} if around else {math.floor(east)}
-        found += [f"{row}:{column}" for column in columns]
-    return found
+    north, around = latitude / SPOT_DEGREES, []
+    own = _columns(math.floor(north), longitude)
+    for row in {math.floor(north - 0.5), math.floor(north + 0.5)}:
+        east = _columns(row, longitude)
+        around += [f"{row}:{column}" for column in {math.floor(east - 0.5), math.floor(east + 0.5)}]
+    return f"{math.floor(north)}:{math.floor(own)}", around
+
+
+def _columns(row: int, longitude: float) -> float:
+    """How many cells of a row lie west of a place: they are as wide as they are high.
+
+    By the row, so that all cells of it agree on their columns.
+    """
+    return longitude / SPOT_DEGREES * max(0.1, math.cos(math.radians(row * SPOT_DEGREES)))
 
 
 def tokens_of(asset: Mapping[str, Any], *, around: bool = False) -> Sequence[str]:
@@ -70,21 +75,27 @@ def tokens_of(asset: Mapping[str, Any], *, around: bool = False) -> Sequence[str
         connection.get("mpan_export"),
         (asset.get("location") or {}).get("postcode"),
     )
-    return _tokens(asset["asset_type"], written, place_of(asset), around=around)
+    return _tokens(asset["asset_type"], written, place_of(asset))[around]
 
 
 @lru_cache(maxsize=4096)
 def _tokens(
-    asset_type: str, written: tuple[str | None, ...], place: Point | None, *, around: bool
-) -> tuple[str, ...]:
-    """Asked three times of each registration, so the answer is kept."""
+    asset_type: str, written: tuple[str | None, ...], place: Point | None
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Both answers of `tokens_of`: each registration asks for them three times."""
     kind = kind_of(asset_type)
     schemes = ("mac", "mpan", "mpan", f"postcode|{kind}")
-    told = [(scheme, folding.key(value)) for scheme, value in zip(schemes, written, strict=True)]
-    found = [f"{scheme}|{value}" for scheme, value in told if value]
-    if place is not None:
-        found += [f"spot|{kind}|{cell}" for cell in _cells(place, around=around)]
-    return tuple(sorted(set(found)))
+    told = [
+        f"{scheme}|{found}"
+        for scheme, value in zip(schemes, written, strict=True)
+        if value is not None and (found := folding.key(value))
+    ]
+    if place is None:
+        kept = tuple(sorted(set(told)))
+        return kept, kept
+    own, around = _cells(place)
+    spots = [f"spot|{kind}|{cell}" for cell in around]
+    return tuple(sorted({*told, f"spot|{kind}|{own}"})), tuple(sorted({*told, *spots}))
 
 
 def is_compared(asset: Document) -> bool:
@@ -108,13 +119,10 @@ def suspects(asset: Document, view: View) -> list[tuple[str, Comparison]]:
     shared: Counter[str] = Counter()
     held: dict[str, Mapping[str, Any]] = {}
     for key in keys:
-        entries = {
-            one: entry
-            for one, entry in records_in(view.get(TOKENS, key), "assets").items()
-            if not _are_two(asset, entry)
-        }
-        shared.update(entries.keys())
-        held.update(entries)
+        for one, entry in records_in(view.get(TOKENS, key), "assets").items():
+            if not _are_two(asset, entry):
+                shared[one] += 1
+                held[one] = entry
     if not shared:
         return []
     profile = of_asset(asset)

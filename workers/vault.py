@@ -125,6 +125,7 @@ class Vault:
         self._claims = Mac(self._derive("claims"))
         self._ids = Mac(self._derive("ids"))
         self._fingerprint = lru_cache(CACHE_MAX)(self._claims.of)
+        self._number = lru_cache(CACHE_MAX)(self._ids.of)
         self._answers = self._derive("answers")
         self._transit = self._derive("transit")
         self._unwrap = lru_cache(CACHE_MAX)(self._unwrap_now)
@@ -142,7 +143,7 @@ class Vault:
 
     def id_number(self, *parts: str) -> int:
         """Derive the number of an id, 60 bits, the same for the same parts."""
-        return int.from_bytes(self._ids.of(*parts)[:8], "big") >> (64 - ID_BITS)
+        return int.from_bytes(self._number(*parts)[:8], "big") >> (64 - ID_BITS)
 
     def new_key(self, subject: str) -> dict[str, Any]:
         """Make the key row of a new subject, for the collection `keys`."""

@@ -25,8 +25,7 @@ _FOLDED_KEYS: Final = frozenset(map(_fold, PLACEHOLDER_KEYS))
 
 def is_placeholder(text: str) -> bool:
     """Whether somebody wrote this for want of a value: `Data not available`, `TBC`, `000`."""
-    folded = _fold(text)
-    return not folded.strip("0") or folded in _FOLDED
+    return _is_empty(_fold(text))
 
 
 def is_placeholder_key(text: str) -> bool:
@@ -36,11 +35,15 @@ def is_placeholder_key(text: str) -> bool:
     """
     folded = _fold(text)
     return (
-        is_placeholder(text)
+        _is_empty(folded)
         or folded in _FOLDED_KEYS
-        or len(set(folded)) == 1
-        or (len(folded) >= _RUN_LENGTH_MIN and _is_run(folded))
+        or folded.count(folded[0]) == len(folded)
+        or (len(folded) >= _RUN_LENGTH_MIN and folded.isdigit() and _is_run(folded))
     )
+
+
+def _is_empty(folded: str) -> bool:
+    return not folded.strip("0") or folded in _FOLDED
 
 
 def _is_run(folded: str) -> bool:

@@ -69,7 +69,8 @@ def key(value: object) -> str:
     text = str(value)
     if is_placeholder_key(text):
         return ""
-    return "".join([one for one in text.upper() if one.isalnum()])
+    upper = text.upper()
+    return upper if upper.isalnum() else "".join([one for one in upper if one.isalnum()])
 
 
 def company_number(value: object) -> str:
