@@ -1,9 +1,9 @@
 """Level one of users: whether an organisation that is being registered may be in the register.
 
-Identifiers are claims, and exact; what is compared here is the name, the address and identifiers
-that differ. Organisations are found by the words of their name with the place, and by the whole
-name. A row holds the ids of who has a token, and its own id is keyed: neither it nor the archive
-keeps a word of anybody whom an erasure takes.
+Identifiers are claims, and exact: whose number of one scheme is another is another organisation,
+and not compared. Else name and address are. Organisations are found by the words of their name with
+the place, and by the whole name. A row holds ids and digests, and its own id is keyed: neither it
+nor the archive keeps a word of anybody whom an erasure takes.
 
 Who takes part is compared and nobody else: that there is such an organisation every user may read
 in the directory. So whoever registers learns no more by a case. Contacts are not compared, since
@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
+from handlers.claiming import strong_claims
 from handlers.decision import Context, Document, Issuer, Reads, View
 from handlers.matching import folding
 from handlers.matching.organisations import compare_organisations
@@ -24,6 +25,9 @@ from handlers.matching.tokens import Token, tokens
 from handlers.matching.verdict import Comparison
 from handlers.neighbours import TOKENS, Compared, Kept, first_of, likeliest, records_in
 from handlers.visibility import TAKING_PART
+
+_DIGITS: Final = 8
+"""Of a digest: so few say that two numbers differ, and not which they are."""
 
 
 def is_compared(user: Document) -> bool:
@@ -37,7 +41,8 @@ def _kept(user: Document) -> Kept | None:
     if not is_compared(user):
         return None
     address = user.get("address") or {}
-    return {"name": user["name"], **{n: address.get(n) for n in ("postcode", "town")}}
+    found_by = {n: address.get(n) for n in ("postcode", "town")}
+    return {"name": user["name"], **found_by, "claims": dict(strong_claims(user))}
 
 
 def tokens_of(found_by: Kept, identity: Issuer) -> Sequence[str]:
@@ -57,9 +62,15 @@ def _tokens(name: str, postcode: str | None, town: str | None) -> tuple[Token, .
     return (*found, Token("name", " ".join(words)))
 
 
-def _entry(_: Kept) -> Kept:
-    """Nothing: the record itself is read, so that no row outlives what it says."""
-    return {}
+def _entry(found_by: Kept, identity: Issuer) -> Kept:
+    """Digests of its identifiers: of most that are found, no record need be read."""
+    claims = found_by["claims"].items()
+    return {scheme: identity.fingerprint(scheme, value)[:_DIGITS] for scheme, value in claims}
+
+
+def _are_two(one: Kept, other: Kept) -> bool:
+    """Whether two numbers of one scheme say that these are two organisations."""
+    return any(other.get(scheme, digest) != digest for scheme, digest in one.items())
 
 
 USERS: Final = Compared("users", _kept, tokens_of, _entry)
@@ -77,9 +88,13 @@ def namesakes(user: Document, view: View, context: Context) -> list[tuple[str, C
 
     The order of the store plays no part: candidates go by how many tokens they share, then by id.
     """
-    keys = list(namesake_reads(user, context))
+    keys, found_by = list(namesake_reads(user, context)), _kept(user)
+    if found_by is None or not keys:
+        return []
     view.require(keys)
-    shared = Counter(one for key in keys for one in records_in(view.get(*key), USERS.register))
+    own = _entry(found_by, context.identity)
+    rows = (records_in(view.get(*key), USERS.register) for key in keys)
+    shared = Counter(one for row in rows for one, entry in row.items() if not _are_two(own, entry))
     if not shared:
         return []
     first = first_of(shared)

@@ -34,7 +34,7 @@ class Compared:
     """What is looked at of a record, None of one that nobody is compared with."""
     tokens: Callable[[Kept, Issuer], Sequence[str]]
     """Ids of the rows in which a record is, by that."""
-    entry: Callable[[Kept], Kept]
+    entry: Callable[[Kept, Issuer], Kept]
     """What a row holds of a record."""
 
 
@@ -74,7 +74,7 @@ def token_writes(
         if before != after:
             left = of.tokens(before, identity) if before is not None else ()
             new = of.tokens(after, identity) if after is not None else ()
-            entry = of.entry(after) if after is not None else None
+            entry = of.entry(after, identity) if after is not None else None
             _moved(put.document["_id"], of.register, ((left, new), entry), (rows, view))
     for key, (was, entries) in rows.items():
         if was is not None and not entries and not was["full"]:

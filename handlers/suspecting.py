@@ -146,7 +146,7 @@ def _rows(asset: Mapping[str, Any], _: Issuer) -> Sequence[str]:
     return tokens_of(asset)
 
 
-def _entry(asset: Mapping[str, Any]) -> Mapping[str, Any]:
+def _entry(asset: Mapping[str, Any], _: Issuer) -> Mapping[str, Any]:
     """All that is compared, so that no asset has to be read besides the row."""
     return asset
 
