@@ -17,20 +17,11 @@ from contracts.agreements import (
 from contracts.messages import Contract, operation_of
 from handlers.agreement_rules import PUBLICATION_RULES, not_found
 from handlers.conditions import CONDITIONS, Need, signed_version, with_need
-from handlers.decision import (
-    RESERVED,
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Put,
-    Reads,
-    Rejected,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.edges import RELATIONS, edge
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import check, reject
+from handlers.senders import RESERVED
 from handlers.signature import reads
 from handlers.spans import Span
 

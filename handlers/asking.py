@@ -9,7 +9,7 @@ from contracts.messages import Event
 from handlers import letters
 from handlers.admission import Arrival, Refusal
 from handlers.aliases import merged
-from handlers.case import Rulebook
+from handlers.case import Asked, Rulebook
 from handlers.conditions import sunset_of, unsigned
 from handlers.decision import Accepted, Answer, Context, Put, Rejected, View
 from handlers.entry import pass_entry, sender_of
@@ -19,16 +19,18 @@ from handlers.visibility import reply_to_sender
 
 
 def answer(
-    arrival: Arrival | Refusal, view: View, rulebook: Rulebook, now: datetime
+    arrival: Arrival | Refusal, view: View, rulebook: Rulebook, now: datetime, asked: Asked
 ) -> Letter | None:
     """The one reply to a query or a check; None for a refusal with nobody to tell.
 
+    `asked` keeps from round to round what the question is known to look at.
     Raises NotLoadedError for what has to be read first, and whatever a bug raises.
     """
     if isinstance(arrival, Refusal):
         return Letter.refusal(arrival, rulebook.identity, now)
-    asked = tuple(rulebook.reads(arrival, now))
-    view.require(asked)
+    if (reads := asked.get(0)) is None:
+        reads = asked[0] = tuple(rulebook.reads(arrival, now))
+    view.require(reads)
     sender = sender_of(arrival.user, view)
     handler = rulebook.handlers[arrival.type]
     sunset = sunset_of(handler, view)
@@ -37,7 +39,7 @@ def answer(
     said = (
         said
         or unsigned(arrival, handler, view, context)
-        or merged(arrival, handler, asked, view, context)
+        or merged(arrival, handler, reads, view, context)
         or decided(arrival, handler, view, context)
     )
     if isinstance(said, Rejected):

@@ -1,16 +1,17 @@
 """One delivery with everything that decides it, and what becomes of it."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 from handlers.admission import Arrival, Refusal
 from handlers.conditions import condition_reads
-from handlers.decision import RESERVED, Context, Drop, Guard, Issuer, Put, Sender, View
+from handlers.decision import Context, Drop, Guard, Put, View
 from handlers.letters import Letter
 from handlers.parking import Parking
 from handlers.references import reference_reads
+from handlers.senders import RESERVED, Issuer, Sender
 from handlers.signature import Handler
 
 Kind = Literal[
@@ -93,6 +94,28 @@ class Outcome:
     guards: tuple[Guard, ...] = ()
     erases: tuple[str, ...] = ()
     """Subjects whose data keys are destroyed with it."""
+
+
+@dataclass(slots=True)
+class Rounds:
+    """What the rounds of one batch find out, so that a later one need not find it out again.
+
+    A decision follows from what it looked at and from nothing else: while that is the very same, so
+    is the outcome. Otherwise one command that asks for more would have all others decided twice.
+    """
+
+    asked: Asked = field(default_factory=dict)
+    decided: dict[int, tuple[Mapping[tuple[str, Any], Any], Outcome]] = field(default_factory=dict)
+
+    def outcome(self, index: int, view: View) -> Outcome | None:
+        """What was decided on a delivery; None where it has to be decided, once or anew."""
+        looked, outcome = self.decided.get(index, (None, None))
+        return outcome if looked is not None and view.still_shows(looked) else None
+
+    def keep(self, index: int, view: View, outcome: Outcome) -> None:
+        """Remember an outcome with what was looked at; who looked at a page may find another."""
+        if not view.looked_around:
+            self.decided[index] = view.looked, outcome
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,10 +6,11 @@ from typing import Final
 from contracts.channels import ADDRESSED, FIRST, ChannelReceived, ChannelState, SendOnChannel
 from contracts.envelope import Finding
 from contracts.users import ENDED_STATUSES
-from handlers.decision import RESERVED, Accepted, Context, Decision, Put, Reads, View
+from handlers.decision import Accepted, Context, Decision, Put, Reads, View
 from handlers.entry import sender_of
 from handlers.post import Post
 from handlers.rules import finding, reject
+from handlers.senders import RESERVED
 from handlers.signature import reads
 from handlers.visibility import own
 

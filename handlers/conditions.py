@@ -12,9 +12,10 @@ from typing import Any, Final
 from contracts.envelope import Finding
 from contracts.messages import Request, operation_of
 from handlers.admission import Arrival
-from handlers.decision import RESERVED, Context, Document, Put, Rejected, View
+from handlers.decision import Context, Document, Put, Rejected, View
 from handlers.edges import RELATIONS, edge, holds
 from handlers.rules import reject
+from handlers.senders import RESERVED
 from handlers.signature import Handler
 from handlers.tying import Tie, ties_of
 

@@ -6,9 +6,10 @@ from typing import Any
 from contracts.assets import AssetConflicted
 from handlers.asset_groups import PARTED, key_of
 from handlers.bookkeeping import unattributed
-from handlers.decision import Context, Document, Handled, Reads, Sender, View
+from handlers.decision import Context, Document, Handled, Reads, View
 from handlers.documents import history_id, plain, said_by
 from handlers.post import Post
+from handlers.senders import Sender
 from handlers.visibility import event_with_values, mandate_read, standing_reads, standing_to
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any
 
 from contracts.envelope import Finding
 from contracts.messages import Contract, Event
-from contracts.taxonomy import BACKBONE, FRONT_DESK, OPERATOR
+from handlers.senders import Issuer, Sender
 from handlers.spans import Around, Span, Tally
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ Page = tuple[Sequence[Document], str]
 Reads = Iterable[tuple[str, Any]]
 """(collection, id) of the documents that a decision will look at; a Span in place of an id is a
 page of them, and so is an Around."""
-
-_ITSELF: Final = {one: frozenset({one}) for one in (OPERATOR, FRONT_DESK)}
-RESERVED: Final[Mapping[str, frozenset[str]]] = {**_ITSELF, BACKBONE: frozenset()}
-"""Identities that a fresh register knows, with their roles; they have no document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +172,23 @@ class View:
     changed: dict[tuple[str, Any], Document | None] = field(default_factory=dict)
     may_ask: bool = True
     """Whether documents that nobody read can still be had."""
+    looked: dict[tuple[str, Any], Any] = field(default_factory=dict)
+    """What the delivery that is being decided has asked for by its id, and what it found."""
+    looked_around: bool = False
+    """Whether it has also asked for a page, which `looked` does not tell."""
+
+    def begin(self) -> None:
+        """Nothing was looked at yet: the next delivery is decided."""
+        self.looked, self.looked_around = {}, False
+
+    def still_shows(self, looked: Mapping[tuple[str, Any], Any]) -> bool:
+        """Whether all that was found is still the very same."""
+        changed, loaded = self.changed, self.loaded
+        for name, found in looked.items():
+            now = changed[name] if name in changed else loaded.get(name[0], {}).get(name[1])
+            if now is not found:
+                return False
+        return True
 
     def get(self, collection: str, key: Any, *, always: bool = False) -> Document | None:
         """The document, or None if there is none.
@@ -183,12 +196,12 @@ class View:
         Raises NotLoadedError if nobody looked, RecursionError if it asks for ever more; `always`
         is for what is needed to write that fault down.
         """
-        if (collection, key) in self.changed:
-            return self.changed[collection, key]
+        name = (collection, key)
         try:
-            found = self.loaded[collection][key]
+            found = self.changed[name] if name in self.changed else self.loaded[collection][key]
         except KeyError:
-            raise self._missing([(collection, key)], always=always) from None
+            raise self._missing([name], always=always) from None
+        self.looked[name] = found
         if isinstance(found, Exception):
             raise found
         document: Document | None = found
@@ -199,6 +212,7 @@ class View:
 
         That is empty where this page is the last one. Raises as `get` does.
         """
+        self.looked_around = True
         try:
             stored: Sequence[str] = self.loaded[collection][span]
         except KeyError:
@@ -219,6 +233,7 @@ class View:
 
         Raises NotLoadedError if nobody looked.
         """
+        self.looked_around = True
         try:
             ids: Sequence[str] = self.loaded[collection][around]
         except KeyError:
@@ -254,30 +269,6 @@ def key_of(document: Document) -> Any:
     """What a view knows a document by: its id, or the values of a composite one."""
     key = document["_id"]
     return tuple(key.values()) if isinstance(key, Mapping) else key
-
-
-class Issuer(Protocol):
-    """Issues ids and fingerprints: keyed, so that nobody outside can compute them."""
-
-    def id_number(self, *parts: str) -> int:
-        """60 bits that depend on `parts` alone."""
-
-    def fingerprint(self, scheme: str, value: str) -> str:
-        """The claim document's id for a value, in hexadecimal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Sender:
-    """The user that the broker vouches for."""
-
-    user: str
-    roles: frozenset[str]
-    status: str
-
-    @property
-    def is_operator(self) -> bool:
-        """Whether it runs the backbone: who is granted the role and not confirmed does not yet."""
-        return OPERATOR in self.roles and self.status == "confirmed"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,20 +13,11 @@ from contracts.duplicates import (
     UserDuplicateDismissed,
 )
 from contracts.messages import Event
-from handlers.decision import (
-    RESERVED,
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Put,
-    Reads,
-    Rejected,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.duplicates import CASES, changed, told_of
 from handlers.entry import sender_of
 from handlers.rules import finding, reject
+from handlers.senders import RESERVED
 from handlers.signature import reads
 
 DECIDED: Final = frozenset({"decided_by", "decided_at", "survivor", "reason"})

@@ -14,18 +14,10 @@ from contracts.duplicates import (
 )
 from contracts.envelope import Finding
 from contracts.messages import Event, register_of_entity
-from handlers.decision import (
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Issuer,
-    Put,
-    Reads,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, View
 from handlers.matching.verdict import Comparison
 from handlers.rules import finding, reject
+from handlers.senders import Issuer
 from handlers.signature import reads
 from handlers.visibility import named
 

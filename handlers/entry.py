@@ -11,8 +11,9 @@ from contracts.messages import MARKET
 from contracts.taxonomy import FRONT_DESK
 from contracts.users import ENDED_STATUSES
 from handlers.admission import Arrival
-from handlers.decision import RESERVED, Rejected, Sender, View
+from handlers.decision import Rejected, View
 from handlers.rules import reject
+from handlers.senders import RESERVED, Sender
 from handlers.signature import Handler
 
 OUT: Final = ENDED_STATUSES | {"suspended"}

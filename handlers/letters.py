@@ -11,10 +11,11 @@ from contracts.envelope import HeldData, RejectedData, compose
 from contracts.messages import Contract, Event, Outcome, reply_type
 from contracts.trace import Trace
 from handlers.admission import REPLY_DIRECT, Arrival, Refusal
-from handlers.decision import Context, Issuer, Rejected, Told
+from handlers.decision import Context, Rejected, Told
 from handlers.kinds import concerns_nobody_else
 from handlers.resent import TYPE as RESENT_TYPE
 from handlers.resent import Resent
+from handlers.senders import Issuer
 from handlers.visibility import Visible, reply_to_sender
 
 KEY_BYTES_MAX: Final = 255

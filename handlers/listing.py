@@ -14,10 +14,11 @@ from datetime import datetime
 from typing import Any, Final
 
 from contracts.messages import register_of_entity
-from handlers.decision import Document, Drop, Issuer, Put, View
+from handlers.decision import Document, Drop, Put, View
 from handlers.documents import changed_in, said_by
 from handlers.edges import READER, RELATIONS
 from handlers.rights import LISTED
+from handlers.senders import Issuer
 from handlers.spans import Span
 from handlers.tying import is_over, ties_of
 from handlers.visibility import TAKING_PART, parties

@@ -7,9 +7,10 @@ from typing import Final
 from contracts.confirmation import UserRejected
 from contracts.interests import InterestWithdrawn
 from contracts.users import UserRetired
-from handlers.decision import Context, Document, Handled, Put, Reads, Sender, View
+from handlers.decision import Context, Document, Handled, Put, Reads, View
 from handlers.edges import RELATIONS, edge
 from handlers.interests import INTERESTS, withdrawal
+from handlers.senders import Sender
 from handlers.spans import PAGE, Span
 from handlers.telling import tell, tell_reads
 

@@ -14,10 +14,11 @@ from contracts.messages import register_of_entity
 from contracts.taxonomy import OPERATOR
 from handlers.areas import CELLS
 from handlers.cutting import areas_at
-from handlers.decision import Document, Drop, Issuer, Put, Reads, Secret, View
+from handlers.decision import Document, Drop, Put, Reads, Secret, View
 from handlers.documents import changed_in
 from handlers.edges import RELATIONS
 from handlers.polygons import cell_at, place_of
+from handlers.senders import Issuer
 from handlers.shapes import FINE
 from handlers.spans import Span
 from handlers.visibility import Standing, named

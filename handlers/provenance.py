@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from contracts.asset_groups import Given
 from contracts.assets import AssetConflicted
 from handlers.asset_groups import NESTED, PARTED, part_of
-from handlers.decision import RESERVED, Context, Document
+from handlers.decision import Context, Document
 from handlers.documents import changed_fields, held_at
+from handlers.senders import RESERVED
 from handlers.visibility import Standing
 
 CONFLICT_HOURS: Final[Mapping[str, int]] = {
@@ -175,13 +175,13 @@ def _is_older(source: Source, part: str, now: datetime) -> bool:
     return now - source.at > timedelta(days=MAX_AGE_DAYS[part.partition(".")[0]])
 
 
-def shown_sources(asset: Document, standing: Standing, now: datetime) -> dict[str, Given]:
-    """When and by whom each group was last given, of those that may be read."""
+def shown_sources(asset: Document, standing: Standing, now: datetime) -> dict[str, dict[str, Any]]:
+    """When and by whom each group was last given, as `Given` says it; of those that may be read."""
     parts = (part for part in parts_of(asset) if standing.may("read", part))
     return {part: _given(asset, part, now) for part in parts}
 
 
-def _given(asset: Document, part: str, now: datetime) -> Given:
+def _given(asset: Document, part: str, now: datetime) -> dict[str, Any]:
     one = source_of(asset, part)
     stale = _is_older(one, part, now)
-    return Given(by=one.by, at=one.at, revision=one.revision, stale=stale)
+    return {"by": one.by, "at": one.at, "revision": one.revision, "stale": stale}

@@ -7,11 +7,12 @@ from typing import Any, Final, Self
 
 from contracts.broadcasts import BroadcastAsked, BroadcastDone, BroadcastReceived
 from handlers.bookkeeping import unattributed
-from handlers.decision import RESERVED, Context, Document, Handled, Reads, View
+from handlers.decision import Context, Document, Handled, Reads, View
 from handlers.edges import RELATIONS, ties
 from handlers.geography import is_inside
 from handlers.polygons import Corners, cells, place_of
 from handlers.post import Post
+from handlers.senders import RESERVED
 from handlers.spans import Span
 from handlers.visibility import named, own
 

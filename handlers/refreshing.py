@@ -15,21 +15,11 @@ from contracts.refreshes import (
 )
 from handlers.asset_groups import key_of
 from handlers.asset_rules import asset_not_found, asset_retired
-from handlers.decision import (
-    RESERVED,
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Drop,
-    Put,
-    Reads,
-    Sender,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Drop, Put, Reads, View
 from handlers.edges import RELATIONS, edge
 from handlers.provenance import is_stale, kept_as, parts_of, source_of
 from handlers.rules import finding, reject
+from handlers.senders import RESERVED, Sender
 from handlers.signature import reads
 from handlers.visibility import mandate_read, named, seen, standing_reads, standing_to
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 from contracts.messages import register_of_entity
 from contracts.notices import ReplayAsked, ReplayEnded
 from handlers.bookkeeping import unattributed
-from handlers.decision import RESERVED, Context, Document, Handled, Put, Reads, Sender, Told, View
+from handlers.decision import Context, Document, Handled, Put, Reads, Told, View
 from handlers.entry import sender_of
 from handlers.kinds import NAMES
 from handlers.post import Post, event_row
+from handlers.senders import RESERVED, Sender
 from handlers.spans import Span
 from handlers.visibility import Standing, again, mandate_read, own, standing_reads, standing_to
 from handlers.watching import may_watch

@@ -12,19 +12,7 @@ from handlers.amending import amended
 from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import asset_not_found, own_claim
 from handlers.bookkeeping import unattributed
-from handlers.decision import (
-    RESERVED,
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Drop,
-    Handled,
-    Put,
-    Reads,
-    Sender,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Drop, Handled, Put, Reads, View
 from handlers.edges import RELATIONS
 from handlers.patching import stale
 from handlers.post import NOTICES, Post, todo
@@ -32,6 +20,7 @@ from handlers.provenance import part_name
 from handlers.refreshing import about, asked_of, refresh_read
 from handlers.rights import RULING
 from handlers.rules import finding, reject
+from handlers.senders import RESERVED, Sender
 from handlers.signature import reads
 from handlers.spans import Span
 from handlers.telling import announce, tell_reads

@@ -13,11 +13,12 @@ from contracts.portfolios import (
 )
 from handlers.belonging import MEMBERS, PLACEMENTS, TALLIES, placed_in, tally_row
 from handlers.bookkeeping import unattributed
-from handlers.decision import Context, Handled, Put, Reads, Sender, View
+from handlers.decision import Context, Handled, Put, Reads, View
 from handlers.edges import edge
 from handlers.nesting import NESTS, Nesting, below, is_portfolio
 from handlers.portfolios import COUNTED_AT_ONCE, counting, left
 from handlers.retiring import end_ties, end_ties_reads
+from handlers.senders import Sender
 from handlers.spans import Span
 from handlers.visibility import named
 

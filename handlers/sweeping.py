@@ -11,7 +11,7 @@ from handlers.belonging import PLACEMENTS
 from handlers.bookkeeping import unattributed
 from handlers.changing import CHANGES
 from handlers.counting import forget_meters
-from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
+from handlers.decision import Context, Document, Drop, Handled, Put, Reads, View
 from handlers.documents import history_id
 from handlers.edges import RELATIONS
 from handlers.erasing import ERASURES, REMAINS, tombstone
@@ -21,6 +21,7 @@ from handlers.links import LINKS
 from handlers.placing import PLACES, SEALED, shelf_term
 from handlers.post import ERASED, NOTICES, Post, todo
 from handlers.proofs import PROOF_ROWS
+from handlers.senders import Sender
 from handlers.spans import PAGE, Span
 from handlers.untying import untied, withdrawn
 from handlers.visibility import named

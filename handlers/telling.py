@@ -7,11 +7,12 @@ from contracts.messages import Event, register_of_entity
 from contracts.notices import Choice
 from contracts.taxonomy import FRONT_DESK
 from handlers.bookkeeping import unattributed
-from handlers.decision import RESERVED, Context, Document, Handled, Reads, View
+from handlers.decision import Context, Document, Handled, Reads, View
 from handlers.edges import RELATIONS, limited, shared, tied
 from handlers.kinds import KINDS, NAMES, Kind, resolved
 from handlers.post import NOTICES, Post, digest_pot, digest_span, todo
 from handlers.rights import Relation
+from handlers.senders import RESERVED
 from handlers.spans import Span
 from handlers.visibility import VALUES_OF, Standing, Visible, event_for, event_naming
 

@@ -8,23 +8,14 @@ from contracts.users import ENDED_STATUSES
 from handlers.amending import amended, refused
 from handlers.asset_groups import key_of, opened, state_of
 from handlers.asset_rules import asset_not_found, device_claim, own_claim
-from handlers.decision import (
-    RESERVED,
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Drop,
-    Put,
-    Reads,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Drop, Put, Reads, View
 from handlers.edges import RELATIONS, edge, recorded
 from handlers.merging import MERGES
 from handlers.refreshing import refresh_read
 from handlers.retiring import not_ruling
 from handlers.rights import Relation
 from handlers.rules import claim, finding, reject
+from handlers.senders import RESERVED
 from handlers.signature import reads
 from handlers.tying import ties_of
 from handlers.visibility import Standing, named, seen, standing_reads

@@ -9,17 +9,7 @@ from contracts.taxonomy import FRONT_DESK, USER_PREFIX
 from contracts.users import GetUser, RegisterUser, UserRegistered, UserRegistration, UserView
 from handlers.accounts import first_accounts
 from handlers.claiming import claim_keys, claim_writes
-from handlers.decision import (
-    RESERVED,
-    Accepted,
-    Context,
-    Decision,
-    Document,
-    Put,
-    Reads,
-    Rejected,
-    View,
-)
+from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.documents import plain
 from handlers.duplicates import suspect
 from handlers.edges import RELATIONS, recorded
@@ -29,6 +19,7 @@ from handlers.namesakes import namesake_reads, namesakes
 from handlers.neighbours import doubtful
 from handlers.requirements import lacking
 from handlers.rules import candidate_ids, issue_id, reject
+from handlers.senders import RESERVED
 from handlers.signature import reads
 from handlers.user_rules import reserved, unclaimed, unreachable, user_not_found
 from handlers.visibility import Standing, mandate_read, named, seen, standing_reads

@@ -12,10 +12,11 @@ from contracts.messages import Contract, Event
 from contracts.notices import Again
 from contracts.taxonomy import FRONT_DESK, VERIFIER
 from handlers.consents import is_unwanted
-from handlers.decision import RESERVED, Context, Document, Sender, View
+from handlers.decision import Context, Document, View
 from handlers.documents import mask, said_by
 from handlers.edges import READER, RELATIONS, edge, limited, tied, ties
 from handlers.rights import GROUPS, RIGHTS, SCOPED, Relation, Right, strongest
+from handlers.senders import RESERVED, Sender
 
 UNOWNED: Final = "nobody"
 """In place of an owner that there is not: whoever may not see a thing must not learn by the time

@@ -6,10 +6,11 @@ from typing import Any, Final
 from contracts.envelope import Finding
 from contracts.notices import AccessNoted, SetSubscription
 from handlers.bookkeeping import unattributed
-from handlers.decision import Context, Document, Drop, Handled, Put, Reads, Sender, View
+from handlers.decision import Context, Document, Drop, Handled, Put, Reads, View
 from handlers.post import Post, digest_pot, digest_span
 from handlers.rights import Relation
 from handlers.rules import finding
+from handlers.senders import Sender
 from handlers.visibility import Standing, mandate_read, standing_reads, standing_to
 
 WATCHES: Final = "watches"

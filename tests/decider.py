@@ -11,7 +11,7 @@ from contracts.findings import unstorable_findings
 from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
-from handlers.case import Outcome, Rulebook
+from handlers.case import Asked, Outcome, Rounds, Rulebook
 from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, View, key_of
 from handlers.facts import admit_fact
 from handlers.fold import UnstorableError, fold
@@ -78,9 +78,10 @@ class Decider:
             for n, d in enumerate(deliveries)
         ]
         loaded: dict[str, dict[Any, Any]] = {}
+        rounds = Rounds()
         for number in range(ROUNDS_MAX + 2):
             view = View(loaded, may_ask=number < ROUNDS_MAX)
-            folded = fold(arrivals, view, self.rulebook, self.now, _storable)
+            folded = fold(arrivals, view, self.rulebook, self.now, _storable, rounds=rounds)
             if not folded.missing:
                 return folded.outcomes
             self._load(folded.missing, loaded)
@@ -90,9 +91,10 @@ class Decider:
         """Answer a query or a check on the documents as they are."""
         arrival = admit(delivery, contracts_of(self.rulebook.handlers), self.limits)
         loaded: dict[str, dict[Any, Any]] = {}
+        asked = Asked()
         for _ in range(ROUNDS_MAX):
             try:
-                return answer(arrival, View(loaded), self.rulebook, self.now)
+                return answer(arrival, View(loaded), self.rulebook, self.now, asked)
             except NotLoadedError as wanted:
                 self._load(wanted.keys, loaded)
         raise AssertionError("the question asks for ever more")

@@ -8,12 +8,12 @@ from typing import Final
 
 from handlers.admission import Arrival, Refusal
 from handlers.bookkeeping import own_bytes, unattributed
-from handlers.case import Asked, Rulebook
+from handlers.case import Rounds, Rulebook
 from handlers.decision import View
 from handlers.fold import Folded, fold
 from handlers.parking import Parking, Waiting
 from workers.loading import Loaded, Loader
-from workers.rows import RowMaker, Rows
+from workers.rows import Made, RowMaker, Rows
 
 ROUNDS_MAX: Final = 8
 """Look-ups for one batch: its reads, what they lead to, data keys, and some to spare."""
@@ -49,15 +49,15 @@ async def decide(
         if isinstance(arrival, Arrival) and not arrival.is_fact:
             made = partial(grounds.loader.vault.key_of_bytes, arrival.delivery.body)
             loaded.keyring.offer(own_bytes(arrival.digest), made)
-    asked: Asked = {}
+    rounds, rows = Rounds(), Made()
     for round_number in range(ROUNDS_MAX + FAULT_ROUNDS):
-        maker = loaded.maker(grounds.loader.vault, grounds.place, now)
+        maker = loaded.maker(grounds.loader.vault, grounds.place, now, rows)
         parking = Parking(grounds.place, grounds.waiting)
         last = round_number >= ROUNDS_MAX
         view = View(loaded.documents, may_ask=not last or len(arrivals) > 1)
         folded = fold(
             arrivals, view, grounds.rulebook, now, maker,
-            parking=parking, faults=faults, asked=asked,
+            parking=parking, faults=faults, rounds=rounds,
         )  # fmt: skip
         if not folded.missing or (last and len(arrivals) > 1):
             return folded, maker

@@ -10,9 +10,9 @@ from handlers.case import Outcome, Rulebook
 from handlers.parking import Contended, Full, Waiting
 from outbox.record import OutboxRecord
 from topology.catalog import contracts_of
+from workers.committing import make_commit
 from workers.deciding import Arrived, Faults, Grounds, decide
 from workers.loading import Loader
-from workers.rows import make_commit
 from workers.store.protocol import Conflict, Lease, Refused, StateStore
 from workers.vault import Vault
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from handlers.decision import Document, NotLoadedError, Secret
 from handlers.parking import COLLECTION, Parked, Waiting
 from handlers.spans import PAGE, Around, Span, Tally
-from workers.rows import RowMaker, sealing_place
+from workers.rows import Made, RowMaker, sealing_place
 from workers.store.codec import Sealing, secret_value, subjects, unsealed
 from workers.store.protocol import InboxKey, Key, ReadStore
 from workers.vault import Keyring, Sealed, Undecipherable, Vault, is_destroyed
@@ -58,7 +58,7 @@ class Loaded:
         """Whether the subject's data key was looked for."""
         return subject in self.keyring or subject in self.absent or subject in self.locked
 
-    def maker(self, vault: Vault, place: str, now: datetime) -> RowMaker:
+    def maker(self, vault: Vault, place: str, now: datetime, made: Made) -> RowMaker:
         """What makes the rows of a batch at this place, by the keys as far as they are known."""
         return RowMaker(
             vault=vault,
@@ -68,6 +68,7 @@ class Loaded:
             destroyed=frozenset(self.destroyed),
             place=place,
             now=now,
+            made=made,
         )
 
 

@@ -7,10 +7,11 @@ from hashlib import sha256
 from typing import Any
 
 import structlog
+from aio_pika import IncomingMessage
 from aio_pika.abc import AbstractIncomingMessage
 from faststream import AckPolicy
 from faststream.message import StreamMessage
-from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
+from faststream.rabbit import Channel, RabbitBroker, RabbitMessage, RabbitQueue
 
 from handlers.admission import Delivery, Refusal
 from handlers.case import Outcome
@@ -32,6 +33,15 @@ async def raw_body(message: StreamMessage[Any]) -> bytes:
     return message.body if isinstance(message.body, bytes) else bytes(message.body)
 
 
+async def as_it_came(message: IncomingMessage) -> RabbitMessage:
+    """The delivery for FastStream, which draws a random id for each that names no correlation.
+
+    Drawing it gives the interpreter away to other threads: a tenth of a millisecond under load.
+    """
+    known = message.correlation_id or message.message_id or "-"
+    return RabbitMessage(message, message.body, correlation_id=known)
+
+
 def subscribe(
     broker: RabbitBroker, queue: str, prefetch: int, take: Callable[[AbstractIncomingMessage], Any]
 ) -> None:
@@ -44,6 +54,7 @@ def subscribe(
         RabbitQueue(queue, declare=False),
         channel=Channel(prefetch_count=prefetch),
         ack_policy=AckPolicy.MANUAL,
+        parser=as_it_came,
         decoder=raw_body,
         no_reply=True,
     )

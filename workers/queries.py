@@ -11,7 +11,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from contracts.messages import Request
 from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
-from handlers.case import Rulebook
+from handlers.case import Asked, Rulebook
 from handlers.decision import NotLoadedError, View
 from handlers.letters import Letter
 from outbox.publisher import Delivered, PublishFailedError
@@ -51,11 +51,11 @@ class Desk:
         """The reply; None where there is nobody to tell. Raises Unavailable, or a handler's bug."""
         arrival = self.admit(delivery, self._contracts, self.limits)
         loader, loaded = Loader(self.store, self.vault, lazily=True), Loaded()
-        now = self.clock()
+        now, asked = self.clock(), Asked()
         for round_number in range(ROUNDS_MAX):
             view = View(loaded.documents, may_ask=round_number < ROUNDS_MAX - 1)
             try:
-                return answer(arrival, view, self.rulebook, now)
+                return answer(arrival, view, self.rulebook, now, asked)
             except NotLoadedError as wanted:
                 await loader.read(wanted.keys, loaded)
         raise AssertionError("a question that may not ask does not ask")

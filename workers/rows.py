@@ -1,4 +1,4 @@
-"""How an outcome becomes what one commit writes: encoded, sealed, and once per document."""
+"""How an outcome becomes rows: encoded, and sealed."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ from handlers.fold import UnstorableError
 from outbox.record import OutboxRecord
 from workers.store import protocol
 from workers.store.codec import Unencodable, decode, encode, encode_row, secret_bytes, stored_key
-from workers.store.protocol import Commit, InboxKey, Key, Lease, Replace
+from workers.store.protocol import InboxKey, Key, Replace
 from workers.vault import Keyring, Sealed, Vault, destroyed_key
 
 UNDECIDED: Final = frozenset({"poisoned", "exhausted", "refused"})
@@ -59,6 +59,10 @@ class Rows:
     """The message and what it wrote, for a rebuild; None if it changes nothing."""
 
 
+Made = dict[int, tuple[Outcome, Rows]]
+"""By index: the rows of an outcome that were made under stored keys, and so stay what they are."""
+
+
 @dataclass(slots=True)
 class RowMaker:
     """Makes the rows of one batch; knows which data keys exist and makes those that do not."""
@@ -77,9 +81,24 @@ class RowMaker:
     new_keys: dict[str, dict[str, Any]] = field(default_factory=dict)
     erased: set[str] = field(default_factory=set)
     """Subjects whose data key this batch destroys."""
+    made: Made = field(default_factory=dict)
+    """What earlier rounds of the batch have made."""
 
     def __call__(self, outcome: Outcome) -> Rows:
-        """Encode and seal; raise UnstorableError with findings for what no store can hold."""
+        """The rows of an outcome, made once; raise UnstorableError for what no store can hold."""
+        earlier, rows = self.made.get(outcome.index, (None, None))
+        if rows is None or earlier is not outcome or self._has_keys_of_its_own:
+            rows = self._rows(outcome)
+            if not self._has_keys_of_its_own:
+                self.made[outcome.index] = outcome, rows
+        return rows
+
+    @property
+    def _has_keys_of_its_own(self) -> bool:
+        return bool(self.new_keys or self.erased)
+
+    def _rows(self, outcome: Outcome) -> Rows:
+        """Encode and seal; raise UnstorableError with findings."""
         key = self._key_of(outcome)
         self._have_key(key)
         for subject in outcome.erases:
@@ -203,85 +222,6 @@ class RowMaker:
         new = [encode_row(row) for s, row in self.new_keys.items() if s not in ended]
         inserts = [*new, *(ended[subject] for subject in sorted(unstored))]
         return inserts, [Replace(s, None, ended[s]) for s in sorted(ended.keys() - unstored)]
-
-
-def make_commit(
-    lease: Lease, maker: RowMaker, outcomes: Iterable[tuple[Outcome, Rows]], version: str
-) -> Commit:
-    """Put a batch together: one write per document, first expectation, last word."""
-    last: dict[tuple[str, Key], Written] = {}
-    guards: dict[str, dict[Key, protocol.Guard]] = {}
-    outbox: list[bytes] = []
-    kept: list[Document] = []
-    for _, rows in outcomes:
-        for write in rows.writes:
-            earlier = last.get((write.collection, write.key))
-            expected = earlier.expected if earlier else write.expected
-            last[write.collection, write.key] = Written(
-                write.collection, write.key, expected, write.document
-            )
-        for collection, guard in rows.guards:
-            guards.setdefault(collection, {}).setdefault(guard.id, guard)
-        outbox.extend(rows.outbox)
-        if rows.entry is not None:
-            kept.append(rows.entry)
-    inserts, replaces, drops = _sorted_out(last.values())
-    if outbox:
-        inserts["outbox"] = outbox
-    made, ended = maker.ended_keys()
-    if made:
-        inserts["keys"] = made
-    if ended:
-        replaces["keys"] = ended
-    if kept:
-        inserts["commands"] = [_archived(lease, maker, kept, version)]
-    return Commit(
-        lane=lease.lane,
-        epoch=lease.epoch,
-        batch=lease.batch + 1,
-        inserts=inserts,
-        replaces=replaces,
-        drops=drops,
-        guards={
-            collection: [g for g in found.values() if (collection, g.id) not in last]
-            for collection, found in guards.items()
-        },
-    )
-
-
-def _sorted_out(
-    writes: Iterable[Written],
-) -> tuple[dict[str, list[bytes]], dict[str, list[Replace]], dict[str, list[protocol.Drop]]]:
-    inserts: dict[str, list[bytes]] = {}
-    replaces: dict[str, list[Replace]] = {}
-    drops: dict[str, list[protocol.Drop]] = {}
-    for write in writes:
-        if write.document is None:
-            if write.expected is not None:
-                drop = protocol.Drop(write.key, write.expected)
-                drops.setdefault(write.collection, []).append(drop)
-        elif write.expected is None:
-            inserts.setdefault(write.collection, []).append(write.document)
-        else:
-            replace = Replace(write.key, write.expected, write.document)
-            replaces.setdefault(write.collection, []).append(replace)
-    return inserts, replaces, drops
-
-
-def _archived(lease: Lease, maker: RowMaker, kept: list[Document], version: str) -> bytes:
-    facts = [entry for entry in kept if entry["kind"] in FACTS]
-    return encode_row(
-        {
-            "_id": maker.place,
-            "lane": lease.lane,
-            "epoch": lease.epoch,
-            "batch": lease.batch + 1,
-            "at": maker.now,
-            "versions": {"handlers": version},
-            "entries": [entry for entry in kept if entry["kind"] in COMMANDS],
-            **({"facts": facts} if facts else {}),
-        }
-    )
 
 
 def _key(document: Document) -> Key:

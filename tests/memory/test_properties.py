@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from contracts.envelope import user_urn
 from handlers.admission import Delivery
 from handlers.case import Outcome
-from handlers.decision import Context, Sender
+from handlers.decision import Context
 from handlers.rules import candidate_ids
+from handlers.senders import Sender
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, delivery, envelope, user
 from tests.decider import VAULT, Decider
 from tests.memory.workshop import Workshop, open_workshop

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from contracts.taxonomy import OPERATOR
-from handlers.decision import Context, Sender, View
+from handlers.decision import Context, View
 from handlers.duplicates import CASES, FIRST_LEVEL, suspect
 from handlers.matching.verdict import Comparison, Reason
+from handlers.senders import Sender
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import RULEBOOK, Decider, events, reply, said
 

@@ -8,8 +8,9 @@ import pytest
 from contracts.messages import MARKET, ROLES, split_type
 from contracts.taxonomy import BACKBONE
 from handlers.admission import Arrival, Limits, admit
-from handlers.decision import Sender, View
+from handlers.decision import View
 from handlers.entry import pass_entry, sender_of
+from handlers.senders import Sender
 from tests.builders import NOW, PLATFORM, command
 from tests.samples import SAMPLES, sample
 from topology import catalog
