@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from handlers.claiming import strong_claims
-from handlers.decision import Context, Document, Issuer, Reads, View
+from handlers.decision import Context, Document, Reads, View
 from handlers.matching import folding
 from handlers.matching.organisations import compare_organisations
 from handlers.matching.profiles import Address, Organisation
@@ -24,6 +24,7 @@ from handlers.matching.reading import known_as
 from handlers.matching.tokens import Token, tokens
 from handlers.matching.verdict import Comparison
 from handlers.neighbours import TOKENS, Compared, Kept, first_of, likeliest, records_in
+from handlers.senders import Issuer
 from handlers.visibility import TAKING_PART
 
 _DIGITS: Final = 8

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from handlers.decision import Document, Drop, Issuer, Put, View
+from handlers.decision import Document, Drop, Put, View
 from handlers.documents import changed_in
 from handlers.matching.verdict import Comparison
+from handlers.senders import Issuer
 
 TOKENS: Final = "tokens"
 SHARED_MAX: Final = 6

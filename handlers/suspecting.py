@@ -17,7 +17,7 @@ from typing import Any, Final
 from contracts.assets import AssetDuplicateAttempted
 from handlers.asset_groups import is_personal
 from handlers.asset_rules import device_claim
-from handlers.decision import Context, Document, Issuer, Reads, Rejected, View
+from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.matching import folding
 from handlers.matching.comparing import compare
 from handlers.matching.profiles import Point
@@ -28,6 +28,7 @@ from handlers.neighbours import TOKENS, Compared, first_of, likeliest, records_i
 from handlers.nesting import is_portfolio
 from handlers.polygons import place_of
 from handlers.rules import attempted, finding, reject
+from handlers.senders import Issuer
 from handlers.visibility import named
 
 CERTAIN: Final = 0.999

@@ -9,10 +9,11 @@ import pytest
 
 from contracts.taxonomy import OPERATOR
 from handlers.case import Outcome
-from handlers.decision import Context, Sender, View
+from handlers.decision import Context, View
 from handlers.duplicates import CASES
 from handlers.namesakes import USERS, is_compared, namesakes, tokens_of
 from handlers.neighbours import CASES_MAX, SHARED_MAX, TOKENS
+from handlers.senders import Sender
 from tests.builders import NOW, PLATFORM, STRANGER, command, issued, user, user_document
 from tests.decider import RULEBOOK, Decider, events, reply, rules, said
 
