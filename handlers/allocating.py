@@ -125,7 +125,7 @@ def _representing(row: Document) -> list[Tie]:
     """For what services and times a party represents the asset: by relation, or by consent alone.
 
     A consent counts that is the owner's own word, and the last one; where the party has a relation
-    for that service, the relation says for which time.
+    for that service then or later, the relation says for which time.
     """
     held = _by_ties(row)
     services = {one["service"] for one in consents_of(row)}
@@ -133,7 +133,8 @@ def _representing(row: Document) -> list[Tie]:
     given = {
         (one["service"], one["at"]): {"service": one["service"], "from": one["at"], "until": None}
         for one in last
-        if one["state"] == VERIFIED and not any(_is_for(tie, one["service"]) for tie in held)
+        if one["state"] == VERIFIED
+        and not any(_is_like(tie, one["service"], (one["at"], None)) for tie in held)
     }
     return [*held, *(given[key] for key in sorted(given, key=str))]
 

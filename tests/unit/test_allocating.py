@@ -1,5 +1,6 @@
 """Who represents an asset besides: asked without learning who, and told to both of two."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -177,6 +178,22 @@ def test_a_consent_that_is_taken_back_counts_no_more(decider: Decider, battery: 
     data = {"id": battery, "party": THIRD, "service": "DC"}
     assert overlaps(decider, "asset.withdraw-consent.v1", OWNER, **data) == {}
     assert relate(decider, battery, STRANGER) == {}
+
+
+def test_an_end_of_the_relation_outweighs_the_consent_before_it_and_none_after_it(
+    decider: Decider, battery: str
+) -> None:
+    consent(decider, battery, THIRD)
+    relate(decider, battery, THIRD)
+    decider.now += timedelta(days=1)
+    end = {"id": battery, "party": THIRD, "relation": "fsp"}
+    overlaps(decider, "asset.unrelate.v1", OPERATOR, **end)
+    decider.now += timedelta(days=1)
+    assert relate(decider, battery, STRANGER) == {}
+    overlaps(decider, "asset.withdraw-consent.v1", OWNER, id=battery, party=THIRD, service="DC")
+    assert consent(decider, battery, THIRD).keys() == {STRANGER, THIRD}
+    (found,) = check(decider, STRANGER, id=battery, service="DC")["assets"]
+    assert len(found["allocated"]) == 1
 
 
 def test_a_transfer_makes_nobody_represent_and_the_new_owner_reads_who_does(
