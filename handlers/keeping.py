@@ -75,7 +75,7 @@ RETENTION: Final[Mapping[str, Kept]] = {
     "places": Kept("as long as its asset", "follows from it"),
     "present": Kept("some seconds", "who is there"),
     "lanes": Kept(_FOREVER, "fences; the order of the archive"),
-    "tokens": Kept("as long as its assets", "what newcomers are compared with"),
+    "tokens": Kept("as long as its records", "what newcomers are compared with"),
     "cases": Kept(_FOREVER, "what was dismissed stays dismissed"),
     "merges": Kept(_FOREVER, "a split gives back what is in it"),
     "sweeps": Kept(_FOREVER, "how far the retention is; a row for a lane"),

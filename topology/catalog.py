@@ -12,11 +12,13 @@ from contracts.asset_types import TypeDefined
 from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.confirmation import UserRejected
+from contracts.consents import AssetConsented
 from contracts.dead import DeadRunAsked, DeadStopped
 from contracts.dead_edits import DeadEditSent
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
+from contracts.merging import AssetAbsorbed
 from contracts.messages import Event, Outcome, Request, check_type, reply_type, split_type
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
@@ -80,7 +82,14 @@ from handlers import (
     updating,
     users,
 )
-from handlers.allocating import related, related_reads
+from handlers.allocating import (
+    absorbed,
+    absorbed_reads,
+    consented,
+    consented_reads,
+    related,
+    related_reads,
+)
 from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
@@ -259,6 +268,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetRetired: (retire, retire_reads),
     AssetConflicted: (tell_conflict, tell_conflict_reads),
     AssetRelated: (related, related_reads),
+    AssetConsented: (consented, consented_reads),
+    AssetAbsorbed: (absorbed, absorbed_reads),
     AreaLoaded: (assign, assign_reads),
     AreaAssignAsked: (assign, assign_reads),
     DeadRunAsked: (go_through, run_reads),
