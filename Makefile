@@ -61,7 +61,7 @@ chaos: setup ## tests that kill servers and workers, then the long storms; SEEDS
 
 lock: .venv/.python ## requirements*.lock anew from pyproject.toml
 	@.venv/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-header \
-		--group dev pyproject.toml --output-file requirements.lock
+		--group dev --group analysis pyproject.toml --output-file requirements.lock
 	@# The image gets no tools. Bound by the other lock, so that what is tested is what runs.
 	@.venv/uv/bin/uv pip compile --quiet --universal --generate-hashes --no-header \
 		--constraints requirements.lock pyproject.toml --output-file requirements-production.lock

@@ -136,7 +136,7 @@ def _are_two(asset: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return one is not None and another is not None and one != another
 
 
-def _kept(asset: Document) -> Mapping[str, Any] | None:
+def kept_of(asset: Document) -> Mapping[str, Any] | None:
     """What newcomers are compared with; None where none is."""
     if not is_compared(asset):
         return None
@@ -152,7 +152,7 @@ def _entry(asset: Mapping[str, Any], _: Issuer) -> Mapping[str, Any]:
     return asset
 
 
-ASSETS: Final = Compared("assets", _kept, _rows, _entry)
+ASSETS: Final = Compared("assets", kept_of, _rows, _entry)
 
 
 def is_certain(judged: Comparison) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import Final, Literal
 
+from handlers.matching.clusters import clusters
 from handlers.matching.comparing import compare
 from handlers.matching.profiles import Profile
 from handlers.matching.tokens import wide_tokens
@@ -133,25 +134,16 @@ def judge(
 
 def chained(judged: Sequence[Judged]) -> list[Judged]:
     """Unsure pairs of even odds are one where a chain of pairs that are one joins them."""
-    parent: dict[str, str] = {}
-    for one in judged:
-        if one.verdict == "same":
-            parent[_root(parent, one.pair[0])] = _root(parent, one.pair[1])
+    joined = clusters(one.pair for one in judged if one.verdict == "same")
     return [
         Judged(one.pair, one.comparison, "same")
         if one.verdict == "unsure"
         and one.comparison.score >= EVEN
-        and _root(parent, one.pair[0]) == _root(parent, one.pair[1])
+        and joined.get(one.pair[0]) is not None
+        and joined.get(one.pair[0]) == joined.get(one.pair[1])
         else one
         for one in judged
     ]
-
-
-def _root(parent: dict[str, str], record: str) -> str:
-    while (above := parent.get(record, record)) != record:
-        parent[record] = parent.get(above, above)
-        record = above
-    return record
 
 
 def assigned(judged: Sequence[Judged]) -> list[Judged]:

@@ -187,7 +187,8 @@ def test_production_has_every_dependency_and_no_tool() -> None:
 
     production = set(locked(PRODUCTION))
     assert named(PROJECT["project"]["dependencies"]) <= production
-    assert named(PROJECT["dependency-groups"]["dev"]).isdisjoint(production)
+    for group in ("dev", "analysis"):
+        assert named(PROJECT["dependency-groups"][group]).isdisjoint(production)
 
 
 def test_every_package_has_its_hashes() -> None:
@@ -211,7 +212,7 @@ class Bare:
 sys.meta_path.insert(0, Bare())
 import workers.app, workers.cli.main
 workers.cli.main.build()
-assert "pytest" in tools and "aio_pika" not in tools
+assert {"pytest", "splink", "duckdb", "pyarrow"} <= tools and "aio_pika" not in tools
 """
 
 

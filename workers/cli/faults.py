@@ -3,6 +3,7 @@
 from typing import Final
 
 from topology.management import ManagementError
+from workers.analysis.options import AnalysisStopped
 from workers.backbone import StartError
 from workers.backup import BadBackup
 from workers.cli.client import LoginFailed, NothingToWatch
@@ -22,6 +23,7 @@ FAILED: Final = 2
 DRIFTED: Final = 3
 
 FAULTS: Final = (
+    AnalysisStopped,
     BadBackup,
     StartError,
     FileFault,

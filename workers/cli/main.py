@@ -7,6 +7,7 @@ import typer
 
 from workers.cli import (
     access,
+    analysing,
     asking,
     boundaries,
     dead,
@@ -72,7 +73,7 @@ def build() -> typer.Typer:
     app.add_typer(directory, name="directory")
     match = typer.Typer(no_args_is_help=True, help="Which registrations are of one thing.")
     match.command("evaluate")(evaluating.evaluate)
-    match.callback()(lambda: None)
+    match.command("analyse")(analysing.analyse)
     app.add_typer(match, name="match")
     shard = typer.Typer(no_args_is_help=True, help="Which shard decides what.")
     shard.command("list")(sharding.listed)

@@ -1,0 +1,64 @@
+"""An analysis on a whole backbone: read from the database, and its cases opened at the broker."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.broker.scene import accepted
+from tests.broker.test_send import place_of
+from tests.spine import Spine
+from workers.analysis.options import Options
+from workers.analysis.run import Analysis
+from workers.cli.analysing import analysed
+from workers.cli.place import Place
+
+pytestmark = [pytest.mark.connected, pytest.mark.timeout(240)]
+
+
+def silent(stage: str, done: int, total: int | None) -> None:
+    """Say nothing."""
+
+
+async def run(place: Place, folder: Path, **options: Any) -> Any:
+    analysis = Analysis.open(folder, Options(memory="1GB"), silent)
+    try:
+        return await analysed(analysis, place, **options)
+    finally:
+        analysis.close()
+
+
+async def test_what_two_platforms_registered_is_a_case_and_the_next_run_changes_nothing(
+    working: Spine, tmp_path: Path
+) -> None:
+    """Of three pairs level one has seen two; of the third one's place was corrected later."""
+    first, second = await working.platform(roles=["fsp"]), await working.platform(roles=["fsp"])
+    places = [{"point": {"latitude": 51.0 + n / 10, "longitude": -1.0}} for n in range(3)]
+    elsewhere = {"point": {"latitude": 58.0, "longitude": -4.0}}
+    ids: list[list[str]] = []
+    for number, place in enumerate(places):
+        data = {
+            "asset_type": "SOL",
+            "name": f"{('Meadow', 'Harbour', 'Quarry')[number]} Farm",
+            "capability": {"power_kw": 700 + 90 * number},
+        }
+        wrong = elsewhere if number == 2 else place
+        one = await accepted(first, "asset.register.v1", data | {"location": place})
+        other = await accepted(second, "asset.register.v1", data | {"location": wrong})
+        ids.append([one["id"], other["id"]])
+    corrected = {"id": ids[2][1], "location": places[2]}
+    await accepted(second, "asset.update.v1", corrected)
+    assert len(await working.raw("cases")) == 2
+
+    tried = await run(place_of(working, tmp_path), tmp_path / "run", dry_run=True)
+    assert (tried["records"], tried["sent"]) == (6, None)
+    assert len(await working.raw("cases")) == 2
+    done = await run(place_of(working, tmp_path), tmp_path / "run", dry_run=False)
+    cases = {tuple(case["records"]): case for case in await working.raw("cases")}
+    assert set(cases) == {tuple(sorted(pair)) for pair in ids}
+    assert {case["found_by"] for case in cases.values()} == {"analysis"}
+    assert done["sent"] == {"opened": 3, "unchanged": 0, "left": 0}
+
+    again = await run(place_of(working, tmp_path), tmp_path / "run", dry_run=False)
+    assert again["sent"] == {"opened": 0, "unchanged": 3, "left": 0}
+    assert {tuple(case["records"]): case for case in await working.raw("cases")} == cases

@@ -1,0 +1,61 @@
+"""An analysis of a register in memory, whose cases are opened by a lane of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tests.builders import NOW, command
+from tests.decider import reply
+from workers.analysis.options import Options
+from workers.analysis.run import Analysis
+from workers.engine import Engine
+
+
+def silent(stage: str, done: int, total: int | None) -> None:
+    """Say nothing."""
+
+
+class Operator:
+    """Sends portions as the command line does, to an engine instead of the broker."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.sent: list[Mapping[str, Any]] = []
+
+    async def __call__(
+        self, run: str, first: int, portions: Sequence[Mapping[str, Any]]
+    ) -> list[Mapping[str, Any]]:
+        answers = []
+        for number, data in enumerate(portions, start=first):
+            self.sent.append(data)
+            given = command(
+                "duplicates.open.v1", data, sender="operator", id=f"{run[:12]}-{number}"
+            )
+            (outcome,) = await self.engine.run([given])
+            kind, told = reply(outcome)
+            assert kind == "duplicates.open.accepted.v1", told
+            answers.append(told)
+        return answers
+
+
+async def analysed(
+    store: Any, folder: Path, send: Any = None, told: Any = silent, **options: Any
+) -> dict[str, Any]:
+    """All stages of a run, the last only where somebody sends; its figures."""
+    run = Analysis.open(folder, Options(memory="1GB", **options), told)
+    try:
+        await run.export(store, NOW)
+        run.choose()
+        run.judge()
+        if send is not None:
+            await run.send(send)
+        return run.summary()
+    finally:
+        run.close()
+
+
+def learned(folder: Path) -> dict[str, Any]:
+    """The model that a run has left beside it."""
+    found: dict[str, Any] = json.loads((folder / "model.json").read_text())
+    return found

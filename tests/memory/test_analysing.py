@@ -1,0 +1,369 @@
+"""The analysis of a register: what it finds, repeats, resumes, and leaves where it is."""
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from asyncio.subprocess import PIPE
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pytest
+from splink.internals.exceptions import SplinkException
+
+from handlers.decision import Secret
+from handlers.duplicates import CASES
+from handlers.matching.comparing import compare
+from handlers.matching.reading import of_asset
+from tests.builders import PLATFORM, STRANGER, command, issued, user_document
+from tests.decider import reply
+from tests.given import ROOT
+from tests.memory.analysed import Operator, analysed, learned
+from tests.memory.shards import Shards
+from tests.memory.test_real_doubles import SEED, capacity, doubled
+from workers.analysis import exporting, judging, linking, run
+from workers.analysis.options import AnalysisStopped
+from workers.analysis.table import Table
+from workers.cli.analysing import _packages
+from workers.store.codec import decode, encode, encode_row
+from workers.store.memory import MemoryStore
+from workers.store.protocol import Commit
+from workers.vault import Sealed
+
+pytestmark = pytest.mark.timeout(240)
+
+SPACED = 64
+"""Ids are given to each number that is so far from the one before, so that all can be ids."""
+
+
+def document(number: int, **changes: Any) -> dict[str, Any]:
+    """An asset as the register keeps it, alike in nothing to that of another number."""
+    names = ("Meadow", "Harbour", "Quarry", "Orchard", "Viaduct", "Lighthouse", "Foundry", "Abbey")
+    return {
+        "_id": issued("SOL", 10_000 + number * SPACED),
+        "revision": 1,
+        "asset_type": "SOL",
+        "registrant": PLATFORM,
+        "status": "provisional",
+        "lifecycle": "operating",
+        "name": f"{names[number % len(names)]} {chr(97 + number // 8 % 26)}{'aeiou'[number % 5]}rn",
+        "location": {"point": {"latitude": 50 + number / 50, "longitude": -1.0}},
+        "capability": {"power_kw": 100.0 + 37 * number},
+    } | changes
+
+
+async def register_of(*documents: dict[str, Any]) -> MemoryStore:
+    store = MemoryStore()
+    await store.install()
+    lease = await store.acquire("tests", "tests", 60)
+    assert lease is not None
+    rows = [encode_row(one) for one in documents]
+    users = [encode_row(user_document(one, status="confirmed")) for one in (PLATFORM, STRANGER)]
+    await store.commit(Commit("tests", lease.epoch, 1, inserts={"users": users, "assets": rows}))
+    return store
+
+
+def twins(count: int = 40) -> list[dict[str, Any]]:
+    """Assets, and of every fourth another registration by somebody else."""
+    ours = [document(number) for number in range(count)]
+    theirs = [
+        document(number) | {"_id": issued("SOL", 90_000 + number * SPACED), "registrant": STRANGER}
+        for number in range(0, count, 4)
+    ]
+    return [*ours, *theirs]
+
+
+def twice(documents: list[dict[str, Any]]) -> set[tuple[str, ...]]:
+    """Pairs of one name."""
+    by_name: dict[str, list[str]] = {}
+    for one in documents:
+        by_name.setdefault(one["name"], []).append(one["_id"])
+    return {tuple(sorted(ids)) for ids in by_name.values() if len(ids) > 1}
+
+
+def found(folder: Path) -> list[Any]:
+    """The cases of a run as its file holds them."""
+    table = Table(folder / run.FILE, "1GB")
+    try:
+        return table.cases(0, 1_000_000)
+    finally:
+        table.close()
+
+
+async def opened(store: MemoryStore) -> Operator:
+    shards = Shards(store, random.Random(7))  # noqa: S311  # chance that is the same each time
+    await shards.open()
+    return Operator(shards.commands[0].engine)
+
+
+def written(folder: Path) -> bytes:
+    """All bytes that a run has left."""
+    return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def cases(store: MemoryStore) -> dict[tuple[str, ...], dict[str, Any]]:
+    rows = map(decode, store._documents.get(CASES, {}).values())
+    return {tuple(row["records"]): row for row in rows}
+
+
+async def test_pairs_become_cases_with_the_scorers_verdict(tmp_path: Path) -> None:
+    documents = twins()
+    by_id = {one["_id"]: one for one in documents}
+    store = await register_of(*documents)
+    summary = await analysed(store, tmp_path, await opened(store))
+    kept = cases(store)
+    assert twice(documents) <= kept.keys()
+    for (one, other), case in kept.items():
+        judged = compare(of_asset(by_id[one]), of_asset(by_id[other]))
+        assert (case["verdict"], case["score"]) == (judged.verdict, judged.score)
+        assert [reason["weight"] for reason in case["reasons"]] == [
+            reason.weight for reason in judged.reasons
+        ]
+        assert (case["found_by"], case["model"]) == ("analysis", judging.MODEL)
+    assert summary["sent"]["opened"] == len(kept)
+    assert summary["candidates"] == sum(summary["verdicts"].values())
+
+
+async def test_what_is_one_over_several_links_has_one_cluster(tmp_path: Path) -> None:
+    three = [document(0, _id=issued("SOL", n * 5_000)) for n in (1, 2, 3)]
+    store = await register_of(*three, document(9))
+    summary = await analysed(store, tmp_path, await opened(store))
+    smallest = min(one["_id"] for one in three)
+    assert [case["cluster"] for case in cases(store).values()] == [smallest] * 3
+    assert (summary["clusters"], summary["largest_cluster"]) == (1, 3)
+
+
+async def test_the_same_register_gives_the_same_pairs_scores_and_model(tmp_path: Path) -> None:
+    store = await register_of(*twins())
+    both = [tmp_path / "first", tmp_path / "second"]
+    for folder in both:
+        await analysed(store, folder)
+    first, second = map(found, both)
+    assert first == second
+    assert len(first) >= 10
+    assert learned(both[0]) == learned(both[1])
+
+
+async def test_a_second_run_changes_nothing(tmp_path: Path) -> None:
+    store = await register_of(*twins())
+    operator = await opened(store)
+    first = await analysed(store, tmp_path / "first", operator)
+    before = cases(store)
+    second = await analysed(store, tmp_path / "second", operator)
+    assert second["sent"] == {"opened": 0, "unchanged": first["sent"]["opened"], "left": 0}
+    assert cases(store) == before
+
+
+async def test_what_was_dismissed_stays_dismissed(tmp_path: Path) -> None:
+    store = await register_of(*twins())
+    operator = await opened(store)
+    await analysed(store, tmp_path / "first", operator)
+    case = next(iter(cases(store).values()))
+    said = {"id": case["_id"], "reason": "same-place"}
+    (outcome,) = await operator.engine.run(
+        [command("duplicates.dismiss.v1", said, sender="operator", id="dismissal")]
+    )
+    assert reply(outcome)[0] == "duplicates.dismiss.accepted.v1"
+    await analysed(store, tmp_path / "second", operator)
+    assert cases(store)[tuple(case["records"])]["status"] == "dismissed"
+
+
+async def test_a_dry_run_opens_nothing_and_the_next_run_sends_what_it_found(tmp_path: Path) -> None:
+    store = await register_of(*twins())
+    operator = await opened(store)
+    tried = await analysed(store, tmp_path)
+    assert (tried["sent"], cases(store)) == (None, {})
+    done = await analysed(store, tmp_path, operator)
+    assert done["sent"]["opened"] == tried["cases"] >= len(twice(twins()))
+
+
+async def test_parts_of_one_site_are_cases_unless_that_is_not_wanted(tmp_path: Path) -> None:
+    halves = [
+        document(n, name=f"Meadow Farm {side}", location=document(0)["location"])
+        for n, side in enumerate(("North", "South"))
+    ]
+    store = await register_of(*halves)
+    told = await analysed(store, tmp_path / "told")
+    assert (told["verdicts"], told["cases"]) == ({"part_of": 1}, 1)
+    left = await analysed(store, tmp_path / "left", parts=False)
+    assert (left["verdicts"], left["cases"]) == ({"part_of": 1}, 0)
+
+
+class Killed(Exception):
+    """The process is gone."""
+
+
+@pytest.mark.parametrize("stage", ["export", "train", "find", "judge", "send"])
+async def test_a_run_that_was_ended_goes_on(
+    stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small pages, ended behind the first of a stage: found is what an unbroken run finds."""
+    monkeypatch.setattr(exporting, "PAGE", 7)
+    monkeypatch.setattr(judging, "PAGE", 3)
+    monkeypatch.setattr(run, "AT_ONCE", 1)
+    monkeypatch.setattr(run, "PAIRS_MAX", 4)
+    monkeypatch.setattr(judging, "PAIRS_MAX", 4)
+    store = await register_of(*twins())
+    await analysed(store, tmp_path / "unbroken")
+
+    def until(now: str, done: int, total: int | None) -> None:
+        if now == stage:
+            raise Killed
+
+    operator = await opened(store)
+    folder = tmp_path / "broken"
+    with pytest.raises(Killed):
+        await analysed(store, folder, operator, told=until)
+    seen: list[str] = []
+
+    def noted(now: str, done: int, total: int | None) -> None:
+        seen.append(now)
+
+    summary = await analysed(store, folder, operator, told=noted)
+    assert found(folder) == found(tmp_path / "unbroken")
+    kept = cases(store)
+    assert twice(twins()) <= kept.keys()
+    assert sum(summary["sent"].values()) == len(kept)
+    # What was done before is not done again.
+    stages = ["export", "train", "find", "judge", "send"]
+    assert not set(stages[: stages.index(stage)]) & set(seen)
+
+
+@pytest.mark.parametrize("stage", ["export", "judge"])
+async def test_a_process_that_was_killed_leaves_a_run_that_goes_on(
+    stage: str, tmp_path: Path
+) -> None:
+    """By the signal that nobody can catch, between two pages."""
+    words = f"from tests.memory.test_analysing import dying; dying({str(tmp_path)!r}, {stage!r})"
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", words, cwd=ROOT)
+    assert await child.wait() == -signal.SIGKILL
+    records = {"export": PAGES["export"], "judge": len(twins())}
+    judged = {"export": 0, "judge": PAGES["judge"]}
+    assert written_by(tmp_path) == (records[stage], judged[stage])
+    store = await register_of(*twins())
+    summary = await analysed(store, tmp_path)
+    whole = await analysed(store, tmp_path / "whole")
+    assert found(tmp_path) == found(tmp_path / "whole")
+    assert summary["verdicts"] == whole["verdicts"]
+
+
+def written_by(folder: Path) -> tuple[int, int]:
+    """Records, and candidates that are judged, of a process that is gone."""
+    table = Table(folder / run.FILE, "1GB")
+    try:
+        return table.count("records"), table.number("judged")
+    finally:
+        table.close()
+
+
+PAGES: Final = {"export": 7, "judge": 3}
+"""Of the pages of the process that is killed."""
+
+
+def dying(folder: str, stage: str) -> None:
+    """Be killed behind the first page of a stage."""
+
+    def until(now: str, done: int, total: int | None) -> None:
+        if now == stage:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    async def begin() -> None:
+        await analysed(await register_of(*twins()), Path(folder), told=until)
+
+    exporting.PAGE, judging.PAGE = PAGES["export"], PAGES["judge"]  # type: ignore[misc]
+    asyncio.run(begin())
+
+
+async def test_a_run_goes_on_with_its_own_choices_only(tmp_path: Path) -> None:
+    store = await register_of(*twins(8))
+    await analysed(store, tmp_path)
+    with pytest.raises(AnalysisStopped, match="--anew"):
+        await analysed(store, tmp_path, shared=7)
+    assert (await analysed(store, tmp_path, shared=7, anew=True))["records"] == 10
+
+
+async def test_a_folder_has_one_analysis_at_a_time(tmp_path: Path) -> None:
+    """Of two processes the second one says so; the first one is not disturbed."""
+    held = Table(tmp_path / run.FILE, "1GB")
+    words = f"from tests.memory.test_analysing import found, Path; found(Path({str(tmp_path)!r}))"
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", words, cwd=ROOT, stderr=PIPE)
+    _, told = await child.communicate()
+    held.close()
+    assert b"AnalysisStopped" in told
+    assert b"End the other analysis in this folder" in told
+
+
+async def test_too_little_memory_is_a_sentence_and_the_run_goes_on_with_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise SplinkException("a page of SQL") from duckdb.OutOfMemoryException("no block left")
+
+    store = await register_of(*twins())
+    with monkeypatch.context() as little:
+        little.setattr(linking, "_linker", full)
+        with pytest.raises(AnalysisStopped, match=r"to train .*no block left.*give more"):
+            await analysed(store, tmp_path)
+    assert (await analysed(store, tmp_path))["cases"] >= len(twice(twins()))
+
+
+def test_memory_that_duckdb_does_not_understand_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisStopped, match="--memory lots"):
+        Table(tmp_path / run.FILE, "lots")
+
+
+async def test_of_a_persons_asset_nothing_is_in_the_folder(tmp_path: Path) -> None:
+    """Nor of a retired one, or a portfolio."""
+    sealed = encode(
+        document(1, is_personal=True) | {"name": Secret("Rosebud Lane")},
+        lambda _: Sealed(PLATFORM, b"box"),
+    )
+    store = await register_of(document(2), document(3, lifecycle="retired"))
+    store._documents["assets"][document(1)["_id"]] = sealed
+    summary = await analysed(store, tmp_path)
+    assert (summary["records"], summary["left_out"]) == (1, 2)
+    content = written(tmp_path)
+    assert document(2)["_id"].encode() in content
+    assert document(1)["_id"].encode() not in content
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+async def test_hardly_anything_to_compare_is_no_fault(count: int, tmp_path: Path) -> None:
+    store = await register_of(*(document(number) for number in range(count)))
+    summary = await analysed(store, tmp_path, await opened(store))
+    assert (summary["records"], summary["sent"]["opened"]) == (count, 0)
+
+
+def test_without_its_packages_the_command_says_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in [one for one in sys.modules if one.startswith("workers.analysis.")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.delattr("workers.analysis.run", raising=False)
+    monkeypatch.setitem(sys.modules, "duckdb", None)
+    with pytest.raises(AnalysisStopped, match="group analysis, got no module duckdb"):
+        _packages()
+
+
+@pytest.mark.timeout(300)
+async def test_of_a_hundred_doubles_in_the_capacity_register_all_are_found(tmp_path: Path) -> None:
+    """Name typed again, moved by 30 m, power in two figures, no connection told."""
+    chance = random.Random(SEED)  # noqa: S311  a choice that can be repeated
+    real = capacity()
+    chosen = chance.sample(sorted(real), 100)
+    ids = {one: issued("SOL", 10_000 + nth * SPACED) for nth, one in enumerate(sorted(real))}
+    theirs = {one: issued("SOL", 900_000 + nth * SPACED) for nth, one in enumerate(chosen)}
+    documents = [row | kept_as(ids[one]) for one, row in real.items()]
+    documents += [doubled(real[one], chance) | kept_as(theirs[one]) for one in chosen]
+    summary = await analysed(await register_of(*documents), tmp_path)
+    pairs = {tuple(sorted((ids[one], theirs[one]))) for one in chosen}
+    verdicts = {tuple(sorted(row[:2])): row[2] for row in found(tmp_path)}
+    assert pairs <= verdicts.keys()
+    decided = [verdicts[pair] for pair in pairs]
+    assert sum(one in {"same", "unsure"} for one in decided) >= 95, summary
+
+
+def kept_as(asset: str) -> dict[str, Any]:
+    return {"_id": asset, "revision": 1, "registrant": STRANGER, "lifecycle": "operating"}

@@ -1,0 +1,110 @@
+"""Splink on the table of a run: the training without labels, and the pairs that are candidates."""
+
+import json
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+from splink import DuckDBAPI, Linker
+from splink import __version__ as splink_version
+from splink.internals.exceptions import SplinkException
+
+from workers.analysis.fields import RULES, mended, settings_of
+from workers.analysis.table import Table
+
+SEED: Final = 1
+SAMPLED_PAIRS: Final = 2_000_000
+"""Pairs at random from which it is learned how alike two things are."""
+LEARNED_PAIRS: Final = 1_000_000
+"""Of each rule about so many pairs at most are learned from."""
+CHUNK: Final = 100_000
+"""Of so many records at once the candidates are looked for."""
+
+Told = Callable[[int, int], None]
+"""What is done, of how many."""
+
+
+@contextmanager
+def _as_it_was() -> Iterator[None]:
+    """What DuckDB has said, which Splink puts into a page of SQL."""
+    try:
+        yield
+    except SplinkException as error:
+        raise (error.__cause__ or error) from error
+
+
+def _linker(table: Table, settings: dict[str, Any]) -> Linker:
+    logging.getLogger("splink").setLevel(logging.ERROR)
+    source = DuckDBAPI(table.connection).register("compared")
+    return Linker(source, settings, log_level=None, validate_settings=False)
+
+
+@_as_it_was()
+def train(table: Table, path: Path, told: Told) -> dict[str, Any]:
+    """Learn from the register itself, and keep the model beside the run.
+
+    On one thread, with a seed, so that the same table teaches the same: sums of fractions depend
+    on their order.
+    """
+    records = table.count("compared")
+    table.connection.execute("SET threads = 1")
+    linker = _linker(table, settings_of(records))
+    steps, unused = len(RULES) + 1, []
+    if records > 1:
+        linker.training.estimate_u_using_random_sampling(
+            max_pairs=SAMPLED_PAIRS, seed=SEED, min_count_per_level=None, num_chunks=1
+        )
+    told(1, steps)
+    for done, rule in enumerate(RULES, start=2):
+        # Asked before: Splink forgets what a rule leaves out if there is nothing to learn by it.
+        if table.has_pair(rule):
+            linker.training.estimate_parameters_using_expectation_maximisation(
+                rule, max_pairs=LEARNED_PAIRS
+            )
+        else:
+            unused.append(rule)
+        told(done, steps)
+    settings = linker.misc.save_model_to_json()
+    model = {
+        "splink": splink_version,
+        "duckdb": duckdb.__version__,
+        "records": records,
+        "seed": SEED,
+        "rules_without_pairs": unused,
+        "untrained": mended(settings),
+        "settings": settings,
+    }
+    table.clear()
+    table.connection.execute("RESET threads")
+    beside = path.with_suffix(".new")
+    beside.write_text(json.dumps(model, indent=1, sort_keys=True) + "\n")
+    beside.replace(path)
+    return model
+
+
+@_as_it_was()
+def find(table: Table, model: dict[str, Any], least: float, told: Told) -> None:
+    """Write down the candidates: pairs that share a block and that the model gives some chance.
+
+    In portions of the register, each with its mark, so that a run that was ended goes on.
+    """
+    chunks = -(-max(1, table.count("compared")) // CHUNK)
+    for chunk in range(table.number("chunks"), chunks):
+        linker = _linker(table, model["settings"])
+        found = linker.inference.predict_chunk(
+            left_chunk=(chunk + 1, chunks),
+            right_chunk=(1, 1),
+            threshold_match_probability=least,
+            warning_mode="never",
+        )
+        with table.at_once():
+            table.connection.execute(
+                "INSERT INTO found SELECT number_l, number_r, match_weight FROM "  # noqa: S608
+                f"{found.physical_name}"
+            )
+            table.mark("chunks", chunk + 1)
+        table.clear()
+        told(chunk + 1, chunks)

@@ -1,0 +1,35 @@
+"""What an operator chooses of an analysis, and why one stops; known without the packages for it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+SHARED_MAX: Final = 50
+"""Of a block that more records share nobody is a candidate."""
+LEAST: Final = 0.001
+"""Probability, by what Splink has learned, from which on a pair is a candidate."""
+MEMORY: Final = "3GB"
+"""What DuckDB keeps in memory at most; the rest it writes beside its file."""
+
+
+class AnalysisStopped(Exception):
+    """An analysis cannot begin or go on; the text says why and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The choices of a run."""
+
+    shared: int = SHARED_MAX
+    least: float = LEAST
+    memory: str = MEMORY
+    parts: bool = True
+    """Whether parts of one site are cases too."""
+    anew: bool = False
+    """Whether a run that is not done is thrown away."""
+
+    def lasting(self) -> dict[str, Any]:
+        """Those that decide what is found, and stay the same until the run is done."""
+        return {name: value for name, value in asdict(self).items() if name in _LASTING}
+
+
+_LASTING: Final = frozenset({"shared", "least", "parts"})

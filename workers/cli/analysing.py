@@ -1,0 +1,160 @@
+"""Looking for duplicates in a whole register: `match analyse`, a process beside the workers."""
+
+import asyncio
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
+from rich.table import Table
+
+from contracts.duplicates import OpenCases
+from contracts.envelope import user_urn
+from topology import names
+from workers.analysis.options import LEAST, MEMORY, SHARED_MAX, AnalysisStopped, Options
+from workers.backbone import now_utc
+from workers.cli.asking import deliver
+from workers.cli.lines import Line
+from workers.cli.place import Place
+from workers.cli.sending import Settled
+from workers.settings import Settings
+from workers.store.driver import Driver
+from workers.store.mongo import MongoStore
+
+
+def analyse(
+    *,
+    folder: Annotated[
+        Path | None, typer.Option(help="Where the run is kept; else `analysis` in the settings'.")
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Open no case; the next run without it does.")
+    ] = False,
+    anew: Annotated[
+        bool, typer.Option("--anew", help="Throw away a run in the folder that is not done.")
+    ] = False,
+    shared: Annotated[
+        int, typer.Option(min=2, help="What more assets have in common is no reason to look.")
+    ] = SHARED_MAX,
+    least: Annotated[
+        float, typer.Option(min=0, max=1, help="Splink's probability from which on to look.")
+    ] = LEAST,
+    parts: Annotated[
+        bool, typer.Option("--parts/--no-parts", help="Whether parts of one site are cases too.")
+    ] = True,
+    memory: Annotated[
+        str, typer.Option(help="What DuckDB holds in memory; the whole process needs more.")
+    ] = MEMORY,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object and no table.")] = False,
+) -> None:
+    """Look through the register of assets for what is in it twice, and open a case for each pair.
+
+    Reads the database page by page into a folder, and changes nothing but by the cases that it
+    sends as the operator. A run that was ended goes on where it was; one that is done begins anew.
+    Nothing of assets of persons is read into the folder. Needs the packages of the group analysis.
+    """
+    place = Place.of(Settings.read())
+    options = Options(shared, least, memory, parts, anew)
+    with _shown() as told:
+        run = _packages().Analysis.open(folder or place.settings.home / "analysis", options, told)
+        try:
+            summary = asyncio.run(analysed(run, place, dry_run=dry_run))
+        finally:
+            run.close()
+    if as_json:
+        typer.echo(json.dumps(summary))
+    else:
+        Console().print(_table(summary))
+
+
+def _packages() -> ModuleType:
+    """Import at the first use: workers and image go without the packages of an analysis."""
+    try:
+        from workers.analysis import run  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise AnalysisStopped(
+            f"expected the packages of the group analysis, got no module {error.name}. Run it from "
+            "a checkout, after `make setup`; or install splink and duckdb as `pyproject.toml` says."
+        ) from error
+    return run
+
+
+@contextmanager
+def _shown() -> Iterator[Callable[[str, int, int | None], None]]:
+    """A bar for each stage."""
+    columns = ("{task.description}", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars: dict[str, TaskID] = {}
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+
+        def told(stage: str, done: int, total: int | None) -> None:
+            if stage not in bars:
+                bars[stage] = progress.add_task(stage, total=total)
+            progress.update(bars[stage], completed=done, total=total)
+
+        yield told
+
+
+async def analysed(run: Any, place: Place, *, dry_run: bool) -> Mapping[str, Any]:
+    """Every stage of a run; the register is only read before the first of them."""
+    settings = place.settings
+    through = Driver(settings.mongo_driver)
+    store = MongoStore(place.addresses.mongo_url, settings.database, through=through)
+    try:
+        await run.export(store, now_utc())
+    finally:
+        await store.close()
+    run.choose()
+    run.judge()
+    if not dry_run:
+        await run.send(lambda *portions: _send(place, *portions))
+    summary: Mapping[str, Any] = run.summary()
+    return summary
+
+
+async def _send(
+    place: Place, run: str, first: int, portions: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Send portions as the operator; what each is answered with, or a stop if one is not."""
+    source = user_urn(names.OPERATOR)
+    lines = [
+        Line(
+            run,
+            number,
+            f"portion {number}",
+            {"source": source, "type": OpenCases.message_type, "data": dict(data)},
+        )
+        for number, data in enumerate(portions, start=first)
+    ]
+    settled: dict[int, Settled] = {}
+    await deliver(place, lines, lambda one: settled.update({one.line.number: one}))
+    return [_answer(settled[line.number]) for line in lines]
+
+
+def _answer(settled: Settled) -> Mapping[str, Any]:
+    if settled.result != "accepted" or settled.reply is None:
+        raise AnalysisStopped(
+            f"expected {settled.line.label} to be accepted, got {settled.result}: "
+            f"{settled.message}. Repeat the command: it goes on with this portion."
+        )
+    data: Mapping[str, Any] = json.loads(settled.reply)["data"]
+    return data
+
+
+def _table(summary: Mapping[str, Any]) -> Table:
+    table = Table("analysis", "", show_header=False)
+    for name, value in summary.items():
+        table.add_row(name.replace("_", " "), _said(value))
+    return table
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {one:,}" for name, one in value.items()) or "none"
+    if value is None:
+        return "nothing yet"
+    return f"{value:,}" if isinstance(value, int) else str(value)
