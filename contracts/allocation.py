@@ -12,7 +12,8 @@ from contracts.values import AssetId, Timestamp, UserId
 class Allocated(Contract):
     """One time for which somebody else represents the asset."""
 
-    relation: RelationName
+    relation: RelationName | None = None
+    """Absent: by the owner's verified consent, with no relation recorded for that service."""
     service: ServiceCode | None = None
     """Absent: whatever the service."""
     from_time: Timestamp

@@ -1,10 +1,20 @@
 """The language of dead letters: what operators ask of what could not be decided, and do with it."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from contracts.dead_values import (
+    DeadReason,
+    DeadState,
+    EditId,
+    EditState,
+    Fingerprint,
+    LetterId,
+    RunId,
+    Short,
+)
 from contracts.messages import Command, Contract, Event, Query
 from contracts.values import AnyUserId, Line, Timestamp
 
@@ -17,30 +27,6 @@ PART_BYTES = 96 * 1024
 
 REPLAYED = "x-flexspine-replay"
 """Header of a letter that is replayed: which one it is."""
-
-LetterId = Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{9}-[0-9a-f]{32}$")]
-RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
-Short = Annotated[str, Field(min_length=1, max_length=255)]
-DeadState = Literal["open", "replaying", "resolved", "failed-again", "discarded"]
-DeadReason = Literal[
-    "undecodable",
-    "identity",
-    "source",
-    "poisoned",
-    "unencodable",
-    "exhausted",
-    "delivery-limit",
-    "expired",
-    "dropped",
-    "rejected",
-    "unroutable",
-    "dead-lettered",
-]
-"""`undecodable`, `identity` and `source`: who sent it, or what it says, cannot be read or believed;
-`poisoned`: a handler failed; `unencodable`: the store refuses what was decided; `exhausted`: it was
-tried as often as may be; `delivery-limit`, `expired`, `dropped`, `rejected`: the broker gave it up;
-`unroutable`: no binding takes its type; `dead-lettered`: nobody knows why."""
 
 
 class Which(Contract):
@@ -149,6 +135,7 @@ class DeadLetter(Contract):
     top: str
     """Where it was raised, as `folder/file.py:function`; empty where nothing was."""
     type: str
+    """Of one that nobody knows a fingerprint, since it may say anything."""
     account: str | None = None
     queue: str
     """Where it was when it died."""
@@ -166,6 +153,10 @@ class DeadLetter(Contract):
     run: RunId | None = None
     outcome: str | None = None
     """Of a resolved one: what became of it."""
+    edit: EditId | None = None
+    """What another message was made of it by, or is to be."""
+    edited_to: str | None = None
+    """Id of the message that was sent in its place."""
     history: tuple[DeadChange, ...]
 
 
@@ -231,6 +222,22 @@ class DeadNote(Contract):
     """Absent where it cannot be read any more."""
 
 
+class DeadEdit(Contract):
+    """What an operator wants to send, or has sent, in the place of a letter's message."""
+
+    id: EditId
+    state: EditState
+    by: AnyUserId
+    at: datetime
+    approved_by: AnyUserId | None = None
+    message: str
+    """Id of the message that is sent."""
+    type: str
+    data: dict[str, Any] | None = None
+    """Absent where it was erased, and so is the reason."""
+    why: str | None = None
+
+
 class DeadDetail(Contract):
     """A letter with its contents; they are absent where they were erased."""
 
@@ -238,13 +245,16 @@ class DeadDetail(Contract):
     fault: dict[str, str] | None = None
     """The exception with message and stack, or the finding."""
     properties: dict[str, str | None] | None = None
-    """What the broker said of it: account, message_id, reply_to, content_encoding, headers."""
+    """What the broker said of it: account, type, message_id, reply_to, content_encoding, headers;
+    the type also where the letter has only a fingerprint of it."""
     body: str | None = None
     """A part of the bytes, in base64."""
     next: int | None = None
     """At which byte the next part begins; absent at the end."""
     notes: tuple[DeadNote, ...] = ()
     """The last hundred."""
+    edit: DeadEdit | None = None
+    """The last one of it."""
 
 
 class GetDead(Query, type="dead.get.v1", senders={"operator"}, accepted=DeadDetail):

@@ -97,6 +97,8 @@ class Named(Contract):
     id: str
     external: tuple[ExternalId, ...] = ()
     """Empty: not known."""
+    survivor: str | None = None
+    """Where the id is an alias: of what, and what `external` names then."""
 
 
 class Translation(Contract):
@@ -137,6 +139,7 @@ class TranslateAssetIds(
     """Translate between your ids of assets and ours, up to 1,000 at once, both ways.
 
     What you have not linked is answered as not known, whether there is such an asset or not.
+    An id, or an external id, of an asset that was merged names its survivor, if you may see that.
     Errors: `link.not-yours`, `link.how-many`.
     Source: U2b of the requirement.
     """

@@ -61,7 +61,9 @@ class RegisterUser(
     `onbehalfof` of the envelope carries the platform's own reference of that party.
     Rejected with `user.duplicate` if a claim is held already; the answer names the existing id only
     to that user, to the platform that registered it, and to operators. An organisation without any
-    claim is rejected so where one of its name is registered at its postcode.
+    claim is rejected so where one of its name is registered at its postcode. Where an organisation
+    may be in the register by its name and address alone, it is registered and an operator decides;
+    who that might be nobody else is told.
     What a role has to tell before evidence confirms it: `user.requirements.v1`; the dry run says
     what would be missing.
     Errors: `user.duplicate`, `user.on-behalf-missing`, `user.role-reserved`, `user.unreachable`,

@@ -15,7 +15,7 @@ from typing import Any, Final, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.dead import DeadReason
+from contracts.dead_values import DeadReason
 from contracts.envelope import Envelope, Finding, Header, user_urn
 from contracts.findings import FINDINGS_MAX, findings_of, shorten, unstorable, unstorable_findings
 from contracts.messages import Event, Message, Request
@@ -160,9 +160,8 @@ def _refuse_unread(delivery: Delivery, limits: Limits) -> Refusal | None:
         return refuse(delivery, "identity", "no CC or BCC headers", ", ".join(copied))
     if UNREADABLE_HEADERS in headers:
         return refuse(delivery, "undecodable", "headers of known types, named in UTF-8", "")
-    size = len(delivery.body)
-    if size > limits.body_bytes_max:
-        return refuse(delivery, "oversized", f"at most {limits.body_bytes_max} bytes", f"{size}")
+    if (refusal := refuse_oversized(delivery, limits)) is not None:
+        return refusal
     header_size = sum(len(str(name)) + len(str(value)) for name, value in headers.items())
     if header_size > limits.header_bytes_max:
         expected = f"headers of at most {limits.header_bytes_max} bytes"
@@ -171,6 +170,14 @@ def _refuse_unread(delivery: Delivery, limits: Limits) -> Refusal | None:
         expected = "a body without content encoding"
         return refuse(delivery, "undecodable", expected, str(delivery.content_encoding))
     return None
+
+
+def refuse_oversized(delivery: Delivery, limits: Limits) -> Refusal | None:
+    """What is said of a body that is too large; None for one that is not."""
+    size, most = len(delivery.body), limits.body_bytes_max
+    return (
+        refuse(delivery, "oversized", f"at most {most} bytes", f"{size}") if size > most else None
+    )
 
 
 def _admit_read(delivery: Delivery, envelope: Header) -> Arrival | Refusal:

@@ -3,7 +3,7 @@
 The handler is not asked: an alias is no asset, and to whoever may not know of it there is none.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from handlers.admission import Arrival
@@ -26,24 +26,33 @@ def merged(
     if arrival.message is None or handler.contract.takes_aliases:
         return None
     assets = (key for name, key in reads if name == "assets" and isinstance(key, str))
-    found = {key: alias for key in assets if (alias := _alias(view.get("assets", key), context))}
-    if not found:
-        return None
-    viewer, survivors = context.sender.user, [alias["merged_into"] for alias in found.values()]
-    view.require(key for one in survivors for key in standing_reads("assets", one, viewer))
-    view.require(mandate_read(view.get("assets", one), viewer) for one in survivors)
+    found = survivors("assets", assets, view, context)
     findings = tuple(
         finding(
             "asset.merged",
             path,
-            expected=f"{found[asset]['merged_into']}, which is the same asset",
+            expected=f"{found[asset]}, which is the same asset",
             got=asset,
             advice="Use the id of the survivor from now on.",
         )
-        for path, asset in _named(arrival.message.model_dump(), found)
-        if seen("assets", found[asset]["merged_into"], view, context) is not None
+        for path, asset in (_named(arrival.message.model_dump(), found) if found else ())
     )
     return reject(*findings) if findings else None
+
+
+def survivors(register: str, ids: Iterable[str], view: View, context: Context) -> Mapping[str, str]:
+    """Of some ids the aliases that the sender may know of, with the survivors that it may see."""
+    found = {one: alias for one in ids if (alias := _alias(view.get(register, one), context))}
+    if not found:
+        return {}
+    viewer, taken = context.sender.user, {one: a["merged_into"] for one, a in found.items()}
+    view.require(key for one in taken.values() for key in standing_reads(register, one, viewer))
+    view.require(mandate_read(view.get(register, one), viewer) for one in taken.values())
+    return {
+        one: survivor
+        for one, survivor in taken.items()
+        if seen(register, survivor, view, context) is not None
+    }
 
 
 def _alias(document: Document | None, context: Context) -> Document | None:

@@ -1,8 +1,9 @@
-"""Who represents an asset besides the asker, and what it is to two where a relation makes it so."""
+"""Who represents an asset besides the asker, and what it is to two when a second one begins to."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from contracts.allocation import (
     Allocated,
@@ -11,11 +12,14 @@ from contracts.allocation import (
     AssetAllocation,
     CheckAllocation,
 )
+from contracts.consents import AssetConsented
 from contracts.envelope import Finding
+from contracts.merging import AssetAbsorbed
 from contracts.messages import Contract
 from contracts.relations import AssetRelated
 from handlers.asset_rules import asset_not_found
 from handlers.consenting import CONSENTED
+from handlers.consents import consent_of, consents_of
 from handlers.decision import Context, Document, Handled, Reads, Rejected, View
 from handlers.edges import RELATIONS, edge, ties
 from handlers.rules import finding, reject
@@ -23,10 +27,13 @@ from handlers.signature import reads
 from handlers.spans import Span
 from handlers.telling import tell, tell_reads
 from handlers.tying import Tie, ties_of
+from handlers.uniting import VIA
 from handlers.user_rules import user_not_found
 from handlers.visibility import mandate_read, seen, standing_reads
 
 Time = tuple[datetime, datetime | None]
+VERIFIED: Final = "verified"
+"""State of a consent that is the owner's own word; an asserted one is the party's."""
 
 
 def _reads(query: CheckAllocation, context: Context) -> Reads:
@@ -95,7 +102,7 @@ def _allocated(
         id=asset,
         allocated=tuple(
             Allocated(
-                relation=one["as"],
+                relation=one.get("as"),
                 service=one.get("service"),
                 from_time=one["from"],
                 until=one["until"],
@@ -103,16 +110,42 @@ def _allocated(
             )
             for row in rows
             if row["party"] != context.sender.user
-            for one in ties_of(row)
+            for one in _representing(row)
             if _is_like(one, query.service, wanted)
         ),
     )
 
 
+def _by_ties(row: Document | None) -> list[Tie]:
+    """The relations by which a party represents the asset."""
+    return [one for one in ties_of(row) if one["as"] in CONSENTED]
+
+
+def _representing(row: Document) -> list[Tie]:
+    """For what services and times a party represents the asset: by relation, or by consent alone.
+
+    A consent counts that is the owner's own word, and the last one; where the party has a relation
+    for that service then or later, the relation says for which time.
+    """
+    held = _by_ties(row)
+    services = {one["service"] for one in consents_of(row)}
+    last = (one for service in services if (one := consent_of(row, service)) is not None)
+    given = {
+        (one["service"], one["at"]): {"service": one["service"], "from": one["at"], "until": None}
+        for one in last
+        if one["state"] == VERIFIED
+        and not any(_is_like(tie, one["service"], (one["at"], None)) for tie in held)
+    }
+    return [*held, *(given[key] for key in sorted(given, key=str))]
+
+
+def _is_for(one: Tie, service: str | None) -> bool:
+    return service is None or one.get("service") in {service, None}
+
+
 def _is_like(one: Tie, service: str | None, wanted: Time) -> bool:
-    """Whether a tie is one that represents, for this service and at some moment of this time."""
-    of_service = service is None or one.get("service") in {service, None}
-    return one["as"] in CONSENTED and of_service and _common((one["from"], one["until"]), wanted)
+    """Whether one that represents does so for this service and at some moment of this time."""
+    return _is_for(one, service) and _common((one["from"], one["until"]), wanted)
 
 
 def _common(one: Time, other: Time) -> bool:
@@ -136,28 +169,82 @@ def related(fact: AssetRelated, view: View, context: Context) -> Handled:
     done = tell(fact, view, context)
     if fact.relation not in CONSENTED:
         return done
-    rows, _ = view.page(RELATIONS, Span("entity", fact.id, context.cursor or ""))
-    wanted = (fact.from_time, fact.until)
-    others = {row["party"]: one for row in rows if (one := _other(row, fact, wanted))}
-    both = [*others.items(), *([(fact.party, next(iter(others.values())))] if others else [])]
-    events = (_overlapped(party, one, fact) for party, one in both)
+    new = {"service": fact.service, "from": fact.from_time, "until": fact.until}
+    return _with(done, _overlaps(fact.id, fact.party, new, _page(fact.id, view, context)))
+
+
+def consented_reads(fact: AssetConsented, context: Context) -> Reads:
+    """A page of the asset's parties, and what the party is to it already."""
+    yield from tell_reads(fact, context)
+    yield RELATIONS, edge(fact.id, fact.party)
+
+
+def consented(fact: AssetConsented, view: View, context: Context) -> Handled:
+    """Tell of a consent; by the owner's word the party represents the asset, as by a relation.
+
+    Who has the relation already was told of others when it began.
+    Source: the common register of flexibility owners and providers.
+    """
+    done = tell(fact, view, context)
+    own = _by_ties(view.get(RELATIONS, edge(fact.id, fact.party)))
+    begin = context.at or context.now
+    wanted = (begin, None)
+    if fact.state != VERIFIED or any(_is_like(one, fact.service, wanted) for one in own):
+        return done
+    new = {"service": fact.service, "from": begin, "until": None}
+    return _with(done, _overlaps(fact.id, fact.party, new, _page(fact.id, view, context)))
+
+
+def absorbed_reads(fact: AssetAbsorbed, context: Context) -> Reads:
+    """What telling looks at: a page of the survivor's parties is part of it."""
+    yield from tell_reads(fact, context)
+
+
+def absorbed(fact: AssetAbsorbed, view: View, context: Context) -> Handled:
+    """Tell of a merge, and those who represent one asset by it that was two before.
+
+    Of those on one page each with the others: an alias brings fewer parties than that.
+    Source: the common register of flexibility owners and providers.
+    """
+    done, rows = tell(fact, view, context), _page(fact.id, view, context)
+    events: list[AllocationOverlapped] = []
+    for row in rows:
+        for one in _by_ties(row):
+            if one.get(VIA) == fact.absorbed:
+                events += _overlaps(fact.id, row["party"], one, rows)
+    return _with(done, {(e.party, e.service, e.from_time, e.until): e for e in events}.values())
+
+
+def _page(asset: str, view: View, context: Context) -> Sequence[Document]:
+    return view.page(RELATIONS, Span("entity", asset, context.cursor or ""))[0]
+
+
+def _with(done: Handled, events: Iterable[AllocationOverlapped]) -> Handled:
     return replace(done, events=(*done.events, *events))
 
 
-def _other(row: Document, fact: AssetRelated, wanted: Time) -> Tie | None:
-    """A tie by which somebody else represents the asset for the same service, at that time."""
-    if row["party"] == fact.party:
-        return None
-    like = (one for one in ties_of(row) if _is_like(one, fact.service, wanted))
-    return next(like, None)
+def _overlaps(
+    asset: str, party: str, new: Tie, rows: Sequence[Document]
+) -> list[AllocationOverlapped]:
+    """Who else represents the asset for the service, at a time of what is new; and the new one."""
+    wanted = (new["from"], new["until"])
+    others = {
+        row["party"]: one
+        for row in rows
+        if row["party"] != party
+        for one in _representing(row)[::-1]
+        if _is_like(one, new.get("service"), wanted)
+    }
+    both = [*others.items(), *([(party, next(iter(others.values())))] if others else [])]
+    return [_overlapped(asset, told, one, new) for told, one in both]
 
 
-def _overlapped(party: str, one: Tie, fact: AssetRelated) -> AllocationOverlapped:
-    ends = [until for until in (one["until"], fact.until) if until is not None]
+def _overlapped(asset: str, party: str, one: Tie, new: Tie) -> AllocationOverlapped:
+    ends = [until for until in (one["until"], new["until"]) if until is not None]
     return AllocationOverlapped(
-        id=fact.id,
+        id=asset,
         party=party,
-        service=fact.service or one.get("service"),
-        from_time=max(one["from"], fact.from_time),
+        service=new.get("service") or one.get("service"),
+        from_time=max(one["from"], new["from"]),
         until=min(ends, default=None),
     )

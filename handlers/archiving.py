@@ -12,7 +12,17 @@ from handlers.erasing import REMAINS
 COMMANDS: Final = frozenset({"accepted", "rejected"})
 FACTS: Final = frozenset({"handled", "continued"})
 LEFT_OUT: Final = frozenset(
-    {"inbox", "events", "dead_letters", "dead_contents", "dead_notes", "dead_runs", "parked"}
+    {
+        "inbox",
+        "events",
+        "dead_letters",
+        "dead_contents",
+        "dead_notes",
+        "dead_runs",
+        "dead_edits",
+        "losses",
+        "parked",
+    }
 )
 """Collections that no rebuild needs of the archive: the first is made again from the entries, the
 others tell of what was said, failed or waited."""

@@ -30,6 +30,7 @@ from handlers.documents import plain
 from handlers.duplicates import suspect
 from handlers.lapsing import lapse_timer, overdue_since
 from handlers.links import reference_of_asset
+from handlers.neighbours import doubtful
 from handlers.nesting import is_portfolio
 from handlers.parts import further_reads, sums_of, sums_reads
 from handlers.placing import PLACES, location_reads, shown_areas
@@ -37,7 +38,7 @@ from handlers.provenance import shown_sources
 from handlers.retiring import not_replaceable, replaced_reads, replacement
 from handlers.rules import candidate_ids, claim, issue_id, reject
 from handlers.signature import reads
-from handlers.suspecting import doubtful, registered_already, suspect_reads, suspects
+from handlers.suspecting import registered_already, suspect_reads, suspects
 from handlers.visibility import Standing, mandate_read, named, seen, standing_reads
 from handlers.watching import noted, watch_read
 

@@ -1,6 +1,6 @@
 """One delivery with everything that decides it, and what becomes of it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -42,6 +42,10 @@ class Rulebook:
     """Into how many shards a register may be divided here."""
     version: str = ""
     """Of the program, for who looks at what failed."""
+    known: Collection[str] = frozenset()
+    """Types that other lanes take: those words are ours, whoever writes them."""
+    edits_need_approval: bool = False
+    """Whether an operator's edit of a dead letter waits for a second operator."""
 
     def context(
         self,
@@ -65,6 +69,7 @@ class Rulebook:
             cursor=arrival.delivery.cursor,
             sunset=sunset,
             shards_max=self.shards_max,
+            edits_need_approval=self.edits_need_approval,
             dry_run=dry_run,
         )
 

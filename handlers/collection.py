@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from contracts.envelope import Finding
 from contracts.findings import shorten
-from handlers.admission import Delivery, Refusal
+from handlers.admission import Delivery, Limits, Refusal, refuse_oversized
 from handlers.letters import HELD_RULE
 
 INTERNAL_PREFIX: Final = "flex-"
-"""Accounts of the backbone itself."""
+"""What accounts of the backbone itself begin with."""
 REASONS: Final[Mapping[str, str]] = {
     "delivery_limit": "delivered again and again without being settled",
     "rejected": "rejected by a worker that could not answer it",
@@ -30,25 +30,31 @@ COUNT: Final = "x-delivery-count"
 TRIES_MAX: Final = 1_000_000
 
 
-def collect(delivery: Delivery) -> Refusal:
-    """Say where and why the broker dead-lettered it; the sender is told that it is held."""
-    reason, queue, message_type = _death(delivery.headers or {})
+def collect(delivery: Delivery, limits: Limits) -> Refusal:
+    """Say where and why the broker dead-lettered it; the sender is told that it is held.
+
+    What is too large for any mailbox is not kept: a replay of it would be refused as well.
+    """
+    death = death_of(delivery.headers or {})
+    # The broker delivers it under the dead-letter queue's key; its type is the key before that.
+    delivery = replace(delivery, type=death.key or delivery.type)
+    if (refusal := _oversized(delivery, limits)) is not None:
+        return refusal
     finding = Finding(
         rule=HELD_RULE,
         field="",
         expected="a worker to settle it",
-        got=f"{REASONS.get(reason, reason)} ({queue})",
+        got=f"{REASONS.get(death.reason, death.reason)} ({death.queue})",
         advice="An operator looks at it; its outcome follows. Sending it again does no harm.",
     )
     return Refusal(
-        # The broker delivers it under the dead-letter queue's key; its type is the key before that.
-        delivery=replace(delivery, type=message_type or delivery.type),
-        reason=CAUSES.get(reason, "dead-lettered"),
+        delivery=delivery,
+        reason=CAUSES.get(death.reason, "dead-lettered"),
         finding=finding,
         dead=True,
         tell=delivery.user,
         held_id=_envelope_id(delivery.body),
-        died_in=queue,
+        died_in=death.queue,
         tries=_tries(delivery.headers or {}),
         is_held=True,
     )
@@ -62,15 +68,26 @@ def _tries(headers: Mapping[str, Any]) -> int:
     return count + 1
 
 
-def _death(headers: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Why it died, in which queue, and the routing key with which it had come there."""
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Why a message died, in which queue, with which routing key it had come there, and when."""
+
+    reason: str = "unknown"
+    queue: str = ""
+    key: str = ""
+    at: str = ""
+
+
+def death_of(headers: Mapping[str, Any]) -> Death:
+    """What the broker says of how a message died."""
     deaths = headers.get("x-death")
     first = deaths[0] if isinstance(deaths, list) and deaths else {}
     if not isinstance(first, Mapping):
-        return "unknown", "", ""
+        return Death()
     keys = first.get("routing-keys")
     key = keys[0] if isinstance(keys, list) and keys else ""
-    return shorten(first.get("reason", "unknown")), shorten(first.get("queue", "")), shorten(key)
+    said = (first.get("reason", "unknown"), first.get("queue", ""), key, first.get("time", ""))
+    return Death(*map(shorten, said))
 
 
 def _envelope_id(body: bytes) -> str | None:
@@ -83,13 +100,26 @@ def _envelope_id(body: bytes) -> str | None:
     return shorten(given) if isinstance(given, str) else None
 
 
-def unrouted(delivery: Delivery) -> Refusal:
+def is_internal(user: str | None) -> bool:
+    """Whether it is the backbone itself."""
+    return user is not None and user.startswith(INTERNAL_PREFIX)
+
+
+def _oversized(delivery: Delivery, limits: Limits) -> Refusal | None:
+    """The answer to what is too large; what the backbone itself says is kept whatever its size."""
+    return None if is_internal(delivery.user) else refuse_oversized(delivery, limits)
+
+
+def unrouted(delivery: Delivery, limits: Limits) -> Refusal:
     """Say that no binding takes the type; internal accounts are never told (loop guard).
 
-    It is kept, since it may be our fault: a type that is published and not bound here.
+    It is kept, since it may be our fault: a type that is published and not bound here; but for
+    what no mailbox would take for its size.
     """
+    if (refusal := _oversized(delivery, limits)) is not None:
+        return refusal
     user = delivery.user
-    internal = user is None or user.startswith(INTERNAL_PREFIX)
+    internal = user is None or is_internal(user)
     finding = Finding(
         rule="message.unknown-type",
         field="type",

@@ -1,5 +1,6 @@
 """What operators ask of dead letters: which there are, how many of a kind, what is in one."""
 
+import json
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
@@ -9,18 +10,20 @@ from contracts.dead import (
     PART_BYTES,
     DeadChange,
     DeadDetail,
+    DeadEdit,
     DeadGroup,
     DeadGroups,
     DeadLetter,
     DeadNote,
     DeadPage,
-    DeadState,
     GetDead,
     GroupDead,
     ListDead,
 )
+from contracts.dead_values import DeadState
 from contracts.messages import Contract
 from handlers.dead import NOTES, behind, count_of, letter_not_found, note_id, tally_for, terms_for
+from handlers.dead_editing import EDITS
 from handlers.dead_letters import CONTENTS, LETTERS, readable
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.paging import after_of, cursor_of, foreign
@@ -74,7 +77,7 @@ def shown(letter: Document) -> DeadLetter:
     """A letter as an operator sees it."""
     names = DeadLetter.model_fields.keys() - {"id", "history"}
     past = tuple(DeadChange(**change) for change in letter["history"])
-    return DeadLetter(id=letter["_id"], history=past, **{n: letter[n] for n in names})
+    return DeadLetter(id=letter["_id"], history=past, **{n: letter.get(n) for n in names})
 
 
 def _group_reads(query: GroupDead, context: Context) -> Reads:
@@ -128,11 +131,11 @@ def get_dead(query: GetDead, view: View, context: Context) -> Contract | Rejecte
     letter = view.get(LETTERS, query.id)
     if letter is None:
         return letter_not_found("id", query.id)
-    notes = tuple(_notes(letter, view))
+    notes, edit = tuple(_notes(letter, view)), _edit(letter, view)
     contents = readable(view, CONTENTS, query.id)
     body = contents["body"].value if contents is not None else None
     if contents is None or body is None:
-        return DeadDetail(letter=shown(letter), notes=notes)
+        return DeadDetail(letter=shown(letter), notes=notes, edit=edit)
     end = query.offset + PART_BYTES
     return DeadDetail(
         letter=shown(letter),
@@ -141,11 +144,12 @@ def get_dead(query: GetDead, view: View, context: Context) -> Contract | Rejecte
         body=b64encode(body[query.offset : end]).decode(),
         next=end if end < len(body) else None,
         notes=notes,
+        edit=edit,
     )
 
 
 def _said(properties: Mapping[str, Any]) -> Iterator[tuple[str, str | None]]:
-    for name in ("account", "message_id", "reply_to", "content_encoding"):
+    for name in ("account", "type", "message_id", "reply_to", "content_encoding"):
         yield name, properties[name]
     for name, text in properties["headers"]:
         yield f"header {name}", text
@@ -163,3 +167,19 @@ def _notes(letter: Document, view: View) -> Iterator[DeadNote]:
         note = readable(view, NOTES, one)
         if note is not None:
             yield DeadNote(at=note["at"], by=note["by"], note=note["note"].value)
+
+
+def _edit(letter: Document, view: View) -> DeadEdit | None:
+    """What is to be sent in its place, or was; as far as it can be read."""
+    key = letter.get("edit")
+    found = readable(view, EDITS, key) if key is not None else None
+    if found is None:
+        return None
+    data = found["data"].value
+    names = ("state", "by", "at", "approved_by", "message", "type")
+    return DeadEdit(
+        id=found["_id"],
+        data=json.loads(data) if data is not None else None,
+        why=found["why"].value,
+        **{name: found[name] for name in names},
+    )

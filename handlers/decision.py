@@ -124,7 +124,7 @@ class Handled:
     @property
     def is_nothing(self) -> bool:
         """Whether nothing follows from it, so that not even it need be remembered."""
-        return not (self.writes or self.told or self.cursor or self.events)
+        return not (self.writes or self.told or self.cursor or self.events or self.resent)
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,5 +287,7 @@ class Context:
     sunset: datetime | None = None
     """Until when the type that was sent is taken, where its end is announced."""
     shards_max: int = 1  # So many queues the broker has for the shards of one register.
+    edits_need_approval: bool = False
+    """Whether what an operator sends in the place of a dead letter waits for a second one."""
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""

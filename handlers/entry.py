@@ -58,7 +58,7 @@ def pass_entry(
         return reject(*findings)
     allowed = handler.contract.senders
     if sender.roles & allowed or _waits_for_a_role(sender, allowed):
-        return _not_confirmed(sender, handler)
+        return _switched_off(handler) or _not_confirmed(sender, handler)
     if sender.status == "unknown":
         return reject(
             Finding(
@@ -89,6 +89,21 @@ def _waits_for_a_role(sender: Sender, allowed: frozenset[str]) -> bool:
     """
     is_a_user = sender.status != "unknown" and sender.user not in RESERVED
     return is_a_user and not sender.roles and allowed >= MARKET
+
+
+def _switched_off(handler: Handler) -> Rejected | None:
+    """What only some backbones allow is refused by the others, whoever sends it."""
+    if not handler.is_off:
+        return None
+    return reject(
+        Finding(
+            rule="message.switched-off",
+            field="type",
+            expected="a type that this backbone is set to take",
+            got=handler.contract.message_type,
+            advice="Whoever runs it can switch it on by a setting.",
+        )
+    )
 
 
 def _not_confirmed(sender: Sender, handler: Handler) -> Rejected | None:

@@ -18,11 +18,13 @@ from handlers.endings import behind, deferred, handled, known, poisoned, refused
 from handlers.entry import pass_entry, sender_of
 from handlers.letters import Letter
 from handlers.listing import listing_puts
+from handlers.namesakes import USERS
+from handlers.neighbours import token_writes
 from handlers.parking import COLLECTION, Contended, Full, Parking, Waiting, row_of
 from handlers.placing import place_writes
 from handlers.referring import decided
 from handlers.rules import reject
-from handlers.suspecting import token_writes
+from handlers.suspecting import ASSETS
 from handlers.visibility import reply_to_sender
 
 RowsT = TypeVar("RowsT")
@@ -134,7 +136,8 @@ def _listed(case: Case, outcome: Outcome) -> Iterable[Put | Drop]:
     identity = case.rulebook.identity
     yield from listing_puts(outcome.writes, case.view, identity, case.now)
     yield from place_writes(outcome.writes, case.view, identity)
-    yield from token_writes(outcome.writes, case.view)
+    yield from token_writes(outcome.writes, ASSETS, case.view, identity)
+    yield from token_writes(outcome.writes, USERS, case.view, identity)
 
 
 def _outcome(case: Case) -> Outcome:

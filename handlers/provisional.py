@@ -39,7 +39,9 @@ PROVISIONAL: Final[Mapping[str, bool]] = {
     # Nothing is shared with it yet that it could have taken over.
     "change.acknowledge.v1": False,
     "change.pending.v1": True,
+    "dead.approve.v1": False,
     "dead.discard.v1": False,
+    "dead.edit.v1": False,
     "dead.get.v1": False,
     "dead.groups.v1": False,
     "dead.list.v1": False,

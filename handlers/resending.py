@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any, Final
 
 from contracts.dead import DeadRunAsked, DeadStopped
@@ -22,6 +23,9 @@ from handlers.resent import Resent
 from handlers.spans import Span
 
 PORTION: Final = 50
+PORTION_BYTES_MAX: Final = BODY_BYTES_MAX
+"""How many bytes of bodies a portion of a replay has at most: it is one commit, which holds each of
+them as what is to be sent. One letter always fits."""
 PAUSE: Final = timedelta(milliseconds=250)
 """Between two portions: the work takes no more than a part of the lane."""
 STUCK: Final = timedelta(minutes=10)
@@ -48,7 +52,7 @@ def go_through(fact: DeadRunAsked, view: View, context: Context) -> Handled:
     if was is None or was["state"] != "running":
         return Handled(keyed_to)
     letters, further = _portion(was, view, context)
-    todo = [letter for letter in letters if _is_open(letter, context.now)]
+    todo = [letter for letter in letters if is_open(letter, context.now)]
     puts: tuple[Put, ...]
     resent: tuple[Resent, ...] = ()
     if was["action"] == "discard":
@@ -56,7 +60,8 @@ def go_through(fact: DeadRunAsked, view: View, context: Context) -> Handled:
     else:
         sendable = list(_sendable(todo, view))
         puts = tuple(
-            changed(one, context.now, was["by"], **_by(was, "replaying")) for one, _ in sendable
+            changed(one, context.now, was["by"], **_by(was, "replaying"), state_at=context.now)
+            for one, _ in sendable
         )
         resent = tuple(Resent.of(letter, contents) for letter, contents in sendable)
     record = {
@@ -90,8 +95,17 @@ def _portion(run: Document, view: View, context: Context) -> tuple[Sequence[Docu
     rows, further = view.page(LETTERS, span)
     until = min(run["at"], which.get("until") or run["at"])
     within = [row for row in rows if row["_id"] < f"{moment_of(until)}~"]
+    if run["action"] == "replay" and len(fit := _fitting(within, context.now)) < len(within):
+        return sorted(fit, key=_died), fit[-1]["_id"]
     goes_on = len(within) == len(rows)
     return sorted(within, key=_died), further if goes_on else ""
+
+
+def _fitting(letters: Sequence[Document], now: datetime) -> Sequence[Document]:
+    """The first of them, as many as one commit can hold of what would be sent."""
+    sizes = (one["size"] if is_open(one, now) and _is_whole(one) else 0 for one in letters)
+    sums = zip(letters, accumulate(sizes), strict=True)
+    return [letter for letter, size in sums if size <= PORTION_BYTES_MAX]
 
 
 def _died(letter: Document) -> tuple[datetime, datetime]:
@@ -99,7 +113,8 @@ def _died(letter: Document) -> tuple[datetime, datetime]:
     return letter["first_at"], letter["made_at"] or letter["first_at"]
 
 
-def _is_open(letter: Document, now: datetime) -> bool:
+def is_open(letter: Document, now: datetime) -> bool:
+    """Whether something can be done with it: it has no end, and is not on its way, or is stuck."""
     if letter["state"] == "replaying":
         return bool(now - letter["state_at"] > STUCK)
     return letter["state"] not in ENDED
@@ -117,7 +132,12 @@ def _sendable(letters: Sequence[Document], view: View) -> Iterator[tuple[Documen
 
 def _is_whole(letter: Document) -> bool:
     """Whether it is no question, whose asker waits no more, and was kept to its end."""
-    return letter["size"] <= BODY_BYTES_MAX and not letter["queue"].startswith(QUESTIONS)
+    return letter["size"] <= BODY_BYTES_MAX and not is_question(letter)
+
+
+def is_question(letter: Document) -> bool:
+    """Whether it was one."""
+    return bool(letter["queue"].startswith(QUESTIONS))
 
 
 def stopped_reads(fact: DeadStopped, context: Context) -> Reads:
@@ -137,7 +157,7 @@ def replay_alone(fact: DeadStopped, view: View, context: Context) -> Handled:
     if letter is None:
         return Handled(keyed_to)
     if context.cursor is not None:
-        waits = letter["state"] == "replaying" and not _is_open(letter, context.now)
+        waits = letter["state"] == "replaying" and not is_open(letter, context.now)
         return Handled(keyed_to, cursor=_ALONE if waits else None, pause=LOOK)
     if len(letter["history"]) > 1:
         return Handled(keyed_to)

@@ -29,6 +29,8 @@ class Handler:
     reads: Callable[[Any, Context], Reads]
     for_provisional: bool = False
     """Whether a provisional user may send it."""
+    is_off: bool = False
+    """Whether a setting of this backbone does not let anybody send it."""
     newer: type[Any] | None = None
     """The major that takes the place of this one."""
 

@@ -2,9 +2,7 @@
 
 Assets are found by tokens: a network address, the connection, the postcode, the spot on which they
 stand; make and serial are claims, and exact. A token's row holds what is compared of each asset
-that has it, so that looking for candidates reads these rows and nothing else. Whatever changes an
-asset brings its rows along in the same decision. A token that more than `SHARED_MAX` assets share
-says nothing, and is left empty.
+that has it, so that looking for candidates reads these rows and nothing else.
 
 An asset of a person has no rows: where it stands and how it is connected is nobody else's, and is
 erased with its owner. Such assets are told apart by make and serial alone.
@@ -12,31 +10,27 @@ erased with its owner. Such assets are told apart by make and serial alone.
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 from contracts.assets import AssetDuplicateAttempted
 from handlers.asset_groups import is_personal
 from handlers.asset_rules import device_claim
-from handlers.decision import Context, Document, Drop, Put, Reads, Rejected, View
-from handlers.documents import changed_in
+from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.matching import folding
 from handlers.matching.comparing import compare
 from handlers.matching.profiles import Point
 from handlers.matching.reading import of_asset
 from handlers.matching.tokens import kind_of
 from handlers.matching.verdict import Comparison
+from handlers.neighbours import TOKENS, Compared, first_of, likeliest, records_in
 from handlers.nesting import is_portfolio
 from handlers.polygons import place_of
 from handlers.rules import attempted, finding, reject
+from handlers.senders import Issuer
 from handlers.visibility import named
 
-TOKENS: Final = "tokens"
-SHARED_MAX: Final = 6
-"""Of a token that more assets share nobody is a candidate: a row is read and written as a whole."""
-CANDIDATES_MAX: Final = 8
-"""With so many of those that share a token the newcomer is compared: what they share most first."""
 CERTAIN: Final = 0.999
 """From this score on, with an identifier that is the same and nothing that differs, it is refused.
 
@@ -45,8 +39,6 @@ and power: without an identifier nobody is refused, and a person decides.
 """
 IDENTIFIERS: Final = frozenset({"mpan", "mac", "serial"})
 """Fields that say which connection or device it is."""
-CASES_MAX: Final = 3
-"""So many cases a registration opens at most."""
 SPOT_DEGREES: Final = 0.005
 """North to south of a spot; about 550 m."""
 COMPARED: Final = (
@@ -128,17 +120,14 @@ def suspects(asset: Document, view: View) -> list[tuple[str, Comparison]]:
     shared: Counter[str] = Counter()
     held: dict[str, Mapping[str, Any]] = {}
     for key in keys:
-        for one, entry in _entries(view.get(TOKENS, key)).items():
+        for one, entry in records_in(view.get(TOKENS, key), "assets").items():
             if not _are_two(asset, entry):
                 shared[one] += 1
                 held[one] = entry
     if not shared:
         return []
     profile = of_asset(asset)
-    first = sorted(shared, key=lambda one: (-shared[one], one))[:CANDIDATES_MAX]
-    judged = [(one, compare(profile, of_asset(held[one]))) for one in first]
-    found = [(one, found) for one, found in judged if found.verdict != "different"]
-    return sorted(found, key=lambda each: (-each[1].score, each[0]))
+    return likeliest((one, compare(profile, of_asset(held[one]))) for one in first_of(shared))
 
 
 def _are_two(asset: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
@@ -147,64 +136,23 @@ def _are_two(asset: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     return one is not None and another is not None and one != another
 
 
-def token_writes(writes: Sequence[Any], view: View) -> Iterator[Put | Drop]:
-    """The rows of the assets that a decision makes or changes."""
-    rows: dict[str, tuple[Document | None, dict[str, Any]]] = {}
-    for put in changed_in("assets", writes).values():
-        before = kept_of(put.was) if put.was is not None else None
-        after = kept_of(put.document)
-        if before != after:
-            _moved(put.document["_id"], (before, after), rows, view)
-    for key, (was, entries) in rows.items():
-        if was is not None and not entries and not was["full"]:
-            yield Drop(TOKENS, was)
-        elif entries != _entries(was):
-            yield Put(TOKENS, _row(key, was, entries), was)
-
-
 def kept_of(asset: Document) -> Mapping[str, Any] | None:
-    """What of an asset others are compared with; None where none is."""
+    """What newcomers are compared with; None where none is."""
     if not is_compared(asset):
         return None
     return {name: asset[name] for name in COMPARED if name in asset}
 
 
-def _moved(
-    asset: str,
-    both: tuple[Mapping[str, Any] | None, Mapping[str, Any] | None],
-    rows: dict[str, tuple[Document | None, dict[str, Any]]],
-    view: View,
-) -> None:
-    """Take an asset out of the rows in which it was, and put it into those where it is."""
-    before, after = both
-    new = tokens_of(after) if after is not None else []
-    every = {*(tokens_of(before) if before is not None else ()), *new}
-    view.require((TOKENS, key) for key in every - rows.keys())
-    for key in sorted(every):
-        if key not in rows:
-            was = view.get(TOKENS, key)
-            rows[key] = was, dict(_entries(was))
-        if is_full(rows[key][0]):
-            continue
-        rows[key][1].pop(asset, None)
-        if after is not None and key in new:
-            rows[key][1][asset] = after
+def _rows(asset: Mapping[str, Any], _: Issuer) -> Sequence[str]:
+    return tokens_of(asset)
 
 
-def is_full(row: Document | None) -> bool:
-    """Whether too many assets had the token once: it stays so, since who has it is not counted."""
-    return row is not None and row["full"]
+def _entry(asset: Mapping[str, Any], _: Issuer) -> Mapping[str, Any]:
+    """All that is compared, so that no asset has to be read besides the row."""
+    return asset
 
 
-def _entries(row: Document | None) -> Mapping[str, Mapping[str, Any]]:
-    return row["assets"] if row is not None else {}
-
-
-def _row(key: str, was: Document | None, entries: Mapping[str, Any]) -> dict[str, Any]:
-    full = len(entries) > SHARED_MAX
-    revision = was["revision"] + 1 if was is not None else 1
-    kept = {} if full else dict(sorted(entries.items()))
-    return {"_id": key, "revision": revision, "full": full, "assets": kept}
+ASSETS: Final = Compared("assets", kept_of, _rows, _entry)
 
 
 def is_certain(judged: Comparison) -> bool:
@@ -214,15 +162,6 @@ def is_certain(judged: Comparison) -> bool:
     agreed = {reason.field for reason in judged.reasons if reason.agreement == "same"}
     differs = any(reason.agreement == "differs" for reason in judged.reasons)
     return bool(agreed & IDENTIFIERS) and not differs
-
-
-def doubtful(found: Iterable[tuple[str, Comparison]]) -> list[tuple[str, Comparison]]:
-    """Of whom a person decides: the likeliest few that may be one with the newcomer.
-
-    Parts of one site are no duplicates, and open none.
-    """
-    unsure = [(one, judged) for one, judged in found if judged.verdict in {"same", "unsure"}]
-    return unsure[:CASES_MAX]
 
 
 def registered_already(

@@ -1,6 +1,6 @@
 """Translating between external ids and ours: both ways, in bulk, by one's own links alone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from contracts.envelope import Finding
 from contracts.links import (
@@ -13,7 +13,8 @@ from contracts.links import (
     Translation,
 )
 from contracts.messages import Contract
-from handlers.decision import Context, Reads, Rejected, View
+from handlers.aliases import survivors
+from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.links import LINKS, link_id, pair
 from handlers.rules import finding, reject
 from handlers.signature import reads
@@ -85,12 +86,31 @@ def _translated(query: Translate, view: View, context: Context) -> Contract | Re
             )
             for external, was in zip(query.external, held, strict=True)
         ),
-        ids=tuple(_named(entity, query, view, context) for entity in _ids(query)),
+        ids=_all_named(query, view, context),
     )
 
 
-def _named(entity: str, query: Translate, view: View, context: Context) -> Named:
-    rows, _ = view.page(LINKS, Span("pair", pair(entity, _asserter(query, context))))
+def _all_named(query: Translate, view: View, context: Context) -> tuple[Named, ...]:
+    """What each id is called; an alias as its survivor is.
+
+    Nobody calls an alias anything, so of what has a name it need not be looked what it is.
+    """
+    ids, register = _ids(query), _register(query)
+    rows = {one: view.page(LINKS, _called(one, query, context))[0] for one in ids}
+    nameless = [one for one in ids if not rows[one]]
+    view.require((register, one) for one in nameless)
+    taken = survivors(register, nameless, view, context)
+    view.require((LINKS, _called(one, query, context)) for one in taken.values())
+    for alias, survivor in taken.items():
+        rows[alias] = view.page(LINKS, _called(survivor, query, context))[0]
+    return tuple(_named(one, rows[one], query, taken.get(one)) for one in ids)
+
+
+def _called(entity: str, query: Translate, context: Context) -> Span:
+    return Span("pair", pair(entity, _asserter(query, context)))
+
+
+def _named(entity: str, rows: Sequence[Document], query: Translate, survivor: str | None) -> Named:
     wanted = [row for row in rows if query.scheme in {None, row["scheme"]}]
     return Named(
         id=entity,
@@ -100,6 +120,7 @@ def _named(entity: str, query: Translate, view: View, context: Context) -> Named
             # One whose key was destroyed is not known any more.
             if row["value"].value is not None
         ),
+        survivor=survivor,
     )
 
 

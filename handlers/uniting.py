@@ -115,7 +115,7 @@ def _lost(
     document = recorded(alias, party, kept, was)
     if withdrawn:
         document = {**document, "consents": [*consents_of(was), *withdrawn]}
-    if withdrawn or document["ties"] != ties_of(was):
+    if withdrawn or list(document["ties"]) != list(ties_of(was)):
         yield Put(RELATIONS, document, was)
 
 

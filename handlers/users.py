@@ -11,9 +11,12 @@ from handlers.accounts import first_accounts
 from handlers.claiming import claim_keys, claim_writes
 from handlers.decision import Accepted, Context, Decision, Document, Put, Reads, Rejected, View
 from handlers.documents import plain
+from handlers.duplicates import suspect
 from handlers.edges import RELATIONS, recorded
 from handlers.groups import GIVEN, sealed
 from handlers.links import reference_of_user
+from handlers.namesakes import namesake_reads, namesakes
+from handlers.neighbours import doubtful
 from handlers.requirements import lacking
 from handlers.rules import candidate_ids, issue_id, reject
 from handlers.senders import RESERVED
@@ -24,13 +27,18 @@ from handlers.visibility import Standing, mandate_read, named, seen, standing_re
 
 def _registration_reads(command: RegisterUser, context: Context) -> Reads:
     yield "users", next(candidate_ids(USER_PREFIX, context))
-    yield from claim_keys(_groups(command), context)
+    given = _groups(command)
+    yield from claim_keys(given, context)
+    yield from namesake_reads(given, context)
     yield from (one.read(context) for one in reference_of_user(context))
 
 
 @reads(_registration_reads)
 def register_user(command: RegisterUser, view: View, context: Context) -> Decision:
     """Issue an id at once and keep the registration as provisional.
+
+    With each of those registered that an organisation may be, as far as name and address say, a
+    case is opened for a person to decide.
 
     Rejects: user.on-behalf-missing, user.role-reserved, user.unreachable, user.duplicate,
         link.taken
@@ -51,7 +59,9 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
     references = tuple(reference_of_user(context))
     if linked := tuple(f for one in references for f in one.taken(view, context)):
         return reject(*linked)
-    writes = [Put("users", sealed(document))]
+    found = doubtful(namesakes(document, view, context))
+    cases = [suspect(document, one, judged, view, context) for one, judged in found]
+    writes = [Put("users", sealed(document)), *(case for case, _ in cases)]
     writes += [w for w in claim_writes(None, document, view, context) if isinstance(w, Put)]
     if context.on_behalf_of is not None and context.sender.user not in RESERVED:
         writes.append(Put(RELATIONS, _mandate(user, context)))
@@ -79,6 +89,7 @@ def register_user(command: RegisterUser, view: View, context: Context) -> Decisi
                 roles=document["roles"],
                 account=command.account_key_hash is not None,
             ),
+            *(event for _, told in cases for event in told),
         ),
         preview={"missing": lacking(document)},
     )

@@ -66,7 +66,6 @@ class Wire:
         the channel ended with, and cancellation where nothing was said in time.
         Raises at once what cannot be written.
         """
-        channel = self._channel
         message_id = f"{self._run}{next(self._numbers)}"
         properties = Basic.Properties(
             content_type=self._content_type,
@@ -76,19 +75,36 @@ class Wire:
             user_id=self._account,
             headers=dict(headers) or None,
         )
-        confirm = self._transmit(address, properties, body)
-        channel.message_id_delivery_tag[message_id] = channel.delivery_tag
-        confirm.add_done_callback(lambda _: channel.message_id_delivery_tag.pop(message_id, None))
-        return confirm
+        return self._watched(address, properties, body)
 
     def pass_on(
-        self, exchange: str, key: str, properties: Basic.Properties, body: bytes
+        self, address: Address, properties: Basic.Properties, body: bytes
     ) -> asyncio.Future[Any]:
-        """Write somebody else's message as it came; nothing is returned, so its id may be any.
+        """Write somebody else's message as it came.
 
+        Where it is to be returned if nobody has a queue for it, it needs an id that no other one
+        on its way has: the driver drops a return without one, and takes the message for confirmed.
         The future ends as that of `send`. Raises at once what cannot be written.
         """
-        return self._transmit((exchange, key, False), properties, body)
+        _, _, is_returned = address
+        if not is_returned:
+            return self._transmit(address, properties, body)
+        if (
+            not properties.message_id
+            or properties.message_id in self._channel.message_id_delivery_tag
+        ):
+            raise ValueError("expected an id that no message on its way has")
+        return self._watched(address, properties, body)
+
+    def _watched(
+        self, address: Address, properties: Basic.Properties, body: bytes
+    ) -> asyncio.Future[Any]:
+        """Write a message whose return the driver's reader finds by its id."""
+        tags, message_id = self._channel.message_id_delivery_tag, properties.message_id
+        confirm = self._transmit(address, properties, body)
+        tags[message_id] = self._channel.delivery_tag
+        confirm.add_done_callback(lambda _: tags.pop(message_id, None))
+        return confirm
 
     def _transmit(
         self, address: Address, properties: Basic.Properties, body: bytes

@@ -93,6 +93,12 @@ SAMPLES: Final[Mapping[str, Mapping[str, Any]]] = {
         "effective": "2030-01-01T00:00:00Z",
         "text": "Use notice.close.v2.",
     },
+    "dead.approve": {"id": "0123456789abcdef" * 2, "why": "Looked at both."},
+    "dead.edit": {
+        "id": "20261129T170000000-0123456789abcdef0123456789abcdef",
+        "data": {"asset_type": "BAT"},
+        "why": "The sender has asked for it.",
+    },
     "dead.discard": {"which": {"reason": "poisoned"}, "why": "A bug that is mended."},
     "dead.get": {"id": "20261129T170000000-0123456789abcdef0123456789abcdef"},
     "dead.groups": {"which": {"state": "open"}},

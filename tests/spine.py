@@ -421,9 +421,10 @@ async def _says_ready(log: Path) -> bool:
 
 
 def user(key: str | None = None, **data: Any) -> dict[str, Any]:
-    """Data of a registration; with a key it gets an account."""
+    """Data of a registration, of a name that nobody else has; with a key it gets an account."""
     hashed = {"account_key_hash": password_hash(key)} if key is not None else {}
-    return {"kind": "organisation", "name": "Example Power Ltd", "roles": ["fsp"]} | hashed | data
+    name = f"Example Power {uuid4().hex} Ltd"
+    return {"kind": "organisation", "name": name, "roles": ["fsp"]} | hashed | data
 
 
 def asset(serial: str | None = None, **data: Any) -> dict[str, Any]:

@@ -5,18 +5,21 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from contracts.areas import AreaAssignAsked, AreaLoaded
 from contracts.asset_types import TypeDefined
 from contracts.assets import AssetConflicted, AssetUpdated
 from contracts.broadcasts import BroadcastAsked
 from contracts.confirmation import UserRejected
+from contracts.consents import AssetConsented
 from contracts.dead import DeadRunAsked, DeadStopped
+from contracts.dead_edits import DeadEditSent
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
-from contracts.messages import Event, Request, check_type, split_type
+from contracts.merging import AssetAbsorbed
+from contracts.messages import Event, Outcome, Request, check_type, reply_type, split_type
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
 from contracts.portfolios import PortfolioCounting, PortfolioLeaving, PortfolioNested
@@ -41,6 +44,7 @@ from handlers import (
     commissioning,
     consenting,
     dead,
+    dead_editing,
     dead_reading,
     directory,
     dismissing,
@@ -78,18 +82,28 @@ from handlers import (
     updating,
     users,
 )
-from handlers.allocating import related, related_reads
+from handlers.allocating import (
+    absorbed,
+    absorbed_reads,
+    consented,
+    consented_reads,
+    related,
+    related_reads,
+)
 from handlers.assigning import assign, assign_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
 from handlers.counting import count, count_reads, recount, recount_reads
+from handlers.dead_editing import send_edit, sent_reads
 from handlers.due import due, due_reads
 from handlers.interfaces import everybody_reads, tell_everybody
+from handlers.letters import UNREAD_HELD_TYPE, UNREAD_TYPE
 from handlers.majors import majors
 from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.resending import go_through, replay_alone, run_reads, stopped_reads
+from handlers.resent import TYPE as RESENT
 from handlers.signature import Handler, handlers_in
 from handlers.spreading import (
     leave,
@@ -151,6 +165,7 @@ REGISTER_MODULES: Final[Sequence[ModuleType]] = (
     objects,
     dead,
     dead_reading,
+    dead_editing,
     duplicates,
     duplicate_lists,
     dismissing,
@@ -253,10 +268,13 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetRetired: (retire, retire_reads),
     AssetConflicted: (tell_conflict, tell_conflict_reads),
     AssetRelated: (related, related_reads),
+    AssetConsented: (consented, consented_reads),
+    AssetAbsorbed: (absorbed, absorbed_reads),
     AreaLoaded: (assign, assign_reads),
     AreaAssignAsked: (assign, assign_reads),
     DeadRunAsked: (go_through, run_reads),
     DeadStopped: (replay_alone, stopped_reads),
+    DeadEditSent: (send_edit, sent_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 
@@ -267,6 +285,13 @@ def facts(entries: Mapping[str, Entry]) -> Mapping[str, Handler]:
         event.message_type: Handler(event, *REACTIONS.get(event, (tell, tell_reads)))
         for event in events(entries)
     }
+
+
+def types(entries: Mapping[str, Entry]) -> frozenset[str]:
+    """Every type that the backbone takes, tells or answers with."""
+    said = {*entries, *facts(entries), RESENT, UNREAD_TYPE, UNREAD_HELD_TYPE}
+    outcomes: tuple[Outcome, ...] = get_args(Outcome)
+    return frozenset(said | {reply_type(name, one) for name in entries for one in outcomes})
 
 
 def registers(entries: Mapping[str, Entry]) -> tuple[str, ...]:

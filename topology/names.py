@@ -31,6 +31,8 @@ DEFAULT_RESOURCE: Final = "amq.default"
 UNROUTED_QUEUE: Final = "unrouted"
 REPLAY_QUEUE: Final = "replay"
 """Dead letters that are to be sent again, and the name of the hop's lease."""
+LOST_QUEUE: Final = "dead.personal"
+"""What users' own queues have dropped, and the name of the lane that counts it."""
 ACCOUNTS_QUEUE: Final = "worker.accounts"
 """Domain events from which the account reconciler works."""
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
 from contracts.accounts import AccountChanged, AccountEnded
@@ -126,20 +126,20 @@ def build(entries: Mapping[str, Entry]) -> Plan:
     queues = [Queue(e.queue, single_active_consumer=e.kind == "command") for e in entries.values()]
     mailboxes = sorted({e.queue for e in entries.values() if e.kind == "command"})
     queues += [Queue(names.bulk_mailbox(m), single_active_consumer=True) for m in mailboxes]
-    queues += [Queue(names.dead_queue(register), single_active_consumer=True) for register in found]
-    queues += [Queue(names.UNROUTED_QUEUE, single_active_consumer=True)]
-    queues += [Queue(names.ACCOUNTS_QUEUE)]
-    queues += [*operator.queues, Queue(names.domain_queue(names.OPERATOR))]
+    dead = (*map(names.dead_queue, found), names.LOST_QUEUE)
+    queues += [Queue(n, single_active_consumer=True) for n in (*dead, names.UNROUTED_QUEUE)]
+    domain = Queue(names.domain_queue(names.OPERATOR))
+    queues += [Queue(names.ACCOUNTS_QUEUE), *operator.queues, domain]
     bindings = [Binding(names.COMMANDS, e.queue, e.name) for e in entries.values()]
     bindings += [
         Binding(names.BULK, names.bulk_mailbox(e.queue) if e.kind == "command" else e.queue, e.name)
         for e in entries.values()
     ]
-    bindings += [Binding(names.DEAD, names.dead_queue(r), names.dead_queue(r)) for r in found]
+    bindings += [Binding(names.DEAD, name, name) for name in dead]
     bindings += [
         Binding(names.UNROUTED, names.UNROUTED_QUEUE, ""),
         *(Binding(names.DOMAIN, names.ACCOUNTS_QUEUE, e.message_type) for e in RECONCILED),
-        Binding(names.DOMAIN, names.domain_queue(names.OPERATOR), "#"),
+        Binding(names.DOMAIN, domain.name, "#"),
         *(
             Binding(names.DOMAIN, names.NOTICES, names.TOLD_KEYS)
             for m in mailboxes
@@ -179,8 +179,10 @@ def _policies(found: tuple[str, ...]) -> Iterator[Policy]:
         ATTEMPTS_UNLIMITED,
     )
     yield _limited("kept", names.KEPT_PATTERN, MAILBOX_LENGTH_MAX, "reject-publish")
-    # A full personal queue must not make the broker refuse the publish for everybody else.
-    yield _limited("personal", names.PERSONAL_PATTERN, PERSONAL_LENGTH_MAX, "drop-head")
+    # A full one must not refuse what is published to everybody else; what it drops is counted.
+    personal = _limited("personal", names.PERSONAL_PATTERN, PERSONAL_LENGTH_MAX, "drop-head")
+    lost = (("dead-letter-exchange", names.DEAD), ("dead-letter-routing-key", names.LOST_QUEUE))
+    yield replace(personal, definition=(*personal.definition, *lost))
     domain = f"^{re.escape(names.domain_queue(names.OPERATOR))}$"
     yield _limited("domain", domain, DOMAIN_LENGTH_MAX, "drop-head")
 

@@ -31,10 +31,14 @@ def with_replay(plan: Plan, entries: Mapping[str, Entry]) -> Plan:
 
 
 def _account() -> Account:
-    """Republishes under the senders' names, which takes the tag; what was dead, nowhere else."""
+    """Republishes under the senders' names, which takes the tag; what was dead, nowhere else.
+
+    What no queue is bound for it sends to where such commands end.
+    """
+    ways = "|".join(map(re.escape, (names.REPLAY, names.REPLAY_FACTS, names.UNROUTED)))
     return Account(
         names.REPLAY_ACCOUNT,
-        write=f"^({re.escape(names.REPLAY)}|{re.escape(names.REPLAY_FACTS)})$",
+        write=f"^({ways})$",
         read=f"^{names.REPLAY_QUEUE}$",
         tags=("impersonator",),
     )

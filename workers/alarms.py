@@ -1,6 +1,6 @@
 """What of a backbone's state an operator has to look at, and where the runbook says what to do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -8,6 +8,9 @@ from typing import Any, Final
 OUTBOX_S_MAX: Final = 60.0
 DEAD_S_MAX: Final = 3600.0
 PARKED_MAX: Final = 100
+LOST_S: Final = 3600.0
+"""How long after a loss it is still said that there was one."""
+LOSERS_SHOWN: Final = 10
 FULL_SHARE: Final = 0.8
 MAILBOX_MESSAGES_MAX: Final = 1_000_000
 
@@ -34,6 +37,35 @@ class Lane:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """What users' own queues have lost since they were first counted."""
+
+    events: int = 0
+    replies: int = 0
+    age_s: float = 0.0
+    """For how many seconds nothing more has been."""
+    users: Mapping[str, int] = field(default_factory=dict)
+    """How many of either each has lost, whose loss is the latest first; the first ones."""
+
+    @classmethod
+    def of(cls, rows: Sequence[Mapping[str, Any]], now: datetime) -> "Lost":
+        """Of rows with the latest first."""
+        if not rows:
+            return cls()
+        return cls(
+            events=sum(row["events"] for row in rows),
+            replies=sum(row["replies"] for row in rows),
+            age_s=max(0.0, (now - rows[0]["at"]).total_seconds()),
+            users={r["_id"]: r["events"] + r["replies"] for r in rows[:LOSERS_SHOWN]},
+        )
+
+    @property
+    def number(self) -> int:
+        """Of either."""
+        return self.events + self.replies
+
+
+@dataclass(frozen=True, slots=True)
 class Glance:
     """The state of a backbone at a moment; `None` of a server that does not answer."""
 
@@ -49,6 +81,7 @@ class Glance:
     dead: tuple[int, float] = (0, 0.0)
     """The same of open dead letters."""
     parked: int = 0
+    lost: Lost = field(default_factory=Lost)
     said: dict[str, str] = field(default_factory=dict)
     """Server -> why it does not answer."""
 
@@ -73,6 +106,11 @@ class Glance:
             "outbox": {"records": self.outbox[0], "oldest_s": round(self.outbox[1], 1)},
             "dead_letters": {"open": self.dead[0], "oldest_s": round(self.dead[1], 1)},
             "parked": self.parked,
+            "lost": {
+                "events": self.lost.events,
+                "replies": self.lost.replies,
+                "users": dict(self.lost.users),
+            },
             "present": self.present,
             "throughput": round(self.throughput, 1),
             "alarms": [{"alarm": name, "about": about} for name, about in alarms(self)],
@@ -95,6 +133,9 @@ def alarms(glance: Glance) -> Iterator[tuple[str, str]]:
     if glance.dead[0]:
         name = "dead-letters-old" if glance.dead[1] > DEAD_S_MAX else "dead-letters"
         yield name, f"{glance.dead[0]} open, the oldest for {glance.dead[1]:.0f} s"
+    if glance.lost.number and glance.lost.age_s < LOST_S:
+        users = ", ".join(glance.lost.users)
+        yield "events-lost", f"{glance.lost.number} so far, the latest of {users}"
     if glance.parked > PARKED_MAX:
         yield "contention", f"{glance.parked} commands parked"
 

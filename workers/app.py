@@ -64,7 +64,8 @@ class Workers:
             names.RELAY_ACCOUNT, backbone.vault.password(names.RELAY_ACCOUNT)
         )
         self._publisher = Publisher(url, settings.publish_timeout_s)
-        pause, self.observer = Pause(settings.backoff_max_s), Observer.of(settings)
+        said = catalog.types(backbone.entries)
+        pause, self.observer = Pause(settings.backoff_max_s), Observer.of(settings, said)
         self._management = backbone.management()
         partitions = [names.relay_lane(n) for n in range(PARTITIONS)]
         self._leases = Leases(

@@ -6,17 +6,19 @@ import socket
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 from uuid import uuid4
 
 from faststream.rabbit import RabbitBroker
 
+from contracts.dead_edits import ApproveDead, EditDead
 from contracts.taxonomy import SHARDED
 from handlers.admission import Limits
 from handlers.case import Rulebook
 from handlers.draining import MARKERS
+from handlers.losing import FACTS
 from handlers.shards import COLLECTION
 from outbox.publisher import connection_back, connection_lost
 from topology import catalog, names
@@ -75,7 +77,8 @@ class Backbone:
 
     def rulebook(self, queue: str) -> Rulebook:
         """What a queue's types are decided by."""
-        return rulebook(self.entries, queue, self.vault, self.settings.shards_max)
+        found = rulebook(self.entries, queue, self.vault, self.settings.shards_max)
+        return with_edits(found, self.settings.dead_edit)
 
     def management(self) -> Management:
         """The broker's management API as the account reconciler."""
@@ -102,14 +105,28 @@ def rulebook(
 ) -> Rulebook:
     """What a queue's types are decided by; the notices' one takes the domain events besides.
 
-    A shard takes the markers of its directory.
+    A shard takes the markers of its directory, and the lane of what users have lost its facts.
     """
     handlers = dict(catalog.served_by(entries, queue))
     if queue == names.NOTICES:
         handlers |= catalog.facts(entries)
+    elif queue == names.LOST_QUEUE:
+        handlers |= FACTS
     elif is_shard(queue, shards_max):
         handlers |= MARKERS
-    return Rulebook(handlers, vault, shards_max, __version__)
+    return Rulebook(handlers, vault, shards_max, __version__, entries.keys())
+
+
+def with_edits(rules: Rulebook, allowed: str) -> Rulebook:
+    """Whether operators may edit dead letters here, and whether each alone."""
+    if allowed != "off":
+        return replace(rules, edits_need_approval=allowed == "approved")
+    off = {
+        name: replace(handler, is_off=True)
+        for name, handler in rules.handlers.items()
+        if handler.contract in {EditDead, ApproveDead}
+    }
+    return replace(rules, handlers={**rules.handlers, **off})
 
 
 @asynccontextmanager

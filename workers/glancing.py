@@ -11,7 +11,7 @@ from topology.catalog import build
 from topology.management import Management, ManagementError
 from topology.sharding import build as build_plan
 from workers.addresses import Addresses
-from workers.alarms import Glance, Lane, Queue
+from workers.alarms import Glance, Lane, Lost, Queue
 from workers.settings import Settings
 from workers.store.driver import Driver
 from workers.store.inspection import Inspection
@@ -78,6 +78,7 @@ async def _of_database(settings: Settings, addresses: Addresses) -> dict[str, An
             "outbox": aged(await looking.oldest_record()),
             "dead": aged(await looking.dead_letters()),
             "parked": await looking.parked(),
+            "lost": Lost.of(await looking.losses(), now),
         }
 
 

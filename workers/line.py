@@ -177,9 +177,8 @@ class Line:
         self._on_way.add(key)
         self._count(1)
         message, channel = parcel.message, self._channel
-        confirm = self._wire.pass_on(
-            self.exchange_of(shard), message.routing_key or "", parcel.properties, message.body
-        )
+        address = (self.exchange_of(shard), message.routing_key or "", False)
+        confirm = self._wire.pass_on(address, parcel.properties, message.body)
         confirm.add_done_callback(lambda done: self._heard(channel, parcel, done))
 
     def exchange_of(self, shard: int) -> str:
@@ -239,7 +238,7 @@ class Line:
         pause = Pause(self.backoff_max_s)
         while self._wire is not None:
             try:
-                await self._wire.pass_on(self.exchange_of(shard), kind, properties, body)
+                await self._wire.pass_on((self.exchange_of(shard), kind, False), properties, body)
             except DeliveryError:
                 await pause.wait()
             else:

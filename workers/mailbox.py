@@ -52,7 +52,8 @@ def subscribe(
 
     @broker.subscriber(
         RabbitQueue(queue, declare=False),
-        channel=Channel(prefetch_count=prefetch),
+        # What a hop publishes on it and nobody takes fails, instead of counting as confirmed.
+        channel=Channel(prefetch_count=prefetch, on_return_raises=True),
         ack_policy=AckPolicy.MANUAL,
         parser=as_it_came,
         decoder=raw_body,

@@ -53,6 +53,10 @@ class Metrics:
             "flexspine_dead_letter_oldest_seconds", "Age of the oldest open one.", registry=of
         )
         self.parked = Gauge("flexspine_parked_commands", "Commands that wait.", registry=of)
+        self.lost = Gauge(
+            "flexspine_personal_lost", "Messages that users' own queues have lost.", ("queue",),
+            registry=of,
+        )  # fmt: skip
         self.ready = Gauge("flexspine_ready", "Whether this process can work.", registry=of)
 
     def batch(self, mailbox: str, outcomes: Sequence[Outcome], took_s: float, at: float) -> None:
@@ -76,6 +80,11 @@ class Metrics:
             number.set(count)
             age.set(0.0 if oldest is None else (now - oldest).total_seconds())
         self.parked.set(parked)
+
+    def losses(self, events: int, replies: int) -> None:
+        """Take over what users' own queues have lost so far, as the database has counted it."""
+        self.lost.labels("events").set(events)
+        self.lost.labels("replies").set(replies)
 
     def text(self) -> bytes:
         """All of them, in the text form that is scraped."""

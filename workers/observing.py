@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
 from handlers.admission import Delivery
@@ -33,9 +33,10 @@ class Observer:
     tracing: Tracing | None = None
 
     @classmethod
-    def of(cls, settings: Settings) -> "Observer":
-        """As the settings say."""
-        tracing = Tracing.to_file(settings.spans_file) if settings.spans_file else None
+    def of(cls, settings: Settings, known: Collection[str] | None = None) -> "Observer":
+        """As the settings say; `known` are the types that a span may name."""
+        path = settings.spans_file
+        tracing = Tracing.to_file(path, known) if path else None
         return cls(Metrics() if settings.http_port else None, tracing)
 
     def begin(self, mailbox: str, batch: Sequence[Delivery]) -> Watched:

@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from pamqp.commands import Basic
 
 from handlers.admission import UNREADABLE_HEADERS
+from outbox.wire import Address
 from workers.quota import OVER_QUOTA
 
 COPIES: Final = frozenset({"CC", "BCC"})
@@ -31,7 +32,7 @@ class Passing(Protocol):
         ...
 
     def pass_on(
-        self, exchange: str, key: str, properties: Basic.Properties, body: bytes
+        self, address: Address, properties: Basic.Properties, body: bytes
     ) -> asyncio.Future[Any]:
         """Write a message; the future ends with what the broker says of it."""
         ...

@@ -60,6 +60,13 @@ class Pooled:
         if not batch:
             # Another one, started in the same moment, has taken them all.
             return
+        try:
+            await self._answered(batch)
+        finally:
+            # Where this was ended in between, whoever waits for it would wait for ever.
+            settle(batch, [Unavailable("the read was given up")] * len(batch))
+
+    async def _answered(self, batch: Sequence[Asked]) -> None:
         keys = united(one.keys for one in batch)
         found = (await asyncio.gather(self.store.load(keys), return_exceptions=True))[0]
         if not isinstance(found, BaseException):

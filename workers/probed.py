@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
+from workers.alarms import Lost
 from workers.backbone import Backbone
 from workers.metrics import Metrics
 from workers.observing import Observer
@@ -63,5 +64,7 @@ async def _look(backbone: Backbone, metrics: Metrics, looking: Inspection) -> No
             "dead": await looking.dead_letters(),
         }
         metrics.stored(found, await looking.parked(), backbone.clock())
+        lost = Lost.of(await looking.losses(), backbone.clock())
+        metrics.losses(lost.events, lost.replies)
     except Unavailable as error:
         log.warning("probe.unmeasured", error=str(error))

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
-from aiormq.exceptions import DeliveryError
+from aiormq.exceptions import DeliveryError, PublishError
 from faststream.rabbit import RabbitBroker
 from pamqp.commands import Basic
 
@@ -105,23 +105,37 @@ class Resending:
         await asyncio.sleep(max(0.0, begun + 1 / self.per_second - time.monotonic()))
 
     async def _surely(self, message: AbstractIncomingMessage, resent: Resent) -> None:
-        """Have the broker confirm it, however long a queue is full."""
+        """Have a queue take it, and the broker confirm that, however long the queue is full.
+
+        What no queue is bound for goes to where commands of unknown types end: there it is written
+        down that it failed again, and why. The alternate exchange does the same, but is a policy,
+        and without that the broker confirms what it throws away.
+        """
         pause, wire = Pause(self.backoff_max_s), self._wire_on(message.channel)
         # A fact of the backbone is bound to no type: whatever it says goes to where facts go.
         is_fact = resent.account == names.RELAY_ACCOUNT
-        exchange = names.REPLAY_FACTS if is_fact else names.REPLAY
+        exchanges = (names.REPLAY_FACTS if is_fact else names.REPLAY, names.UNROUTED)
         while True:
-            confirm = wire.pass_on(exchange, resent.type, self._properties(resent), resent.body)
-            await asyncio.wait([confirm])
-            self.progress += 1
-            if confirm.cancelled():
-                raise TimeoutError("no confirm")
-            if (error := confirm.exception()) is None:
-                log.info("replay.sent", letter=resent.letter, type=resent.type)
-                return
+            for exchange in exchanges:
+                error = await self._heard(wire, exchange, resent)
+                if error is None:
+                    log.info("replay.sent", letter=resent.letter)
+                    return
+                if not isinstance(error, PublishError):
+                    break
+                log.warning("replay.returned", letter=resent.letter, exchange=exchange)
             if not isinstance(error, DeliveryError):
                 raise ConnectionError(str(error)) from error
             await pause.wait()
+
+    async def _heard(self, wire: Passing, exchange: str, resent: Resent) -> BaseException | None:
+        """Send it once: what the broker says against it, PublishError where no queue took it."""
+        confirm = wire.pass_on((exchange, resent.type, True), self._properties(resent), resent.body)
+        await asyncio.wait([confirm])
+        self.progress += 1
+        if confirm.cancelled():
+            raise TimeoutError("no confirm")
+        return confirm.exception()
 
     def _wire_on(self, channel: Any) -> Passing:
         if self._wire is None or self._wire[0] is not channel:
@@ -129,13 +143,16 @@ class Resending:
         return self._wire[1]
 
     def _properties(self, resent: Resent) -> Basic.Properties:
-        """The sender's; where they cannot be written, the sender and the letter alone."""
+        """The sender's; where they cannot be written, the sender and the letter alone.
+
+        One without a `message_id` gets its letter's, by which the broker's return is known.
+        """
         user = self.naming.at_broker(resent.account) if resent.account is not None else None
         properties = Basic.Properties(
             content_type=CONTENT_TYPE,
             content_encoding=resent.content_encoding,
             delivery_mode=PERSISTENT,
-            message_id=resent.message_id,
+            message_id=resent.message_id or resent.letter,
             message_type=resent.type,
             reply_to=resent.reply_to,
             user_id=user,
@@ -145,6 +162,9 @@ class Resending:
             properties.marshal()
         except UNWRITABLE:
             return Basic.Properties(
-                delivery_mode=PERSISTENT, user_id=user, headers=dict(resent.mark)
+                delivery_mode=PERSISTENT,
+                message_id=resent.letter,
+                user_id=user,
+                headers=dict(resent.mark),
             )
         return properties

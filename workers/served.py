@@ -8,6 +8,7 @@ from handlers.admission import Arrival, Delivery, Limits, Refusal, refuse
 from handlers.collection import collect, unrouted
 from handlers.draining import MARKERS
 from handlers.facts import admit_fact
+from handlers.losing import admit_lost
 from handlers.resent import CURSOR
 from topology import catalog, names
 from topology.sharding import is_shard, mailboxes_of
@@ -26,7 +27,7 @@ class Served:
 
 
 def lanes(backbone: Backbone) -> list[Served]:
-    """Every mailbox, and two kinds of queue that are served like one: dead letters, unrouted."""
+    """Every mailbox, and queues that are served like one: dead letters, unrouted, lost."""
     entries = backbone.entries
 
     def quota() -> Quota:
@@ -44,9 +45,15 @@ def lanes(backbone: Backbone) -> list[Served]:
     dead = [names.dead_queue(register) for register in catalog.registers(entries)]
     return [
         *(Served(queue, names.bulk_mailbox(queue), admit_for(queue)) for queue in mailboxes),
-        *(Served(q, None, lambda delivery, _contracts, _limits: collect(delivery)) for q in dead),
+        *(
+            Served(q, None, lambda delivery, _contracts, limits: collect(delivery, limits))
+            for q in dead
+        ),
+        Served(names.LOST_QUEUE, None, admit_lost),
         Served(
-            names.UNROUTED_QUEUE, None, lambda delivery, _contracts, _limits: unrouted(delivery)
+            names.UNROUTED_QUEUE,
+            None,
+            lambda delivery, _contracts, limits: unrouted(delivery, limits),
         ),
     ]
 

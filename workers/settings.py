@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     replay_per_second: Annotated[int, Field(ge=1, le=10_000)] = 140
     """Dead letters that are sent again in one second at most. A fifth of what one lane decides:
     719 commands a second by `flexspine bench`; measure yours and set a fifth of that."""
+    dead_edit: Annotated[str, Field(pattern="^(off|on|approved)$")] = "off"
+    """Whether operators may send another message in the place of a dead letter's: not at all, or
+    each alone, or with the approval of a second one."""
     lease_s: Annotated[float, Field(ge=1, le=300)] = 15
     """Within how long the mailboxes of a worker that is gone are owned by another."""
     relay_batch_max: Annotated[int, Field(ge=1, le=5000)] = 400

@@ -1,10 +1,10 @@
 """Spans of what a sender traces: command, batch, reply, event and notice, in one trace."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, TextIO, get_args
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
@@ -13,12 +13,16 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, Spa
 from opentelemetry.trace import Span, SpanKind, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
+from contracts import messages
 from contracts.trace import TRACEPARENT, Trace
 from handlers.admission import Delivery
 from handlers.case import Outcome
+from handlers.resent import TYPE as RESENT
 from outbox.record import OutboxRecord
 from topology import names
 
+UNKNOWN: Final = "of an unknown type"
+OUTCOMES: Final = frozenset(get_args(messages.Outcome))
 PROPAGATOR: Final = TraceContextTextMapPropagator()
 
 
@@ -43,17 +47,24 @@ class Tracing:
     No span holds a value of somebody's data: types, mailboxes, outcomes and sizes.
     """
 
-    def __init__(self, exporter: SpanExporter) -> None:
-        """Hand finished spans over in the background."""
+    def __init__(self, exporter: SpanExporter, known: Collection[str] | None = None) -> None:
+        """Hand finished spans over in the background; of types, name those that are known.
+
+        A sender chooses the words of a type that nobody takes, and of the answer to it.
+        """
+        self._known = known
         self._provider = TracerProvider(resource=Resource.create({"service.name": "flexspine"}))
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer("flexspine")
 
     @classmethod
-    def to_file(cls, path: Path) -> "Tracing":
+    def to_file(cls, path: Path, known: Collection[str] | None = None) -> "Tracing":
         """Write a line of JSON for each span, which a collector reads."""
         path.parent.mkdir(parents=True, exist_ok=True)
-        return cls(Lines(path.open("a", encoding="utf-8")))
+        return cls(Lines(path.open("a", encoding="utf-8")), known)
+
+    def _named(self, message_type: str) -> str:
+        return message_type if self._known is None or message_type in self._known else UNKNOWN
 
     def close(self) -> None:
         """Hand over what is left."""
@@ -66,7 +77,7 @@ class Tracing:
         context = PROPAGATOR.extract(dict(delivery.trace))
         is_fact = delivery.account == names.RELAY_ACCOUNT
         message = self._tracer.start_span(
-            f"{'fact' if is_fact else 'command'} {delivery.type}",
+            f"{'fact' if is_fact else 'command'} {self._named(delivery.type)}",
             context,
             SpanKind.CONSUMER,
             {"messaging.system": "rabbitmq", "messaging.destination.name": mailbox},
@@ -81,7 +92,7 @@ class Tracing:
         if not record.trace:
             return record, lambda _result: None
         context = PROPAGATOR.extract(dict(record.trace))
-        name = f"{kind_of(record)} {record.type}"
+        name = f"{kind_of(record)} {self._named(record.type)}"
         span = self._tracer.start_span(name, context, SpanKind.PRODUCER)
         trace: Trace = tuple(_carried(set_span_in_context(span, context)).items())
 
@@ -93,11 +104,16 @@ class Tracing:
 
 
 def kind_of(record: OutboxRecord) -> str:
-    """What a message is to whom it goes: an event to all, an answer, or what one user is told."""
+    """What a message is to whom it goes: an event to all, an answer, or what one user is told.
+
+    Or a dead letter on its way to the hop, which is nobody's.
+    """
     if record.exchange == names.DOMAIN:
         return "event"
-    outcome = record.type.split(".")[-2]
-    return "reply" if outcome in {"accepted", "rejected", "held"} else "notice"
+    if record.type == RESENT:
+        return "resent"
+    outcome = record.type.rpartition(".")[0].rpartition(".")[2]
+    return "reply" if outcome in OUTCOMES else "notice"
 
 
 def ended(spans: Mapping[str, Open], outcomes: Sequence[Outcome]) -> None:

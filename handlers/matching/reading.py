@@ -37,15 +37,24 @@ _FUELS: Final = (
 """Part of the registrant's word for a source -> what it comes to; the first that fits."""
 
 
+def known_as(document: Mapping[str, Any]) -> Organisation:
+    """An organisation by its name, address and identifiers alone, and by none of its contacts."""
+    name = company_words(said_by(document.get("name")))
+    return Organisation(name, address=_address(_group(document, "address")), keys=_keys(document))
+
+
+def _keys(document: Mapping[str, Any]) -> frozenset[tuple[str, str]]:
+    return frozenset(
+        (scheme, company_number(value) if scheme == _COMPANY_NUMBER else key(value))
+        for scheme, value in _group(document, "claims").items()
+        if key(value)
+    )
+
+
 def of_user(document: Mapping[str, Any]) -> Organisation | Person:
     """The profile of a user's document, whether its groups are sealed or not."""
     name = said_by(document.get("name"))
-    claims = _group(document, "claims").items()
-    keys = frozenset(
-        (scheme, company_number(value) if scheme == _COMPANY_NUMBER else key(value))
-        for scheme, value in claims
-        if key(value)
-    )
+    keys = _keys(document)
     contacts = [one for one in said_by(document.get("contacts")) or () if one]
     phones = frozenset(filter(None, (phone(one.get("phone")) for one in contacts)))
     mails = [one["email"] for one in contacts if one.get("email")]

@@ -1,4 +1,4 @@
-"""An operator works cases at the broker: from the analysis to a merge, a split and a dismissal."""
+"""An operator works cases at the broker: of assets from the analysis to a split, and of users."""
 
 from typing import Any
 
@@ -65,3 +65,28 @@ async def test_an_operator_works_a_case_end_to_end(working: Spine) -> None:
     again = await accepted(operator, "duplicates.open.v1", found | {"model": "analysis-2"})
     assert again["unchanged"] == [case]
     await first.until(lambda: survivor in told(first, "asset.duplicate-dismissed.v1"))
+
+
+async def test_a_registration_of_a_namesake_is_a_case_for_an_operator(working: Spine) -> None:
+    operator = await working.operator()
+    first = await working.platform(roles=["fsp"])
+    second = await working.platform(roles=["fsp"])
+    like: dict[str, Any] = {"kind": "organisation", "roles": ["owner"]}
+    ids = []
+    for party, name in ((first, "Marlow Tidal Power Ltd"), (second, "The Marlow Tidal Power")):
+        data, whom = like | {"name": name}, {"onbehalfof": "my customer"}
+        ids.append((await accepted(party, "user.register.v1", data, **whom))["id"])
+    known, newcomer = ids
+    await first.until(lambda: known in told(first, "user.duplicate-suspected.v1"))
+    found = {"kind": "users", "status": "open", "score_min": 0.9}
+    (case,) = (await accepted(operator, "duplicates.list.v1", found))["cases"]
+    assert case["records"] == sorted((known, newcomer))
+    wish = {"id": case["id"], "to": operator.user}
+    assert (await accepted(operator, "duplicates.assign.v1", wish))["assignee"] == operator.user
+    hidden = await refused(second, "user.get.v1", {"id": known})
+    assert hidden["code"] == "user.not-found"
+    dismissed = {"id": case["id"], "reason": "different-things"}
+    assert (await accepted(operator, "duplicates.dismiss.v1", dismissed))["status"] == "dismissed"
+    await second.until(lambda: newcomer in told(second, "user.duplicate-dismissed.v1"))
+    heard = [one for one in second.received if ".duplicate-" in str(one.type)]
+    assert not [one for one in heard if known in str(one.data)]

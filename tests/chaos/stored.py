@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from handlers.bookkeeping import own_bytes
+from handlers.dead_letters import body_mark
 from handlers.decision import Secret
 from tests.chaos.observed import Asset, Change, DeadLetter, Known, Remembered, Stored
 from tests.spine import ENTRIES, Spine
@@ -26,6 +27,7 @@ async def read(spine: Spine, bodies: Bodies) -> Stored:
 
     `bodies` are those of the commands: a rejection opens with its command's own bytes.
     """
+    marks = {body_mark(spine.vault, body): digest for digest, body in bodies.items()}
     return Stored(
         assets={row["_id"]: _asset(row) for row in await spine.raw("assets")},
         users={row["_id"]: row["revision"] for row in await spine.raw("users")},
@@ -41,7 +43,7 @@ async def read(spine: Spine, bodies: Bodies) -> Stored:
             for entry in batch["entries"]
         ],
         dead=[
-            DeadLetter(row["account"], bytes(row["sha256"]), row["reason"], row["times"])
+            DeadLetter(row["account"], marks.get(row["mark"], b""), row["reason"], row["times"])
             for row in await spine.raw("dead_letters")
         ],
         waiting=await waiting(spine),

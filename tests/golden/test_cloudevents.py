@@ -50,7 +50,7 @@ def letters() -> Iterator[tuple[str, Letter]]:
     admitted = admit(delivery(b"{", type="nonsense"), contracts_of(RULEBOOK.handlers), Limits())
     yield "unread", refused(admitted)
     death = [{"reason": "delivery_limit", "queue": "mailbox.assets.0", "routing-keys": ["x"]}]
-    yield "unread and held", refused(collect(delivery(headers={"x-death": death})))
+    yield "unread and held", refused(collect(delivery(headers={"x-death": death}), Limits()))
 
 
 LETTERS: Final = list(letters())

@@ -16,6 +16,7 @@ from pamqp.commands import Basic
 from handlers.admission import Delivery, Limits, admit
 from handlers.draining import MARKERS
 from handlers.parking import Contended
+from outbox.wire import Address
 from tests.builders import NOW, asset, command
 from tests.decider import RULEBOOK, VAULT, reply
 from tests.memory.test_engine import Contrary
@@ -107,8 +108,9 @@ class Channel:
             del self.unacked[one]
 
     def pass_on(
-        self, exchange: str, key: str, properties: Basic.Properties, body: bytes
+        self, address: Address, properties: Basic.Properties, body: bytes
     ) -> asyncio.Future[Any]:
+        exchange, key, _ = address
         confirm: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         is_refused = self.world.random.random() < self.world.refusals
         if not is_refused:

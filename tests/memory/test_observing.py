@@ -13,11 +13,12 @@ from outbox.publisher import Delivered
 from outbox.record import OutboxRecord
 from tests.builders import command
 from tests.memory.workshop import open_workshop
+from topology.catalog import build, types
 from workers.metrics import Metrics
 from workers.observing import Observer
 from workers.probing import Probe, listening
 from workers.settings import Settings
-from workers.spans import Tracing
+from workers.spans import Tracing, kind_of
 from workers.store.protocol import Unavailable
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -59,6 +60,51 @@ async def test_a_batch_is_counted_and_each_traced_command_has_its_outcome() -> N
     assert f'flexspine_messages_total{{mailbox="{MAILBOX}",outcome="accepted"}} 2.0' in text
     assert f'flexspine_messages_total{{mailbox="{MAILBOX}",outcome="poisoned"}} 1.0' in text
     assert f'flexspine_batch_size_sum{{mailbox="{MAILBOX}"}} 3.0' in text
+
+
+def leaving(message_type: str, key: str = "k") -> OutboxRecord:
+    trace = ((TRACEPARENT, f"00-{TRACE_ID}-b7ad6b7169203331-01"),)
+    return OutboxRecord("p", 1, "e", "", key, None, message_type, b"", trace)
+
+
+def test_a_span_names_no_type_that_its_sender_has_made_up() -> None:
+    spans = InMemorySpanExporter()
+    tracing = Tracing(spans, {"trial.keep.v1", "trial.keep.accepted.v1"})
+    for kind in ("trial.keep.v1", "jane-doe.left.v1"):
+        delivery, opened = tracing.begin("unrouted", traced(replace(keep("a"), type=kind)))
+        assert (delivery.type, opened is not None) == (kind, True)
+        assert opened is not None
+        opened.end("refused", 1)
+    for kind in ("trial.keep.accepted.v1", "jane-doe.left.rejected.v1"):
+        tracing.send(leaving(kind))[1]("delivered")
+    tracing.close()
+    named = [span.name for span in spans.get_finished_spans() if span.name != "batch"]
+    assert sorted(named) == [
+        "command of an unknown type",
+        "command trial.keep.v1",
+        "reply of an unknown type",
+        "reply trial.keep.accepted.v1",
+    ]
+
+
+def test_the_types_that_a_span_may_name_are_all_that_are_taken_told_and_answered() -> None:
+    known = types(build())
+    assert known >= {"asset.register.v1", "asset.register.check.held.v1", "asset.registered.v1"}
+    assert known >= {"dead.resent.v1", "message.rejected.v1", "dead.run-asked.v1"}
+
+
+@pytest.mark.parametrize(
+    ("message_type", "kind"),
+    [
+        ("dead.resent.v1", "resent"),
+        ("asset.register.held.v1", "reply"),
+        ("asset.updated.v1", "notice"),
+        ("nonsense", "notice"),
+        ("", "notice"),
+    ],
+)
+def test_what_a_message_is_called_by_its_type(message_type: str, kind: str) -> None:
+    assert kind_of(leaving(message_type)) == kind
 
 
 async def test_what_follows_from_a_traced_command_belongs_to_its_span() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import bson
 import pytest
 
+from tests.memory.broker import until
 from workers.pooling import RUNNING_MAX, Pooled
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Commit, Key, Unavailable
@@ -107,3 +108,16 @@ async def test_who_has_stopped_waiting_stops_nobody_else() -> None:
     assert set((await staying)["assets"]) == {"b"}
     with pytest.raises(asyncio.CancelledError):
         await leaving
+
+
+async def test_whoever_waits_for_a_read_that_is_given_up_is_told_so() -> None:
+    store = await holding("a")
+    pooled = Pooled(store)
+    waiting = asyncio.create_task(pooled.load({"assets": {"a"}}))
+    await until(lambda: bool(store.reads))
+    for task in pooled._running:
+        task.cancel()
+    async with asyncio.timeout(5):
+        with pytest.raises(Unavailable, match="given up"):
+            await waiting
+    assert (await pooled.load({"assets": {"a"}}))["assets"]["a"]["name"] == "a"

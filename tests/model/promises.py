@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from hashlib import sha256
 from typing import Any
 
 from handlers.admission import Arrival, Delivery, Limits, Refusal, admit
+from handlers.dead_letters import body_mark
 from tests.builders import NOW
 from tests.decider import VAULT
 from tests.model import clock
@@ -67,13 +67,13 @@ def promises(model: Model) -> set[Promise]:
 
 
 def _kept(found: Found) -> Iterator[Broken]:
-    dead = {row["sha256"] for row in rows(found.model.shared, "dead_letters")}
+    dead = {row["mark"] for row in rows(found.model.shared, "dead_letters")}
     archived: dict[CommandKey, int] = defaultdict(int)
     for row in rows(found.model.shared, "commands"):
         for entry in row["entries"]:
             archived[entry["user"], entry["id"]] += 1
     for key, arrivals in found.of_command().items():
-        held = any(sha256(a.delivery.body).digest() in dead for a in arrivals)
+        held = any(body_mark(VAULT, a.delivery.body) in dead for a in arrivals)
         outcomes = (key in found.inbox) + held
         if outcomes != 1:
             yield Broken(Promise.KEPT, f"{key} has {outcomes} outcomes")
@@ -83,7 +83,7 @@ def _kept(found: Found) -> Iterator[Broken]:
         for refusal in sent:
             if not isinstance(refusal, Refusal) or not refusal.dead:
                 continue
-            if sha256(refusal.delivery.body).digest() not in dead:
+            if body_mark(VAULT, refusal.delivery.body) not in dead:
                 yield Broken(Promise.KEPT, f"a {refusal.reason} message has no dead letter")
 
 

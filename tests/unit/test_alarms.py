@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.builders import NOW
-from workers.alarms import Glance, Lane, Queue, alarms
+from workers.alarms import Glance, Lane, Lost, Queue, alarms
 from workers.metrics import Metrics
 
 OPERATIONS: Final = Path(__file__).resolve().parents[2] / "docs" / "operations"
@@ -32,6 +32,7 @@ CASES: Final[dict[str, Glance]] = {
     "outbox-old": replace(WELL, outbox=(3, 61.0)),
     "dead-letters": replace(WELL, dead=(1, 5.0)),
     "dead-letters-old": replace(WELL, dead=(1, 4000.0)),
+    "events-lost": replace(WELL, lost=Lost(7, 0, 30.0, {"USR-1": 7})),
     "contention": replace(WELL, parked=101),
 }
 

@@ -1,5 +1,6 @@
 """Who represents an asset besides: asked without learning who, and told to both of two."""
 
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -110,3 +111,110 @@ def test_both_are_told_where_a_relation_makes_two_and_neither_of_the_other(
 def test_who_follows_another_is_no_overlap(decider: Decider, battery: str) -> None:
     relate(decider, battery, STRANGER, until=LATER)
     assert relate(decider, battery, THIRD, from_time=LATER, until=LAST) == {}
+
+
+def overlaps(decider: Decider, kind: str, sender: str, **data: Any) -> dict[str, Any]:
+    """By user what it is told of an overlap when this is decided."""
+    (outcome,) = decider.decide(command(kind, data, sender=sender, id=f"c-{next(NUMBERS)}"))
+    answered, content = reply(outcome)
+    assert answered == kind.replace(".v1", ".accepted.v1"), content
+    facts = [one for one in outcome.letters if one.kind == "domain"]
+    told = [
+        letter
+        for fact in facts
+        for letter in decider.consequences(
+            decider.decide(Delivery(body=fact.body, type=fact.type, account=BACKBONE))
+        )
+    ]
+    of = [one for one in told if one.type == "allocation.overlapped.v1"]
+    return {str(one.recipient): said(one)[1] for one in of}
+
+
+def consent(decider: Decider, asset: str, party: str, sender: str = OWNER) -> dict[str, Any]:
+    data = {"id": asset, "party": party, "service": "DC", "method": "electronic"}
+    return overlaps(decider, "asset.consent.v1", sender, **data)
+
+
+def test_a_consent_makes_two_as_a_relation_does(decider: Decider, battery: str) -> None:
+    relate(decider, battery, STRANGER, until=LATER)
+    told = consent(decider, battery, THIRD)
+    assert told.keys() == {STRANGER, THIRD}
+    assert {one["until"] for one in told.values()} == {"2026-06-01T00:00:00Z"}
+    (found,) = check(decider, STRANGER, id=battery, service="DC")["assets"]
+    assert [one.keys() for one in found["allocated"]] == [{"service", "from_time"}]
+    (named,) = check(decider, OWNER, id=battery, service="DC")["assets"]
+    assert [one.get("relation") for one in named["allocated"]] == ["fsp", None]
+    assert [one["party"] for one in named["allocated"]] == [STRANGER, THIRD]
+
+
+def test_a_relation_is_told_of_who_has_a_consent_alone(decider: Decider, battery: str) -> None:
+    assert consent(decider, battery, THIRD) == {}
+    assert relate(decider, battery, STRANGER).keys() == {STRANGER, THIRD}
+    assert relate(decider, battery, STRANGER, service="DM") == {}
+
+
+def test_a_consent_that_the_party_asserts_itself_makes_nobody_two(
+    decider: Decider, battery: str
+) -> None:
+    relate(decider, battery, STRANGER)
+    relate(decider, battery, THIRD, service="DM")
+    assert consent(decider, battery, THIRD, sender=THIRD) == {}
+    (found,) = check(decider, STRANGER, id=battery, service="DC")["assets"]
+    assert found["allocated"] == []
+
+
+def test_a_consent_to_who_represents_already_is_told_nobody_again(
+    decider: Decider, battery: str
+) -> None:
+    relate(decider, battery, STRANGER)
+    relate(decider, battery, THIRD)
+    assert consent(decider, battery, THIRD) == {}
+    (found,) = check(decider, STRANGER, id=battery, service="DC")["assets"]
+    assert [one["relation"] for one in found["allocated"]] == ["fsp"]
+
+
+def test_a_consent_that_is_taken_back_counts_no_more(decider: Decider, battery: str) -> None:
+    consent(decider, battery, THIRD)
+    data = {"id": battery, "party": THIRD, "service": "DC"}
+    assert overlaps(decider, "asset.withdraw-consent.v1", OWNER, **data) == {}
+    assert relate(decider, battery, STRANGER) == {}
+
+
+def test_an_end_of_the_relation_outweighs_the_consent_before_it_and_none_after_it(
+    decider: Decider, battery: str
+) -> None:
+    consent(decider, battery, THIRD)
+    relate(decider, battery, THIRD)
+    decider.now += timedelta(days=1)
+    end = {"id": battery, "party": THIRD, "relation": "fsp"}
+    overlaps(decider, "asset.unrelate.v1", OPERATOR, **end)
+    decider.now += timedelta(days=1)
+    assert relate(decider, battery, STRANGER) == {}
+    overlaps(decider, "asset.withdraw-consent.v1", OWNER, id=battery, party=THIRD, service="DC")
+    assert consent(decider, battery, THIRD).keys() == {STRANGER, THIRD}
+    (found,) = check(decider, STRANGER, id=battery, service="DC")["assets"]
+    assert len(found["allocated"]) == 1
+
+
+def test_a_transfer_makes_nobody_represent_and_the_new_owner_reads_who_does(
+    decider: Decider, battery: str
+) -> None:
+    relate(decider, battery, STRANGER)
+    consent(decider, battery, THIRD)
+    assert overlaps(decider, "asset.transfer.v1", OWNER, id=battery, owner=PLATFORM) == {}
+    (found,) = check(decider, PLATFORM, owner=PLATFORM, service="DC")["assets"]
+    assert [one["party"] for one in found["allocated"]] == [STRANGER, THIRD]
+    assert check(decider, OWNER, owner=OWNER)["assets"] == []
+
+
+def test_a_merge_makes_two_of_those_who_had_one_asset_each(decider: Decider, battery: str) -> None:
+    identity = {"make": "Acme", "serial": "SN-2"}
+    (outcome,) = decider.decide(command(data=asset(owner=OWNER, identity=identity), id="second"))
+    other = str(reply(outcome)[1]["id"])
+    relate(decider, battery, STRANGER)
+    relate(decider, other, THIRD, until=LATER)
+    told = overlaps(decider, "duplicates.merge.v1", OPERATOR, id=battery, other=other)
+    assert told.keys() == {STRANGER, THIRD}
+    for party, data in told.items():
+        assert (data["id"], data["party"], data["service"]) == (battery, party, "DC")
+        assert data["until"] == "2026-06-01T00:00:00Z"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any, Final
 from uuid import uuid4
 
@@ -11,15 +12,21 @@ import pytest
 
 from contracts.dead import REPLAYED, DeadRunAsked
 from contracts.taxonomy import BACKBONE
-from handlers.admission import Delivery
-from handlers.case import Outcome
-from handlers.decision import Document, Secret
+from handlers import resending
+from handlers.admission import Delivery, Limits, Refusal
+from handlers.case import Outcome, Rulebook
+from handlers.collection import unrouted
+from handlers.dead_letters import BODY_BYTES_MAX, UNKNOWN, body_mark
+from handlers.decision import Document, Secret, View
+from handlers.fold import fold
 from handlers.parking import Parked
-from handlers.resending import PORTION, STUCK
+from handlers.resending import PORTION, PORTION_BYTES_MAX, STUCK
 from handlers.resent import Resent
 from handlers.signature import Handler
+from handlers.spans import Span
 from tests.builders import NOW, PLATFORM, STRANGER, command, delivery
 from tests.decider import RULEBOOK, Decider, reply, said
+from workers.vault import Vault
 
 CRASH: Final = "trial.crash.v1"
 MENDED: Final = "trial.keep.v1"
@@ -36,6 +43,12 @@ KEPT: Final = Handler(
 
 def crash(name: str, words: str = "x", sender: str = PLATFORM, **properties: Any) -> Delivery:
     return replace(command(CRASH, {"words": words}, sender=sender, id=name), **properties)
+
+
+def padded(name: str, size: int) -> Delivery:
+    """One whose body has so many bytes."""
+    given = crash(name, "")
+    return crash(name, "x" * (size - len(given.body)))
 
 
 def letters(decider: Decider) -> list[Document]:
@@ -67,13 +80,18 @@ def asked(decider: Decider, verb: str, **data: Any) -> Mapping[str, Any]:
 
 
 def run_through(decider: Decider, run: str) -> list[Resent]:
-    """Every portion of a run; what it hands to the hop."""
+    """What a run hands to the hop."""
+    return [one for portion in portions_of(decider, run) for one in portion]
+
+
+def portions_of(decider: Decider, run: str) -> list[list[Resent]]:
+    """Every portion of a run; what each hands to the hop."""
     body = json.dumps(fact(run)).encode()
     waiting: list[Delivery] = [Delivery(body, DeadRunAsked.message_type, BACKBONE)]
-    sent: list[Resent] = []
+    sent: list[list[Resent]] = []
     while waiting:
         outcomes = decider.decide(*waiting)
-        sent += resent(outcomes)
+        sent.append(resent(outcomes))
         waiting = [again(one) for one in outcomes if one.kind == "continued"]
     return sent
 
@@ -236,9 +254,49 @@ def test_a_replay_is_gone_through_in_portions_and_leaves_out_what_died_since(
     assert (run["state"], run["done"], run["left_out"]) == ("ended", len(sent), 0)
 
 
+@pytest.mark.parametrize("size", [1000, 3000, 8000])
+def test_a_portion_holds_no_more_bytes_than_a_commit_and_loses_none(
+    decider: Decider, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    monkeypatch.setattr(resending, "PORTION_BYTES_MAX", 8000)
+    bodies = [padded(f"c-{n:02d}", size) for n in range(20)]
+    decider.decide(*bodies)
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "replay", which={"type": CRASH}, why="Again.")
+    portions = portions_of(decider, told["id"])
+    sent = [one for portion in portions for one in portion]
+    assert max(sum(len(one.body) for one in portion) for portion in portions) <= 8000
+    assert len(portions) == -(-20 // (8000 // size))
+    assert sorted(one.body for one in sent) == sorted(one.body for one in bodies)
+    assert set(states(decider)) == {"replaying"}
+    (run,) = decider.of("dead_runs")
+    assert (run["state"], run["done"], run["left_out"]) == ("ended", 20, 0)
+
+
+def test_one_letter_always_fits_and_one_that_was_kept_in_part_takes_no_room(
+    decider: Decider,
+) -> None:
+    assert PORTION_BYTES_MAX >= BODY_BYTES_MAX
+    decider.limits = Limits(body_bytes_max=2 * BODY_BYTES_MAX)
+    decider.decide(*(padded(f"c-{n}", BODY_BYTES_MAX + 1) for n in range(2)), crash("small"))
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "replay", which={"type": CRASH}, why="Again.")
+    assert [len(portion) for portion in portions_of(decider, told["id"])] == [1]
+
+
+def test_a_discard_needs_no_room(decider: Decider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resending, "PORTION_BYTES_MAX", 8000)
+    decider.decide(*(padded(f"c-{n}", 8000) for n in range(5)))
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "discard", which={"type": CRASH}, why="Nobody wants them.")
+    assert portions_of(decider, told["id"]) == [[]]
+    assert states(decider) == ["discarded"] * 5
+
+
 def test_one_under_way_is_left_alone_until_it_is_stuck(decider: Decider) -> None:
     decider.decide(crash("one"))
-    for wait, count in ((timedelta(), 1), (STUCK, 0), (timedelta(seconds=1), 1)):
+    second = timedelta(seconds=1)
+    for wait, count in ((timedelta(), 1), (STUCK, 0), (second, 1), (STUCK, 0), (second, 1)):
         decider.now += wait
         run = operate(decider, "replay", which={"reason": "poisoned"}, why="Again.")["id"]
         assert len(run_through(decider, run)) == count
@@ -284,3 +342,52 @@ def test_a_page_goes_on_with_its_cursor(decider: Decider) -> None:
     found = [one["id"] for page in (first, rest) for one in page["letters"]]
     assert found == sorted(letter["_id"] for letter in letters(decider))
     assert rest.get("cursor") is None
+
+
+def kept(refusal: Refusal, rulebook: Rulebook = RULEBOOK) -> Document:
+    """The letter of what is refused in a lane whose rules are these."""
+    loaded: dict[str, dict[Any, Any]] = {}
+    while (folded := fold([(0, refusal)], View(loaded), rulebook, NOW, lambda one: one)).missing:
+        for collection, key in folded.missing:
+            loaded.setdefault(collection, {})[key] = [] if isinstance(key, Span) else None
+    (outcome, _), *_ = folded.outcomes
+    (letter,) = [w.document for w in outcome.writes if w.collection == "dead_letters"]  # type: ignore[union-attr]
+    return letter
+
+
+def test_what_stays_after_an_erasure_says_nothing_that_could_be_guessed(decider: Decider) -> None:
+    given = crash("one", "yes", message_id="m")
+    decider.decide(given)
+    (letter,) = letters(decider)
+    plain = sha256(given.body)
+    assert plain.hexdigest() not in str(letter)
+    assert plain.digest() not in letter.values()
+    origin = f"{PLATFORM}\x1fm\x1f{CRASH}\x1fpoisoned\x1f".encode()
+    assert sha256(origin + given.body).hexdigest()[:32] not in str(letter)
+    assert letter["mark"] != body_mark(Vault(bytes(32)), given.body)
+
+
+def test_a_type_that_nobody_knows_is_a_fingerprint_where_it_stands_in_clear() -> None:
+    """A sender chooses its words, and they stay when the contents are erased."""
+    nobody = replace(RULEBOOK, handlers={}, known={CRASH})
+    limits = Limits()
+    letter = kept(unrouted(delivery(type="jane-doe.has-left.v1"), limits), nobody)
+    again = kept(unrouted(delivery(b"other", type="jane-doe.has-left.v1"), limits), nobody)
+    other = kept(unrouted(delivery(type="john-doe.has-left.v1"), limits), nobody)
+    assert "jane" not in str(letter)
+    assert letter["type"].startswith(UNKNOWN)
+    assert letter["type"] == again["type"] != other["type"]
+    assert letter["fingerprint"] == again["fingerprint"] != other["fingerprint"]
+    assert kept(unrouted(delivery(type=CRASH), limits), nobody)["type"] == CRASH
+    internal = unrouted(delivery(type="asset.told.v9", account="flex-relay"), limits)
+    assert kept(internal, nobody)["type"] == "asset.told.v9"
+
+
+def test_an_operator_reads_the_type_and_a_replay_keeps_it(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    (letter,) = letters(decider)
+    hidden = {**letter, "type": f"{UNKNOWN}{'0' * 16}"}
+    decider.documents["dead_letters", letter["_id"]] = hidden
+    assert asked(decider, "get", id=letter["_id"])["properties"]["type"] == CRASH
+    run = operate(decider, "replay", which={"id": letter["_id"]}, why="Again.")["id"]
+    assert [one.type for one in run_through(decider, run)] == [CRASH]

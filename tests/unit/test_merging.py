@@ -104,6 +104,36 @@ def state(decider: Decider) -> dict[tuple[str, Any], Document]:
     }
 
 
+def test_a_translation_of_either_way_names_the_survivor(decider: Decider) -> None:
+    survivor, other = register(decider), register(decider, STRANGER)
+    external = {"scheme": "own", "value": "7"}
+    done(decider, "asset.link-id.v1", {"id": other, **external}, STRANGER)
+    ask = {"external": [external], "ids": [other, survivor]}
+    before = asked(decider, "asset.translate.v1", ask, STRANGER)
+    assert (before["external"][0]["id"], before["ids"][0]) == (
+        other,
+        {"id": other, "external": [external]},
+    )
+    merge(decider, survivor, other)
+    found = asked(decider, "asset.translate.v1", ask, STRANGER)
+    assert found["external"] == [{**external, "id": survivor}]
+    alias, itself = found["ids"]
+    assert alias == {"id": other, "external": [external], "survivor": survivor}
+    assert itself == {"id": survivor, "external": [external]}
+    split(decider, survivor, other)
+    assert asked(decider, "asset.translate.v1", ask, STRANGER) == before
+
+
+def test_a_translation_tells_no_stranger_that_an_id_is_an_alias(decider: Decider) -> None:
+    survivor, other = register(decider), register(decider)
+    merge(decider, survivor, other)
+    nobodys = issued("BAT", 9000)
+    found = asked(decider, "asset.translate.v1", {"ids": [other, nobodys]}, STRANGER)
+    assert found["ids"] == [{"id": one, "external": []} for one in (other, nobodys)]
+    named = asked(decider, "asset.translate.v1", {"ids": [other]}, PLATFORM)
+    assert named["ids"][0]["survivor"] == survivor
+
+
 def test_whoever_names_the_alias_is_told_the_survivor(decider: Decider) -> None:
     survivor, other = register(decider), register(decider, STRANGER)
     merge(decider, survivor, other)

@@ -7,7 +7,8 @@ import pytest
 from handlers.decision import View
 from handlers.duplicates import CASES
 from handlers.matching.reading import of_asset
-from handlers.suspecting import SHARED_MAX, TOKENS, is_compared, suspects, tokens_of
+from handlers.neighbours import SHARED_MAX, TOKENS
+from handlers.suspecting import is_compared, suspects, tokens_of
 from tests.builders import OWNER, PLATFORM, STRANGER, user_document
 from tests.decider import Decider, events, reply, rules
 from tests.unit.test_assets import accept, changed, document, new, refused, register

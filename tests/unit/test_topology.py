@@ -220,6 +220,7 @@ ALLOWED = [
     ("flex-worker", "read", "unrouted"),
     ("flex-replay", "read", "replay"),
     ("flex-replay", "write", "flex.replay"),
+    ("flex-replay", "write", "flex.unrouted"),
     ("flex-relay", "write", "flex.events"),
     ("flex-relay", "write", "flex.domain"),
     ("flex-relay", "write", "amq.default"),

@@ -407,4 +407,5 @@ def test_registration_writes_new_documents_only(decider: Decider) -> None:
     assert {put.expected for put in puts} == {None}
     assert [put.collection for put in puts] == [
         "users", *["claims"] * len(CLAIMS), "accounts", "accounts", "history", "inbox", "directory",
+        "tokens", "tokens",
     ]  # fmt: skip

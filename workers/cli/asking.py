@@ -216,9 +216,14 @@ def _check_events(user: str, known: Sequence[str]) -> None:
         )
 
 
-async def asked(place: Place, kind: str, data: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What a message of the operator is answered with; ends with 1 if it is not."""
-    envelope = {"source": user_urn(names.OPERATOR), "type": kind, "data": dict(data)}
+async def asked(
+    place: Place, kind: str, data: Mapping[str, Any], user: str = names.OPERATOR
+) -> Mapping[str, Any]:
+    """What a message of the operator is answered with; ends with 1 if it is not.
+
+    Another user with that role needs a key that is kept here.
+    """
+    envelope = {"source": user_urn(user), "type": kind, "data": dict(data)}
     settled: list[Settled] = []
     # Its scope is of this run alone, so that no answer of an earlier one is kept for it.
     await deliver(place, [Line(uuid4().hex, 1, kind, envelope)], settled.append)

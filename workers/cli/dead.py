@@ -132,6 +132,8 @@ def show(
             console.print(f"{name}: {value}")
     for note in found["notes"]:
         console.print(f"note of {note['by']}, {note['at']}: {note.get('note') or 'erased'}")
+    for name, value in (found.get("edit") or {}).items():
+        console.print(f"edit {name}: {value}")
     if found.get("body") is None:
         console.print("The contents were erased.")
     else:

@@ -11,6 +11,7 @@ from workers.cli import (
     asking,
     boundaries,
     dead,
+    dead_edits,
     doctor,
     evaluating,
     measuring,
@@ -99,6 +100,8 @@ def _dead(app: typer.Typer) -> None:
     letters.command("note")(dead.note)
     letters.command("replay")(dead.replay)
     letters.command("discard")(dead.discard)
+    letters.command("edit")(dead_edits.edit)
+    letters.command("approve")(dead_edits.approve)
     letters.command("export")(dead.export)
     letters.command("watch")(dead.watch)
     app.add_typer(letters, name="dead")

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.table import Table
 
-from workers.alarms import Glance, alarms
+from workers.alarms import Glance, Lost, alarms
 from workers.cli.faults import DRIFTED
 from workers.cli.place import Place
 from workers.glancing import looked
@@ -74,10 +74,18 @@ def _shown(found: Glance) -> Group:
     told.add_row("outbox", _aged(found.outbox))
     told.add_row("dead letters", _aged(found.dead))
     told.add_row("parked", f"{found.parked:,}")
+    told.add_row("lost to users", _lost(found.lost))
     told.add_row("processes", str(found.present))
     for name, about in alarms(found):
         told.add_row(f"ALARM {name}", about)
     return Group(queues, lanes, told)
+
+
+def _lost(lost: Lost) -> str:
+    if not lost.number:
+        return "0"
+    each = ", ".join(f"{user} {number:,}" for user, number in lost.users.items())
+    return f"{lost.events:,} events, {lost.replies:,} replies; the latest of {each}"
 
 
 def _aged(found: tuple[int, float]) -> str:

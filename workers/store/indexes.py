@@ -32,6 +32,8 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "dead_contents": (),
     "dead_notes": (),
     "dead_runs": (),
+    "dead_edits": (),
+    "losses": (),
     "parked": (),
     "relations": (("entity", "_id"), ("party", "_id")),
     "links": (("pair", "_id"), ("entity", "_id")),

@@ -119,6 +119,12 @@ class Inspection:
             )
         return count, None if oldest is None else _plain(oldest)["first_at"]
 
+    async def losses(self) -> list[Mapping[str, Any]]:
+        """What each user's own queues have lost, the latest first."""
+        with _in_words():
+            rows = await self._database["losses"].find({}, sort=[("at", -1)]).to_list(None)
+        return [_plain(row) for row in rows]
+
     async def parked(self) -> int:
         """How many commands wait, in all lanes."""
         with _in_words():

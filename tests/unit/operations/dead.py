@@ -2,7 +2,9 @@
 
 from typing import Any, Final
 
-from handlers.dead_letters import LETTERS
+from handlers.dead_editing import EDITS
+from handlers.dead_letters import CONTENTS, LETTERS
+from handlers.decision import Secret
 from tests.builders import NOW, PLATFORM
 from tests.unit.operations.table import (
     CURSOR,
@@ -39,7 +41,7 @@ def letter(**changes: Any) -> Documents:
         "times": 1,
         "attempts": 1,
         "size": 7,
-        "sha256": bytes(32),
+        "mark": "m",
         "notes": 0,
         "run": None,
         "outcome": None,
@@ -70,7 +72,68 @@ def run(verb: str) -> Operation:
     )
 
 
+EDIT: Final = "0123456789abcdef" * 2
+
+
+def contents(**changes: Any) -> Documents:
+    """What is sealed of the letter."""
+    properties = {"type": "asset.register.v1", "message_id": "m"}
+    body = b'{"id": "command-1"}'
+    document = {"_id": KEY, "revision": 1, "fault": Secret({})}
+    sealed = {"properties": Secret(properties), "body": Secret(body)}
+    return ((CONTENTS, {**document, **sealed, **changes}),)
+
+
+def edit(**changes: Any) -> Documents:
+    """What another operator has proposed."""
+    document = {
+        "_id": EDIT,
+        "revision": 1,
+        "letter": KEY,
+        "state": "proposed",
+        "by": PLATFORM,
+        "at": NOW,
+        "approved_by": None,
+        "message": "f" * 32,
+        "type": "asset.register.v1",
+        "original": Secret("command-1"),
+        "data": Secret(b"{}"),
+        "why": Secret("A typo."),
+    }
+    return ((EDITS, {**document, **changes}),)
+
+
 OPERATIONS: Final = (
+    Operation(
+        "dead.edit.v1",
+        {"id": KEY, "data": {"asset_type": "BAT"}, "why": "The sender has asked for it."},
+        {
+            "dead.not-found": Otherwise({"id": MISSING}),
+            "dead.not-editable": Otherwise(given=letter(state="resolved"), at="id"),
+        },
+        sender=OPERATOR,
+        given=(*letter(), *contents()),
+        unknown="dead.not-found",
+        hidden=OPERATORS,
+        may_not=OPERATORS,
+        again=Because("The letter has its end then: there is nothing to take the place of."),
+        events=("dead.edit-sent.v1",),
+    ),
+    Operation(
+        "dead.approve.v1",
+        {"id": EDIT, "why": "Looked at both."},
+        {
+            "dead.not-found": Otherwise({"id": "1" * 32}),
+            "dead.not-editable": Otherwise(given=letter(edit="2" * 32), at="id"),
+            "dead.approve-own": Otherwise(given=edit(by=OPERATOR), at="id"),
+        },
+        sender=OPERATOR,
+        given=(*letter(edit=EDIT), *contents(), *edit()),
+        unknown="dead.not-found",
+        hidden=OPERATORS,
+        may_not=OPERATORS,
+        events=("dead.edit-sent.v1",),
+    ),
     run("replay"),
     run("discard"),
     Operation(

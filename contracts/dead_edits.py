@@ -1,0 +1,63 @@
+"""The language of edits: another message in the place of a dead letter's, by an operator."""
+
+from typing import Any
+
+from contracts.dead_values import EditId, EditState, LetterId, Short
+from contracts.messages import Command, Contract, Event
+from contracts.values import Line
+
+
+class DeadEdited(Contract):
+    """Another message is sent in the place of a letter's, or waits for a second operator."""
+
+    id: EditId
+    letter: LetterId
+    state: EditState
+    """`proposed` waits for `dead.approve.v1` of another operator; `sent` is on its way."""
+    message: str
+    """Id of the message that is sent; its answer comes to the operator who has edited."""
+
+
+class EditDead(Command, type="dead.edit.v1", senders={"operator"}, accepted=DeadEdited):
+    """Send another message in the place of a letter's: with other data, in the operator's own name.
+
+    A new id, the operator as its source, and the id of the letter's message as its `causationid`;
+    it is decided like any other message of the operator, with the operator's rights, and the
+    operator is answered. The letter is `edited` then, which is an end: it is neither replayed nor
+    discarded any more, and its sender is told nothing. Of letters that are open or failed again,
+    or stuck in a replay, whose contents are there still; neither questions nor what the backbone
+    itself says. Only where `FLEXSPINE_DEAD_EDIT` allows it; where that is `approved`, it is only
+    proposed, and sent when another operator says `dead.approve.v1`. A later one takes its place.
+    Errors: `dead.not-found`, `dead.not-editable`.
+    Source: promise 1 of the architecture: an operator ends what could not be decided.
+    """
+
+    id: LetterId
+    data: dict[str, Any]
+    """All of the new data, not what differs."""
+    type: Short | None = None
+    """Another type, where that was wrong."""
+    why: Line
+
+
+class ApproveDead(Command, type="dead.approve.v1", senders={"operator"}, accepted=DeadEdited):
+    """Let what another operator wants to send in the place of a letter's message be sent.
+
+    As `dead.get.v1` shows it. What is sent already is accepted again and sent once.
+    Errors: `dead.not-found`, `dead.not-editable`, `dead.approve-own`.
+    Source: promise 1 of the architecture; nobody changes a message alone.
+    """
+
+    id: EditId
+    why: Line
+
+
+class DeadEditSent(Event, type="dead.edit-sent.v1"):
+    """Another message goes out in the place of a letter's; for the backbone itself."""
+
+    id: EditId
+
+    @property
+    def entity(self) -> str:
+        """They are gone through one after the other, as replays are."""
+        return "dead-letters"
