@@ -84,7 +84,7 @@ def register_asset(command: RegisterAsset, view: View, context: Context) -> Deci
     if linked := tuple(f for one in references for f in one.taken(view, context)):
         return reject(*linked)
     personal = _is_persons(command, view)
-    found = [] if personal else suspects(document, view)
+    found = [] if personal else suspects(document, view, context.identity)
     if (already := registered_already(found, view, context)) is not None:
         return already
     cases = tuple(suspect(document, one, judged, view, context) for one, judged in doubtful(found))

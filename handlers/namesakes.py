@@ -23,12 +23,9 @@ from handlers.matching.profiles import Address, Organisation
 from handlers.matching.reading import known_as
 from handlers.matching.tokens import Token, tokens
 from handlers.matching.verdict import Comparison
-from handlers.neighbours import TOKENS, Compared, Kept, first_of, likeliest, records_in
+from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, first_of, likeliest, records_in
 from handlers.senders import Issuer
 from handlers.visibility import TAKING_PART
-
-_DIGITS: Final = 8
-"""Of a digest: so few say that two numbers differ, and not which they are."""
 
 
 def is_compared(user: Document) -> bool:
@@ -66,7 +63,7 @@ def _tokens(name: str, postcode: str | None, town: str | None) -> tuple[Token, .
 def _entry(found_by: Kept, identity: Issuer) -> Kept:
     """Digests of its identifiers: of most that are found, no record need be read."""
     claims = found_by["claims"].items()
-    return {scheme: identity.fingerprint(scheme, value)[:_DIGITS] for scheme, value in claims}
+    return {scheme: identity.fingerprint(scheme, value)[:DIGITS] for scheme, value in claims}
 
 
 def _are_two(one: Kept, other: Kept) -> bool:

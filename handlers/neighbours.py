@@ -21,6 +21,8 @@ CANDIDATES_MAX: Final = 8
 """With so many of those that share a token the newcomer is compared: what they share most first."""
 CASES_MAX: Final = 3
 """So many cases a registration opens at most."""
+DIGITS: Final = 8
+"""Of a digest in a row: so few say that two numbers differ, and not which they are."""
 Kept = Mapping[str, Any]
 _Rows = dict[str, tuple[Document | None, dict[str, Any]]]
 

@@ -1,8 +1,8 @@
 """Level one: whether an asset that is being registered is in the register already.
 
 Assets are found by tokens: a network address, the connection, the postcode, the spot on which they
-stand; make and serial are claims, and exact. A token's row holds what is compared of each asset
-that has it, so that looking for candidates reads these rows and nothing else.
+stand; make and serial are claims, and exact. A token's row holds the ids of the assets that have it
+and digests of their devices: whose make and serial are others is another device, and not read.
 
 An asset of a person has no rows: where it stands and how it is connected is nobody else's, and is
 erased with its owner. Such assets are told apart by make and serial alone.
@@ -24,7 +24,7 @@ from handlers.matching.profiles import Point
 from handlers.matching.reading import of_asset
 from handlers.matching.tokens import kind_of
 from handlers.matching.verdict import Comparison
-from handlers.neighbours import TOKENS, Compared, first_of, likeliest, records_in
+from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, first_of, likeliest, records_in
 from handlers.nesting import is_portfolio
 from handlers.polygons import place_of
 from handlers.rules import attempted, finding, reject
@@ -41,11 +41,8 @@ IDENTIFIERS: Final = frozenset({"mpan", "mac", "serial"})
 """Fields that say which connection or device it is."""
 SPOT_DEGREES: Final = 0.005
 """North to south of a spot; about 550 m."""
-COMPARED: Final = (
-    *("asset_type", "name", "identity", "connection", "location", "capability", "technologies"),
-    *("owner", "commissioned_on", "registrant"),
-)
-"""What of an asset is kept in its rows, to be compared with."""
+FOUND_BY: Final = ("asset_type", "identity", "connection", "location")
+"""What of an asset says in which rows it is, and as what."""
 
 
 def _cells(point: Point) -> tuple[str, list[str]]:
@@ -110,49 +107,49 @@ def suspect_reads(asset: Mapping[str, Any]) -> Reads:
     yield from ((TOKENS, one) for one in tokens_of(asset, around=True))
 
 
-def suspects(asset: Document, view: View) -> list[tuple[str, Comparison]]:
+def suspects(asset: Document, view: View, identity: Issuer) -> list[tuple[str, Comparison]]:
     """Whom of the register a newcomer may be, and why; the likeliest first, the different left out.
 
     The order of the store plays no part: candidates go by how many tokens they share, then by id.
     """
     keys = tokens_of(asset, around=True)
     view.require((TOKENS, key) for key in keys)
-    shared: Counter[str] = Counter()
-    held: dict[str, Mapping[str, Any]] = {}
-    for key in keys:
-        for one, entry in records_in(view.get(TOKENS, key), "assets").items():
-            if not _are_two(asset, entry):
-                shared[one] += 1
-                held[one] = entry
+    own = _entry(asset, identity)
+    rows = (records_in(view.get(TOKENS, key), ASSETS.register) for key in keys)
+    shared = Counter(one for row in rows for one, entry in row.items() if not _are_two(own, entry))
     if not shared:
         return []
-    profile = of_asset(asset)
-    return likeliest((one, compare(profile, of_asset(held[one]))) for one in first_of(shared))
+    first = first_of(shared)
+    view.require(("assets", one) for one in first)
+    profile, others = of_asset(asset), ((one, view.get("assets", one)) for one in first)
+    return likeliest(
+        (one, compare(profile, of_asset(other))) for one, other in others if other is not None
+    )
 
 
-def _are_two(asset: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+def _are_two(one: Kept, other: Kept) -> bool:
     """Whether make and serial of both say that they are two devices, which no comparison undoes."""
-    one, another = device_claim(asset), device_claim(other)
-    return one is not None and another is not None and one != another
+    return len({device for each in (one, other) if (device := each.get("device"))}) > 1
 
 
-def kept_of(asset: Document) -> Mapping[str, Any] | None:
-    """What newcomers are compared with; None where none is."""
+def _kept(asset: Document) -> Kept | None:
+    """By what an asset is found; None where newcomers are not compared with it."""
     if not is_compared(asset):
         return None
-    return {name: asset[name] for name in COMPARED if name in asset}
+    return {name: asset[name] for name in FOUND_BY if name in asset}
 
 
-def _rows(asset: Mapping[str, Any], _: Issuer) -> Sequence[str]:
-    return tokens_of(asset)
+def _rows(found_by: Kept, _: Issuer) -> Sequence[str]:
+    return tokens_of(found_by)
 
 
-def _entry(asset: Mapping[str, Any], _: Issuer) -> Mapping[str, Any]:
-    """All that is compared, so that no asset has to be read besides the row."""
-    return asset
+def _entry(found_by: Kept, identity: Issuer) -> Kept:
+    """A digest of the device: of most that share a place, no asset need be read."""
+    device = device_claim(found_by)
+    return {"device": identity.fingerprint(*device)[:DIGITS]} if device is not None else {}
 
 
-ASSETS: Final = Compared("assets", kept_of, _rows, _entry)
+ASSETS: Final = Compared("assets", _kept, _rows, _entry)
 
 
 def is_certain(judged: Comparison) -> bool:

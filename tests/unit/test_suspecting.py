@@ -6,11 +6,10 @@ import pytest
 
 from handlers.decision import View
 from handlers.duplicates import CASES
-from handlers.matching.reading import of_asset
-from handlers.neighbours import SHARED_MAX, TOKENS
+from handlers.neighbours import DIGITS, SHARED_MAX, TOKENS
 from handlers.suspecting import is_compared, suspects, tokens_of
 from tests.builders import OWNER, PLATFORM, STRANGER, user_document
-from tests.decider import Decider, events, reply, rules
+from tests.decider import VAULT, Decider, events, reply, rules
 from tests.unit.test_assets import accept, changed, document, new, refused, register
 
 FARM: Final[dict[str, Any]] = {
@@ -131,12 +130,31 @@ def test_halves_of_one_site_are_not_refused(decider: Decider) -> None:
     assert not any(first in str(data) for _, data in events(outcome)[:2])
 
 
-def test_rows_say_what_the_asset_says_now(decider: Decider) -> None:
+def test_rows_say_which_device_it_is_now_and_no_word_of_it(decider: Decider) -> None:
     first = register(decider, farm())
-    accept(decider, changed(first, capability={"power_kw": 4321}))
-    row = decider.documents[TOKENS, "mpan|1000000000040"]
-    assert row is not None
-    assert of_asset(row["assets"][first]) == of_asset(document(decider, first))
+    said = []
+    for serial in (None, "SN-4711", "SN-4712"):
+        device = {"make": "Acme", "serial": serial} if serial else {}
+        accept(decider, changed(first, identity=device, name=f"Farm {serial}"))
+        row = decider.documents[TOKENS, "mpan|1000000000040"]
+        assert row is not None
+        said.append(row["assets"][first])
+    assert said[0] == {}
+    assert len({one["device"] for one in said[1:]}) == 2
+    assert all(one.keys() == {"device"} and len(one["device"]) == DIGITS for one in said[1:])
+
+
+def test_another_device_at_the_same_place_is_not_read(decider: Decider) -> None:
+    here: dict[str, Any] = {
+        "asset_type": "HPA",
+        "location": {"postcode": "CB7 9AA"},
+        "connection": None,
+    }
+    register(decider, farm(**here, identity={"make": "Acme", "serial": "SN-4711"}))
+    newcomer = farm(STRANGER, **here, identity={"make": "Acme", "serial": "SN-4712"})
+    (outcome,) = decider.decide(newcomer)
+    assert reply(outcome)[0] == "asset.register.accepted.v1"
+    assert decider.of(CASES) == []
 
 
 def test_a_token_that_many_share_says_nothing(decider: Decider) -> None:
@@ -181,5 +199,7 @@ def test_the_order_of_the_store_plays_no_part(decider: Decider) -> None:
         key: row and {**row, "assets": dict(reversed(row["assets"].items()))}
         for key, row in reversed(rows.items())
     }
-    assert suspects(newcomer, View({TOKENS: rows})) == suspects(newcomer, View({TOKENS: turned}))
-    assert len(suspects(newcomer, View({TOKENS: rows}))) > 1
+    known = {row["_id"]: row for row in decider.of("assets")}
+    found = suspects(newcomer, View({TOKENS: rows, "assets": known}), VAULT)
+    assert found == suspects(newcomer, View({TOKENS: turned, "assets": known}), VAULT)
+    assert len(found) > 1

@@ -6,12 +6,17 @@ from typing import Any, Final
 
 from handlers.matching.columns import columns_of
 from handlers.matching.reading import of_asset
-from handlers.suspecting import kept_of
+from handlers.suspecting import is_compared
 from workers.analysis.table import Table
 from workers.store.protocol import ReadStore
 
 PAGE: Final = 1_000
 REGISTER: Final = "assets"
+COMPARED: Final = (
+    *("asset_type", "name", "identity", "connection", "location", "capability", "technologies"),
+    *("owner", "commissioned_on", "registrant"),
+)
+"""What of an asset is exported: all that the scorer looks at."""
 
 Told = Callable[[int], None]
 
@@ -25,7 +30,7 @@ async def export(table: Table, store: ReadStore, told: Told) -> None:
     while not table.marked("exported"):
         after = table.marked("after") or ""
         page = await store.holding_all(REGISTER, "", [], PAGE, after)
-        kept = [(str(row["_id"]), kept) for row in page if (kept := kept_of(row)) is not None]
+        kept = [(str(row["_id"]), _compared(row)) for row in page if is_compared(row)]
         first = table.count("records")
         with table.at_once():
             table.add_records([_row(first + nth, *one) for nth, one in enumerate(kept)])
@@ -33,6 +38,10 @@ async def export(table: Table, store: ReadStore, told: Told) -> None:
             table.mark("after", str(page[-1]["_id"]) if page else after)
             table.mark("exported", len(page) < PAGE)
         told(first + len(kept))
+
+
+def _compared(asset: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {name: asset[name] for name in COMPARED if name in asset}
 
 
 def _row(number: int, record: str, kept: Mapping[str, Any]) -> dict[str, Any]:
