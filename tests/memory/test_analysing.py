@@ -12,6 +12,7 @@ from typing import Any, Final
 import duckdb
 import pytest
 from splink.internals.exceptions import SplinkException
+from splink.internals.linker_components.training import LinkerTraining
 
 from handlers.decision import Secret
 from handlers.duplicates import CASES
@@ -282,6 +283,24 @@ async def test_a_run_goes_on_with_its_own_choices_only(tmp_path: Path) -> None:
     with pytest.raises(AnalysisStopped, match="--anew"):
         await analysed(store, tmp_path, shared=7)
     assert (await analysed(store, tmp_path, shared=7, anew=True))["records"] == 10
+
+
+async def test_where_nothing_comes_of_the_training_what_is_assumed_finds_the_pairs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Splink stops where a share is too small to be a number."""
+
+    def hopeless(*_: Any, **__: Any) -> None:
+        raise ValueError("m_probability value 0.0 is below the minimum")
+
+    monkeypatch.setattr(
+        LinkerTraining, "estimate_parameters_using_expectation_maximisation", hopeless
+    )
+    store = await register_of(*twins())
+    operator = await opened(store)
+    await analysed(store, tmp_path, operator)
+    assert twice(twins()) <= cases(store).keys()
+    assert len(learned(tmp_path)["rules_without_result"]) == 3
 
 
 async def test_a_folder_has_one_analysis_at_a_time(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What of an analysis is pure: clusters, columns and blocks, and what is made of a model."""
 
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 from handlers.matching.clusters import clusters
 from handlers.matching.columns import blocks, columns_of
 from handlers.matching.reading import of_asset
-from workers.analysis.fields import FIELDS, mended, settings_of
+from workers.analysis.fields import FIELDS, RULES, combined, settings_of, with_chances
 
 RECORDS = st.sampled_from("abcdefgh")
 PAIRS = st.lists(st.tuples(RECORDS, RECORDS), max_size=12)
@@ -61,48 +62,66 @@ def levels(settings: dict[str, Any], field: str) -> list[dict[str, Any]]:
     return [one for one in found["comparison_levels"] if not one.get("is_null_level")]
 
 
-def test_what_was_learned_is_kept() -> None:
-    settings = settings_of(1_000)
-    for level, one, two in zip(
-        levels(settings, "power"), (0.5, 0.3, 0.1, 0.1), (0.1, 0.1, 0.2, 0.6), strict=True
-    ):
-        level["m_probability"], level["u_probability"] = one, two
-    assert mended(settings) == []
-    assert [one["m_probability"] for one in levels(settings, "power")] == [0.5, 0.3, 0.1, 0.1]
+def lessons(settings: dict[str, Any], field: str, *shares: float) -> list[dict[str, Any] | None]:
+    """All of one mind on a field, and as before on all others."""
+    found = deepcopy(settings)
+    for level, share in zip(levels(found, field), shares, strict=True):
+        level["m_probability"] = share
+    return [found, found, None]
 
 
-def test_a_field_by_which_likeness_would_speak_against_keeps_what_it_had() -> None:
-    settings = settings_of(1_000)
-    first, *_, last = levels(settings, "name")
-    first["m_probability"], last["m_probability"] = 0.0001, 0.9
-    assert mended(settings) == ["name"]
-    before = next(one.levels for one in FIELDS if one.name == "name")
-    assert [one["m_probability"] for one in levels(settings, "name")] == [
-        one.of_one for one in before
-    ]
+def of_one(settings: dict[str, Any], field: str) -> list[float]:
+    return [level["m_probability"] for level in levels(settings, field)]
+
+
+def test_what_was_learned_is_taken() -> None:
+    before = settings_of(1_000)
+    found, kept = combined(before, lessons(before, "power", 0.5, 0.3, 0.1, 0.1))
+    assert (of_one(found, "power"), kept) == ([0.5, 0.3, 0.1, 0.1], [])
+    assert of_one(before, "power") == [0.6, 0.25, 0.1, 0.05]
+
+
+def test_a_lesson_says_nothing_of_the_field_that_its_pairs_share() -> None:
+    before = settings_of(1_000)
+    postcode, name, _ = RULES
+    assert (postcode.leaves_out, name.leaves_out) == ("place", "name")
+    taught = lessons(before, "name", 0.9, 0.05, 0.03, 0.02)
+    assert of_one(combined(before, [None, taught[1], None])[0], "name")[0] == 0.6
+    assert round(of_one(combined(before, [taught[0], None, None])[0], "name")[0], 6) == 0.9
+
+
+def test_where_likeness_would_speak_against_what_was_assumed_stays() -> None:
+    before = settings_of(1_000)
+    found, kept = combined(before, lessons(before, "name", 0.0001, 0.05, 0.05, 0.8999))
+    assert (of_one(found, "name"), kept) == (of_one(before, "name"), ["name"])
 
 
 def test_neighbours_that_were_taken_for_one_thing_teach_nothing() -> None:
     """They are of one power no more often than others are: hardly anything was twice."""
-    settings = settings_of(1_000_000)
-    first, *_, last = levels(settings, "power")
-    first["m_probability"], last["m_probability"] = 0.06, 0.69
-    assert mended(settings) == ["power"]
-    assert levels(settings, "power")[0]["m_probability"] == 0.6
+    before = settings_of(1_000_000)
+    found, kept = combined(before, lessons(before, "power", 0.06, 0.1, 0.15, 0.69))
+    assert (of_one(found, "power"), kept) == (of_one(before, "power"), ["power"])
 
 
 def test_no_register_teaches_that_one_device_has_two_serials() -> None:
-    settings = settings_of(1_000)
-    first, last = levels(settings, "device")
-    first["m_probability"], last["m_probability"] = 0.5, 0.5
-    assert mended(settings) == []
-    assert levels(settings, "device")[1]["m_probability"] == 0.02
+    before = settings_of(1_000)
+    found, kept = combined(before, lessons(before, "device", 0.5, 0.5))
+    assert (of_one(found, "device"), kept) == ([0.98, 0.02], [])
 
 
-def test_what_was_never_seen_has_a_share_that_is_not_nothing() -> None:
-    settings = settings_of(1_000)
-    first, *_ = levels(settings, "device")
+def test_without_any_lesson_all_is_as_assumed() -> None:
+    before = settings_of(2)
+    found, kept = combined(before, [None, None, None])
+    assert found == before
+    assert kept == [one.name for one in FIELDS if one.learns]
+
+
+def test_what_pairs_at_random_never_showed_has_a_share_that_is_not_nothing() -> None:
+    before = settings_of(1_000)
+    sampled = deepcopy(before)
+    first, last = levels(sampled, "device")
     del first["u_probability"]
-    assert mended(settings) == []
-    assert 0 < first["u_probability"] < 0.00001
-    assert sum(one["u_probability"] for one in levels(settings, "device")) == 1
+    last["u_probability"] = 1.0
+    shares = [one["u_probability"] for one in levels(with_chances(before, sampled), "device")]
+    assert 0 < shares[0] < 0.00001
+    assert sum(shares) == 1

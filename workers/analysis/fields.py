@@ -1,6 +1,7 @@
 """What Splink compares two assets by, and what it takes for granted before it has learned."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Final, NamedTuple
 
 
@@ -110,19 +111,30 @@ FIELDS: Final = (
     ),
 )
 
+
+class Rule(NamedTuple):
+    """Pairs that are learned from; the field that they have in common is left out of the lesson."""
+
+    of: str
+    leaves_out: str
+
+
 RULES: Final = (
-    "l.postcode = r.postcode",
-    "l.name = r.name",
-    "round(l.latitude, 2) = round(r.latitude, 2) and round(l.longitude, 2) = round(r.longitude, 2)",
+    Rule("l.postcode = r.postcode", "place"),
+    Rule("l.name = r.name", "name"),
+    Rule(
+        "round(l.latitude, 2) = round(r.latitude, 2)"
+        " and round(l.longitude, 2) = round(r.longitude, 2)",
+        "place",
+    ),
 )
-"""Pairs that are learned from: each leaves out what it asks for, and teaches all else."""
 LOOKED_AT: Final = "l.blocks = r.blocks"
 """Pairs that are looked at: with `blocks` taken apart, those that share one."""
 TWICE: Final = 0.02
 """Of so many assets another registration is expected, before anything is learned."""
 
 
-def settings_of(records: int, fields: Sequence[Compared] = FIELDS) -> dict[str, Any]:
+def settings_of(records: int) -> dict[str, Any]:
     """Splink's settings before the training, for a register of that size."""
     return {
         "link_type": "dedupe_only",
@@ -136,7 +148,7 @@ def settings_of(records: int, fields: Sequence[Compared] = FIELDS) -> dict[str, 
         "blocking_rules_to_generate_predictions": [
             {"blocking_rule": LOOKED_AT, "arrays_to_explode": ["blocks"]}
         ],
-        "comparisons": [_comparison(one) for one in fields],
+        "comparisons": [_comparison(one) for one in FIELDS],
     }
 
 
@@ -158,29 +170,63 @@ def _comparison(compared: Compared) -> dict[str, Any]:
     return {"output_column_name": compared.name, "comparison_levels": [absent, *levels]}
 
 
-def mended(settings: dict[str, Any], fields: Sequence[Compared] = FIELDS) -> list[str]:
-    """Give what the training has learned nothing sensible of the values from before; say which.
+def with_chances(settings: Mapping[str, Any], sampled: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings with what pairs at random have taught: how alike two things are."""
+    found = deepcopy(dict(settings))
+    for field, own, theirs in zip(FIELDS, *map(_levels, (found, sampled)), strict=True):
+        learned = [level.get("u_probability") for level in theirs]
+        shares = _shares(learned, [one.of_two for one in field.levels])
+        for level, share in zip(own, shares, strict=True):
+            level["u_probability"] = share
+    return found
 
-    Where hardly anything is twice, it takes neighbours for one thing, which agree in little else,
-    or learns that being alike speaks against being one. Levels that were never seen keep a share.
+
+def combined(
+    settings: Mapping[str, Any], lessons: Sequence[Mapping[str, Any] | None]
+) -> tuple[dict[str, Any], list[str]]:
+    """The settings with what the lessons have taught on average; and which fields keep theirs.
+
+    Where hardly anything is twice, a lesson takes neighbours for one thing, which agree in little
+    else, or teaches that being alike speaks against being one: then what was assumed is kept.
     """
-    kept = []
-    for compared, learned in zip(fields, settings["comparisons"], strict=True):
-        levels = [one for one in learned["comparison_levels"] if not one.get("is_null_level")]
-        of_one, of_two = (
-            [one.get(name) for one in levels] for name in ("m_probability", "u_probability")
-        )
-        fair = _shares(of_two, [one.of_two for one in compared.levels])
-        sure = _shares(of_one, [one.of_one for one in compared.levels])
-        least = max(fair[0], compared.levels[0].of_one * BELIEVED)
-        is_learned = None not in of_one and sure[0] > least and sure[-1] < fair[-1]
-        if compared.learns and not is_learned:
-            kept.append(compared.name)
-        if not compared.learns or not is_learned:
-            sure = [one.of_one for one in compared.levels]
-        for level, one, two in zip(levels, sure, fair, strict=True):
-            level["m_probability"], level["u_probability"] = one, two
-    return kept
+    found, kept = deepcopy(dict(settings)), []
+    taught = [
+        (rule.leaves_out, _levels(lesson))
+        for rule, lesson in zip(RULES, lessons, strict=True)
+        if lesson is not None
+    ]
+    for nth, (field, levels) in enumerate(zip(FIELDS, _levels(found), strict=True)):
+        if not field.learns:
+            continue
+        own = [of[nth] for left_out, of in taught if left_out != field.name]
+        shares = _shares(_average(own, levels), [one.of_one for one in field.levels])
+        least = max(levels[0]["u_probability"], field.levels[0].of_one * BELIEVED)
+        if not own or shares[0] <= least or shares[-1] >= levels[-1]["u_probability"]:
+            kept.append(field.name)
+            continue
+        for level, share in zip(levels, shares, strict=True):
+            level["m_probability"] = share
+    return found, kept
+
+
+def _levels(settings: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
+    """Of each field its levels, without that for what is absent."""
+    return [
+        [level for level in one["comparison_levels"] if not level.get("is_null_level")]
+        for one in settings["comparisons"]
+    ]
+
+
+def _average(
+    lessons: Sequence[Sequence[Mapping[str, Any]]], levels: Sequence[Any]
+) -> list[float | None]:
+    """Of each level the mean of what the lessons say of it; None where none has seen it."""
+    found: list[float | None] = []
+    for nth in range(len(levels)):
+        shares = (lesson[nth].get("m_probability") for lesson in lessons)
+        said = [share for share in shares if share is not None]
+        found.append(sum(said) / len(said) if said else None)
+    return found
 
 
 def _shares(learned: Sequence[float | None], before: Sequence[float]) -> list[float]:

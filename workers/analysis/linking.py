@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from splink import DuckDBAPI, Linker
 from splink import __version__ as splink_version
 from splink.internals.exceptions import SplinkException
 
-from workers.analysis.fields import RULES, mended, settings_of
+from workers.analysis.fields import RULES, Rule, combined, settings_of, with_chances
 from workers.analysis.table import Table
 
 SEED: Final = 1
@@ -20,6 +20,8 @@ SAMPLED_PAIRS: Final = 2_000_000
 """Pairs at random from which it is learned how alike two things are."""
 LEARNED_PAIRS: Final = 1_000_000
 """Of each rule about so many pairs at most are learned from."""
+ROUNDS: Final = (25, 8, 3)
+"""Of expectation maximisation at most; the next fewer where so many come to nothing."""
 CHUNK: Final = 100_000
 """Of so many records at once the candidates are looked for."""
 
@@ -51,31 +53,27 @@ def train(table: Table, path: Path, told: Told) -> dict[str, Any]:
     """
     records = table.count("compared")
     table.connection.execute("SET threads = 1")
-    linker = _linker(table, settings_of(records))
-    steps, unused = len(RULES) + 1, []
+    settings, steps = settings_of(records), len(RULES) + 1
     if records > 1:
+        linker = _linker(table, settings)
         linker.training.estimate_u_using_random_sampling(
             max_pairs=SAMPLED_PAIRS, seed=SEED, min_count_per_level=None, num_chunks=1
         )
+        settings = with_chances(settings, linker.misc.save_model_to_json())
     told(1, steps)
+    lessons = []
     for done, rule in enumerate(RULES, start=2):
-        # Asked before: Splink forgets what a rule leaves out if there is nothing to learn by it.
-        if table.has_pair(rule):
-            linker.training.estimate_parameters_using_expectation_maximisation(
-                rule, max_pairs=LEARNED_PAIRS
-            )
-        else:
-            unused.append(rule)
+        lessons.append(_lesson(table, settings, rule))
         told(done, steps)
-    settings = linker.misc.save_model_to_json()
+    learned, kept = combined(settings, lessons)
     model = {
         "splink": splink_version,
         "duckdb": duckdb.__version__,
         "records": records,
         "seed": SEED,
-        "rules_without_pairs": unused,
-        "untrained": mended(settings),
-        "settings": settings,
+        "rules_without_result": [rule.of for rule, o in zip(RULES, lessons, strict=True) if not o],
+        "untrained": kept,
+        "settings": learned,
     }
     table.clear()
     table.connection.execute("RESET threads")
@@ -83,6 +81,24 @@ def train(table: Table, path: Path, told: Told) -> dict[str, Any]:
     beside.write_text(json.dumps(model, indent=1, sort_keys=True) + "\n")
     beside.replace(path)
     return model
+
+
+def _lesson(table: Table, settings: dict[str, Any], rule: Rule) -> dict[str, Any] | None:
+    """What the pairs of one rule teach; None where there are none, or nothing comes of them.
+
+    Each is learned by itself: Splink forgets the field that a rule leaves out where it fails. It
+    does so where a share becomes too small to be a number, which fewer rounds may not bring about.
+    """
+    if not table.has_pair(rule.of):
+        return None
+    for rounds in ROUNDS:
+        linker = _linker(table, settings | {"max_iterations": rounds})
+        with suppress(ValueError):
+            linker.training.estimate_parameters_using_expectation_maximisation(
+                rule.of, max_pairs=LEARNED_PAIRS
+            )
+            return linker.misc.save_model_to_json()
+    return None
 
 
 @_as_it_was()
