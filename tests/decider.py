@@ -20,7 +20,8 @@ from handlers.parking import Parked
 from handlers.spans import Around, Span, Tally
 from tests import registers
 from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document
-from topology.catalog import REGISTER_MODULES, build, contracts_of, facts
+from topology.catalog import REGISTER_MODULES, build, contracts_of
+from topology.reactions import facts
 from workers.store.codec import Unencodable, encode, secret_bytes
 from workers.store.globe import behind, distance_m, placed
 from workers.store.lists import counted_all_of

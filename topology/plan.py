@@ -209,16 +209,8 @@ def _limited(name: str, pattern: str, length_max: int, overflow: str) -> Policy:
 
     RabbitMQ 4 sets one of 20 where nobody has said anything.
     """
-    return Policy(
-        name,
-        pattern,
-        "queues",
-        (
-            ("delivery-limit", ATTEMPTS_UNLIMITED),
-            ("max-length", length_max),
-            ("overflow", overflow),
-        ),
-    )
+    limits = (("max-length", length_max), ("overflow", overflow))
+    return Policy(name, pattern, "queues", (("delivery-limit", ATTEMPTS_UNLIMITED), *limits))
 
 
 def _internal_accounts() -> Iterator[Account]:

@@ -27,6 +27,7 @@ from topology.catalog import Entry
 from topology.management import Management
 from topology.naming import SANDBOX, VHOST_TAG
 from topology.plan import Plan
+from topology.reactions import facts
 from topology.sharding import is_shard
 from workers import __version__, tolerance
 from workers.addresses import Addresses
@@ -109,7 +110,7 @@ def rulebook(
     """
     handlers = dict(catalog.served_by(entries, queue))
     if queue == names.NOTICES:
-        handlers |= catalog.facts(entries)
+        handlers |= facts(entries)
     elif queue == names.LOST_QUEUE:
         handlers |= FACTS
     elif is_shard(queue, shards_max):
