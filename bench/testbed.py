@@ -24,6 +24,7 @@ from workers import embedded
 from workers.addresses import Addresses
 from workers.cli.place import SERVERS
 from workers.settings import Settings
+from workers.store.mongo import MongoStore
 from workers.vault import Vault
 
 VHOST: Final = "flexspine-bench"
@@ -93,6 +94,10 @@ class Testbed:
     async def copy(self, source: str, target: str) -> None:
         """Make one database equal to another, on the server."""
         await self.client.drop_database(target)
+        # `$out` keeps the options and indexes of what is there.
+        store = MongoStore(self.addresses.mongo_url, target)
+        await store.install()
+        await store.close()
         for name in await self.client[source].list_collection_names():
             out = {"$out": {"db": target, "coll": name}}
             await (await self.client[source][name].aggregate([out])).to_list()

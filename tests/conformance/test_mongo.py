@@ -9,13 +9,16 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
+from pymongo import AsyncMongoClient
 
 from tests.conformance.store import Lane, Store, StoreSuite, encoded
 from tests.servers import TestServers
+from workers.store import mongo
 from workers.store.driver import Driver, start_transaction
-from workers.store.indexes import INDEXES
+from workers.store.indexes import INDEXES, PAGES
 from workers.store.mongo import MongoStore
 from workers.store.protocol import Fenced, Lease, Unavailable
 
@@ -51,6 +54,23 @@ async def hasty(servers: TestServers, request: pytest.FixtureRequest) -> AsyncIt
     await opened.install(INSTALLED)
     yield opened
     await opened.close()
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_collections_have_small_pages_where_the_server_takes_the_option(
+    servers: TestServers, monkeypatch: pytest.MonkeyPatch, *, takes: bool
+) -> None:
+    if not takes:
+        monkeypatch.setattr(mongo, "PAGES", {"storageEngine": {"another": {}}})
+    database = f"paged-{uuid.uuid4().hex[:8]}"
+    store = MongoStore(servers.urls.mongo_url, database)
+    await store.install({"assets": (), "history": ()})
+    await store.install({"assets": (), "history": ()})
+    await store.close()
+    async with AsyncMongoClient[dict[str, Any]](servers.urls.mongo_url) as client:
+        found = await (await client[database].list_collections()).to_list()
+    options = {one["name"]: one["options"] for one in found}
+    assert options == dict.fromkeys(("assets", "history"), dict(PAGES) if takes else {})
 
 
 @contextmanager

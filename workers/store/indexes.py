@@ -1,7 +1,7 @@
 """The collections that must exist before the first transaction, and their secondary indexes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from pymongo import IndexModel
 
@@ -72,6 +72,14 @@ INDEXES: Final[Mapping[str, Sequence[Index]]] = {
     "lanes": (),
     "keys": (),
 }
+
+_SMALL: Final = {"wiredTiger": {"configString": "leaf_page_max=8KB"}}
+PAGES: Final[Mapping[str, Any]] = {
+    "storageEngine": _SMALL,
+    "indexOptionDefaults": {"storageEngine": _SMALL},
+}
+"""Options of every collection: ids are scattered, so that in a large register each document that is
+written is on a page of its own, which a checkpoint packs and writes as a whole."""
 
 
 def model_of(index: Index) -> IndexModel:

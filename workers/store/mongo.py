@@ -19,7 +19,7 @@ from workers.store.changes import GUARD, change
 from workers.store.codec import decode, encode_row, key_of, stored_key
 from workers.store.driver import Driver
 from workers.store.faults import translated
-from workers.store.indexes import INDEXES, Index, model_of
+from workers.store.indexes import INDEXES, PAGES, Index, model_of
 from workers.store.leases import RELEASE, RUN_OUT, free_for, holder, renewal, takeover
 from workers.store.lists import count_all_of, find_all_of
 from workers.store.protocol import Commit, Fenced, Key, Lease, Refused, Unavailable, fence_missed
@@ -237,11 +237,17 @@ class MongoStore:
             await self._outbox.delete_many({"_id": {"$in": list(ids)}})
 
     async def _create(self, name: str) -> None:
-        try:
-            await self._database.command("create", name)
-        except OperationFailure as error:
-            if error.code != _NAMESPACE_EXISTS:
-                raise
+        # A server that takes no such option, or has another engine, has pages of its own.
+        for options in (PAGES, {}):
+            try:
+                await self._database.command({"create": name, **options})
+            except OperationFailure as error:
+                if error.code == _NAMESPACE_EXISTS:
+                    return
+                if not options:
+                    raise
+            else:
+                return
 
     async def _found(self, name: str, wanted: Collection[Key]) -> dict[Key, Mapping[str, Any]]:
         if not wanted:
