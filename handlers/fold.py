@@ -77,13 +77,11 @@ def fold(
         # Who waits decides as well, and is not looked at by its id.
         alone = parking.is_empty
         try:
-            if alone and (known := rounds.outcome(index, view)) is not None:
-                outcome, written = known, rows(known)
-            else:
-                view.begin()
-                outcome, written = _guarded(case, rows)
-                if alone:
-                    rounds.keep(index, view, outcome)
+            known = rounds.outcome(index, view) if alone else None
+            view.begin()
+            outcome, written = _guarded(case, rows, known)
+            if alone and known is None:
+                rounds.keep(index, view, outcome)
         except NotLoadedError as wanted:
             missing |= wanted.keys
             continue
@@ -94,8 +92,13 @@ def fold(
     return Folded(tuple(done), frozenset(missing), decided)
 
 
-def _guarded(case: Case, rows: Callable[[Outcome], RowsT]) -> tuple[Outcome, RowsT]:
+def _guarded(
+    case: Case, rows: Callable[[Outcome], RowsT], known: Outcome | None
+) -> tuple[Outcome, RowsT]:
+    """The outcome with its rows, decided unless it is known; a fault is the outcome too."""
     try:
+        if known is not None:
+            return known, rows(known)
         outcome = _outcome(case)
         try:
             return _closed(case, outcome, rows)
@@ -136,8 +139,8 @@ def _listed(case: Case, outcome: Outcome) -> Iterable[Put | Drop]:
     identity = case.rulebook.identity
     yield from listing_puts(outcome.writes, case.view, identity, case.now)
     yield from place_writes(outcome.writes, case.view, identity)
-    yield from token_writes(outcome.writes, ASSETS, case.view, identity)
-    yield from token_writes(outcome.writes, USERS, case.view, identity)
+    yield from token_writes(outcome.writes, ASSETS, case.view, identity, case.now)
+    yield from token_writes(outcome.writes, USERS, case.view, identity, case.now)
 
 
 def _outcome(case: Case) -> Outcome:

@@ -6,6 +6,7 @@ A newcomer is compared with those alone that share a token with it. A token that
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from handlers.decision import Document, Drop, Put, View
@@ -67,9 +68,13 @@ def doubtful(found: Iterable[tuple[str, Comparison]]) -> list[tuple[str, Compari
 
 
 def token_writes(
-    writes: Sequence[Any], of: Compared, view: View, identity: Issuer
+    writes: Sequence[Any], of: Compared, view: View, identity: Issuer, now: datetime
 ) -> Iterator[Put | Drop]:
-    """The rows of the records that a decision makes or changes."""
+    """The rows of the records that a decision makes or changes.
+
+    A row's revisions begin with the moment: lanes share rows, and one that was deleted and made
+    again must not look like the one that another lane has read.
+    """
     rows: _Rows = {}
     for put in changed_in(of.register, writes).values():
         before = of.kept(put.was) if put.was is not None else None
@@ -83,7 +88,9 @@ def token_writes(
         if was is not None and not entries and not was["full"]:
             yield Drop(TOKENS, was)
         elif entries != records_in(was, of.register):
-            yield Put(TOKENS, _row(key, of.register, was, entries), was)
+            begin = int(now.timestamp() * 1000)
+            revision = was["revision"] + 1 if was is not None else begin
+            yield Put(TOKENS, _row(key, revision, of.register, entries), was)
 
 
 def _moved(
@@ -112,10 +119,7 @@ def is_full(row: Document | None) -> bool:
     return row is not None and row["full"]
 
 
-def _row(
-    key: str, register: str, was: Document | None, entries: Mapping[str, Any]
-) -> dict[str, Any]:
+def _row(key: str, revision: int, register: str, entries: Mapping[str, Any]) -> dict[str, Any]:
     full = len(entries) > SHARED_MAX
-    revision = was["revision"] + 1 if was is not None else 1
     kept = {} if full else dict(sorted(entries.items()))
     return {"_id": key, "revision": revision, "full": full, register: kept}

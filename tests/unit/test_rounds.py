@@ -5,10 +5,13 @@ from typing import Any, Final
 
 import pytest
 
-from handlers.case import Outcome
-from handlers.decision import Context, View
-from tests.builders import PLATFORM, asset, command
+from handlers.admission import admit
+from handlers.case import Outcome, Rounds
+from handlers.decision import Context, Put, View
+from handlers.fold import fold
+from tests.builders import NOW, PLATFORM, asset, command
 from tests.decider import RULEBOOK, Decider, reply
+from topology.catalog import contracts_of
 
 KEEP: Final = "trial.keep.v1"
 CHASE: Final = "trial.chase.v1"
@@ -100,3 +103,33 @@ def test_what_was_looked_at_is_told_with_what_was_found() -> None:
     # Equal is not the same: what was written again may be decided on again.
     view.changed["users", PLATFORM] = dict(found)
     assert not view.still_shows(looked)
+
+
+def test_rows_that_fail_for_what_is_remembered_cost_that_one_alone() -> None:
+    """A fault that shows only when the rows are made anew is that command's, as any other is."""
+    decider, _ = counting(KEEP)
+    arrivals = [
+        (n, admit(one, contracts_of(decider.rulebook.handlers), decider.limits))
+        for n, one in enumerate(
+            [command(KEEP, {"id": "a"}, id="keep-a"), command(KEEP, {"id": "b"}, id="keep-b")]
+        )
+    ]
+    loaded: dict[str, dict[Any, Any]] = {}
+    rounds = Rounds()
+    failing: set[str] = set()
+
+    def rows(outcome: Outcome) -> None:
+        (first, *_) = outcome.writes
+        if isinstance(first, Put) and first.document["_id"] in failing:
+            raise RuntimeError("a key that does not open")
+
+    def kinds() -> list[str]:
+        while True:
+            folded = fold(arrivals, View(loaded), decider.rulebook, NOW, rows, rounds=rounds)
+            if not folded.missing:
+                return [outcome.kind for outcome, _ in folded.outcomes]
+            decider._load(folded.missing, loaded)
+
+    assert kinds() == ["accepted", "accepted"]
+    failing.add("a")
+    assert kinds() == ["poisoned", "accepted"]

@@ -1,5 +1,6 @@
 """Level one: an asset that is registered once more, or that may be."""
 
+from datetime import timedelta
 from typing import Any, Final
 
 import pytest
@@ -203,3 +204,19 @@ def test_the_order_of_the_store_plays_no_part(decider: Decider) -> None:
     found = suspects(newcomer, View({TOKENS: rows, "assets": known}), VAULT)
     assert found == suspects(newcomer, View({TOKENS: turned, "assets": known}), VAULT)
     assert len(found) > 1
+
+
+def test_a_row_made_again_is_not_taken_for_the_one_before(decider: Decider) -> None:
+    """Another lane that has read the first row must lose against the second."""
+    first = register(decider, farm())
+    key = "mpan|1000000000040"
+    before = decider.documents[TOKENS, key]
+    accept(decider, changed(first, message_type="asset.retire.v1", reason="decommissioned"))
+    assert decider.documents.get((TOKENS, key)) is None
+    decider.now += timedelta(seconds=1)
+    register(decider, farm(STRANGER))
+    after = decider.documents[TOKENS, key]
+    assert before is not None
+    assert after is not None
+    assert before["assets"].keys() != after["assets"].keys()
+    assert before["revision"] != after["revision"]
