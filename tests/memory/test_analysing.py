@@ -409,6 +409,30 @@ async def test_of_what_was_compared_nothing_stays_when_it_is_sent(tmp_path: Path
     assert [done[name] for name in same] == [tried[name] for name in same]
 
 
+async def test_a_kill_before_what_was_compared_is_gone_sends_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next process only takes it away."""
+    store = await register_of(*twins())
+    operator, replace = await opened(store), Path.replace
+
+    def until(path: Path, target: Path) -> Path:
+        if path.suffix == ".new" and path.stem == "register":
+            raise Killed
+        return replace(path, target)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", until)
+        with pytest.raises(Killed):
+            await analysed(store, tmp_path, operator)
+    sent = len(operator.sent)
+    done = await analysed(store, tmp_path, operator)
+    assert len(operator.sent) == sent
+    assert done["sent"]["opened"] == done["cases"] == len(cases(store))
+    assert left_in(tmp_path) == {run.FILE, run.MODEL}
+    assert b"Meadow" not in written(tmp_path)
+
+
 async def test_a_portion_that_goes_again_has_the_time_of_the_first_try(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

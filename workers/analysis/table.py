@@ -77,7 +77,7 @@ def in_words(expected: str) -> Iterator[None]:
 def _advice(error: duckdb.Error) -> str:
     if isinstance(error, duckdb.OutOfMemoryException):
         return "Give more --memory, or room beside the file; the run goes on where it was."
-    if "lock" in str(error):
+    if "set lock" in str(error):
         return "End the other analysis in this folder, or name another --folder."
     return "Correct the rights of the folder, make room in it, or name another --folder."
 
@@ -113,13 +113,14 @@ class Table:
         beside = self._path.with_suffix(".new")
         beside.unlink(missing_ok=True)
         Table(beside, self._memory).close()
-        quoted = str(beside).replace("'", "''")
-        self.connection.execute(f"ATTACH '{quoted}' AS kept")
-        for name in ("marks", "cases"):
-            self.connection.execute(f"INSERT INTO kept.{name} SELECT * FROM {name}")  # noqa: S608
-        self.connection.execute("INSERT OR REPLACE INTO kept.marks VALUES (?, 'true')", [mark])
-        self.connection.execute("CHECKPOINT kept")
-        self.connection.execute("DETACH kept")
+        quoted, execute = str(beside).replace("'", "''"), self.connection.execute
+        with in_words(f"to write {beside}"):
+            execute(f"ATTACH '{quoted}' AS kept")
+            for name in ("marks", "cases"):
+                execute(f"INSERT INTO kept.{name} SELECT * FROM {name}")  # noqa: S608
+            execute("INSERT OR REPLACE INTO kept.marks VALUES (?, 'true')", [mark])
+            execute("CHECKPOINT kept")
+            execute("DETACH kept")
         self.close()
         beside.replace(self._path)
         self._open()
