@@ -128,7 +128,7 @@ async def measure(settings: Settings, assets: int, folder: Path, memory: str) ->
     async with open_testbed(settings, None) as testbed:
         await filled(testbed, assets)
         began = time.monotonic()
-        run = Analysis.open(folder, Options(memory=memory, anew=True), _Told())
+        run = Analysis.open(folder, Options(memory=memory, anew=True), _Told(), {"database": RUN})
         url, through = testbed.addresses.mongo_url, Driver(settings.mongo_driver)
         store = MongoStore(url, RUN, through=through, timeout_s=30)
         await run.export(store, datetime.now(UTC))

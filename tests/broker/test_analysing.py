@@ -10,6 +10,7 @@ from tests.broker.test_send import place_of
 from tests.spine import Spine
 from workers.analysis.options import Options
 from workers.analysis.run import Analysis
+from workers.cli import analysing
 from workers.cli.analysing import analysed
 from workers.cli.place import Place
 
@@ -21,7 +22,7 @@ def silent(stage: str, done: int, total: int | None) -> None:
 
 
 async def run(place: Place, folder: Path, **options: Any) -> Any:
-    analysis = Analysis.open(folder, Options(memory="1GB"), silent)
+    analysis = Analysis.open(folder, Options(memory="1GB"), silent, place.register())
     try:
         return await analysed(analysis, place, **options)
     finally:
@@ -62,3 +63,30 @@ async def test_what_two_platforms_registered_is_a_case_and_the_next_run_changes_
     again = await run(place_of(working, tmp_path), tmp_path / "run", dry_run=False)
     assert again["sent"] == {"opened": 0, "unchanged": 3, "left": 0}
     assert {tuple(case["records"]): case for case in await working.raw("cases")} == cases
+
+
+async def test_a_portion_goes_again_as_the_same_message_from_another_spool(
+    working: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process ends behind the sending, and the folder of the settings is another one then."""
+    first, second = await working.platform(roles=["fsp"]), await working.platform(roles=["fsp"])
+    data = {"asset_type": "SOL", "name": "Meadow Farm", "capability": {"power_kw": 700}}
+    place = {"point": {"latitude": 51.0, "longitude": -1.0}}
+    ids = [
+        (await accepted(who, "asset.register.v1", data | {"location": place}))["id"]
+        for who in (first, second)
+    ]
+
+    class Ended(Exception):
+        """The process is gone."""
+
+    def ended(_: Any) -> Any:
+        raise Ended
+
+    with monkeypatch.context() as end:
+        end.setattr(analysing, "_answer", ended)
+        with pytest.raises(Ended):
+            await run(place_of(working, tmp_path / "one"), tmp_path / "run", dry_run=False)
+    done = await run(place_of(working, tmp_path / "other"), tmp_path / "run", dry_run=False)
+    assert sum(done["sent"].values()) == done["cases"]
+    assert sorted(ids) in [case["records"] for case in await working.raw("cases")]

@@ -2,14 +2,17 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.builders import NOW, command
 from tests.decider import reply
 from workers.analysis.options import Options
 from workers.analysis.run import Analysis
 from workers.engine import Engine
+
+HERE: Final = {"database": "tests", "database hosts": "here:1", "broker": "here:2"}
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -24,13 +27,13 @@ class Operator:
         self.sent: list[Mapping[str, Any]] = []
 
     async def __call__(
-        self, run: str, first: int, portions: Sequence[Mapping[str, Any]]
+        self, run: str, first: int, time: str, portions: Sequence[Mapping[str, Any]]
     ) -> list[Mapping[str, Any]]:
         answers = []
         for number, data in enumerate(portions, start=first):
             self.sent.append(data)
             given = command(
-                "duplicates.open.v1", data, sender="operator", id=f"{run[:12]}-{number}"
+                "duplicates.open.v1", data, sender="operator", id=f"{run[:12]}-{number}", time=time
             )
             (outcome,) = await self.engine.run([given])
             kind, told = reply(outcome)
@@ -40,16 +43,23 @@ class Operator:
 
 
 async def analysed(
-    store: Any, folder: Path, send: Any = None, told: Any = silent, **options: Any
+    store: Any,
+    folder: Path,
+    send: Any = None,
+    told: Any = silent,
+    *,
+    register: Mapping[str, str] = HERE,
+    now: datetime = NOW,
+    **options: Any,
 ) -> dict[str, Any]:
     """All stages of a run, the last only where somebody sends; its figures."""
-    run = Analysis.open(folder, Options(memory="1GB", **options), told)
+    run = Analysis.open(folder, Options(memory="1GB", **options), told, register)
     try:
         await run.export(store, NOW)
         run.choose()
         run.judge()
         if send is not None:
-            await run.send(send)
+            await run.send(send, lambda: now)
         return run.summary()
     finally:
         run.close()

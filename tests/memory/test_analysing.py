@@ -6,6 +6,7 @@ import random
 import signal
 import sys
 from asyncio.subprocess import PIPE
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,20 +19,24 @@ from handlers.decision import Secret
 from handlers.duplicates import CASES
 from handlers.matching.comparing import compare
 from handlers.matching.reading import of_asset
-from tests.builders import PLATFORM, STRANGER, command, issued, user_document
+from tests.builders import NOW, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import reply
 from tests.given import ROOT
-from tests.memory.analysed import Operator, analysed, learned
+from tests.memory.analysed import HERE, Operator, analysed, learned
 from tests.memory.shards import Shards
 from tests.memory.test_real_doubles import SEED, capacity, doubled
+from workers.addresses import Addresses
 from workers.analysis import exporting, judging, linking, run
-from workers.analysis.options import AnalysisStopped
+from workers.analysis.options import AnalysisStopped, Options
 from workers.analysis.table import Table
 from workers.cli.analysing import _packages
+from workers.cli.keyring import AccountKeys
+from workers.cli.place import Place
+from workers.settings import Settings
 from workers.store.codec import decode, encode, encode_row
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Commit
-from workers.vault import Sealed
+from workers.vault import Sealed, Vault
 
 pytestmark = pytest.mark.timeout(240)
 
@@ -102,6 +107,16 @@ async def opened(store: MemoryStore) -> Operator:
 def written(folder: Path) -> bytes:
     """All bytes that a run has left."""
     return b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
+
+
+def mode(folder: Path) -> int:
+    """Who may do what with it."""
+    return folder.stat().st_mode & 0o777
+
+
+def left_in(folder: Path) -> set[str]:
+    """What a run has left."""
+    return {path.name for path in folder.iterdir()}
 
 
 def cases(store: MemoryStore) -> dict[tuple[str, ...], dict[str, Any]]:
@@ -285,6 +300,165 @@ async def test_a_run_goes_on_with_its_own_choices_only(tmp_path: Path) -> None:
     assert (await analysed(store, tmp_path, shared=7, anew=True))["records"] == 10
 
 
+@pytest.mark.parametrize("other", ["database", "database hosts", "broker"])
+async def test_a_run_goes_on_with_its_own_register_only(other: str, tmp_path: Path) -> None:
+    """Neither are records of two mixed, nor are cases of one sent to the other."""
+    store = await register_of(*twins(8))
+    await analysed(store, tmp_path)
+    there, operator = HERE | {other: "elsewhere"}, await opened(store)
+    with pytest.raises(AnalysisStopped, match=rf"begun with \({other} .*got {other} elsewhere"):
+        await analysed(store, tmp_path, operator, register=there)
+    assert operator.sent == []
+    assert (await analysed(store, tmp_path, register=there, anew=True))["records"] == 10
+
+
+async def test_a_run_goes_on_with_its_own_scorer_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = await register_of(*twins(8))
+    await analysed(store, tmp_path)
+    monkeypatch.setattr(judging, "MODEL", "analysis-2")
+    with pytest.raises(AnalysisStopped, match=r"scorer analysis-1.*got scorer analysis-2"):
+        await analysed(store, tmp_path)
+
+
+def test_a_place_says_which_register_it_is_without_a_login(tmp_path: Path) -> None:
+    addresses = Addresses(
+        "amqp://who:secret@broker:5672/live/",
+        "http://broker:15672",
+        "mongodb://who:secret@b:27017,a:27017/?replicaSet=rs",
+    )
+    settings = Settings(folder=tmp_path)
+    place = Place(settings, addresses, Vault(settings.master), AccountKeys(tmp_path))
+    assert place.register() == {
+        "database": "flexspine",
+        "database hosts": "a:27017,b:27017",
+        "broker": "broker:5672/live",
+    }
+
+
+@pytest.mark.parametrize("last", [1, 2])
+async def test_a_kill_while_a_run_is_thrown_away_leaves_one_that_begins_anew(
+    last: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind the first file, or behind the last one that holds the marks."""
+    store = await register_of(*twins(8))
+    operator = await opened(store)
+    await analysed(store, tmp_path, operator)
+    unlink, gone = Path.unlink, []
+
+    def until(path: Path, *, missing_ok: bool = False) -> None:
+        unlink(path, missing_ok=missing_ok)
+        gone.append(path.name)
+        if len(gone) == last:
+            raise Killed
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "unlink", until)
+        with pytest.raises(Killed):
+            await analysed(store, tmp_path)
+    assert gone == ["model.json", run.FILE][:last]
+    assert (await analysed(store, tmp_path))["records"] == 10
+
+
+async def test_a_model_that_another_run_has_left_is_not_taken_for_the_training(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / run.MODEL).write_text("{}")
+    assert (await analysed(await register_of(*twins(8)), tmp_path))["records"] == 10
+    assert learned(tmp_path)["records"] == 10
+
+
+async def test_a_folder_that_others_may_read_is_closed_to_them(tmp_path: Path) -> None:
+    """Also the one of a run that was begun before."""
+    for _ in range(2):
+        tmp_path.chmod(0o755)  # noqa: ASYNC240  nothing else is waiting
+        await analysed(await register_of(*twins(8)), tmp_path)
+        assert mode(tmp_path) == 0o700
+
+
+async def test_a_folder_of_others_too_is_left_as_it_is(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)  # noqa: ASYNC240  nothing else is waiting
+    (tmp_path / "letter.txt").write_text("to somebody")
+    with pytest.raises(AnalysisStopped, match=r"got letter\.txt in a folder for others too"):
+        await analysed(await register_of(), tmp_path)
+    assert (mode(tmp_path), left_in(tmp_path)) == (0o755, {"letter.txt"})
+
+
+async def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AnalysisStopped, match="name another --folder"):
+        await analysed(await register_of(), tmp_path / "file")
+
+
+async def test_a_quote_in_the_name_of_the_folder_is_no_fault(tmp_path: Path) -> None:
+    store = await register_of(*twins(8))
+    summary = await analysed(store, tmp_path / "o'brien", await opened(store))
+    assert summary["sent"]["opened"] == summary["cases"] >= 2
+
+
+async def test_of_what_was_compared_nothing_stays_when_it_is_sent(tmp_path: Path) -> None:
+    store = await register_of(*twins())
+    plain = [b"Meadow", b"meadow", b"Harbour", b"harbour"]
+    tried = await analysed(store, tmp_path)
+    assert any(word in written(tmp_path) for word in plain)
+    done = await analysed(store, tmp_path, await opened(store))
+    assert [word for word in plain if word in written(tmp_path)] == []
+    assert left_in(tmp_path) == {run.FILE, run.MODEL}
+    same = ("records", "candidates", "verdicts", "cases", "clusters")
+    assert [done[name] for name in same] == [tried[name] for name in same]
+
+
+async def test_a_kill_before_what_was_compared_is_gone_sends_nothing_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next process only takes it away."""
+    store = await register_of(*twins())
+    operator, replace = await opened(store), Path.replace
+
+    def until(path: Path, target: Path) -> Path:
+        if path.suffix == ".new" and path.stem == "register":
+            raise Killed
+        return replace(path, target)
+
+    with monkeypatch.context() as killed:
+        killed.setattr(Path, "replace", until)
+        with pytest.raises(Killed):
+            await analysed(store, tmp_path, operator)
+    sent = len(operator.sent)
+    done = await analysed(store, tmp_path, operator)
+    assert len(operator.sent) == sent
+    assert done["sent"]["opened"] == done["cases"] == len(cases(store))
+    assert left_in(tmp_path) == {run.FILE, run.MODEL}
+    assert b"Meadow" not in written(tmp_path)
+
+
+async def test_a_portion_that_goes_again_has_the_time_of_the_first_try(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is the same message by the same id, whatever the spool remembers."""
+    monkeypatch.setattr(run, "AT_ONCE", 1)
+    for module in (run, judging):
+        monkeypatch.setattr(module, "PAIRS_MAX", 4)
+    store = await register_of(*twins())
+    operator, seen = await opened(store), []
+
+    async def lost(*portion: Any) -> Any:
+        seen.append(portion)
+        if len(seen) == 2:
+            raise Killed
+        return await operator(*portion)
+
+    with pytest.raises(Killed):
+        await analysed(store, tmp_path, lost, now=NOW - timedelta(hours=1))
+    await analysed(store, tmp_path, lost)
+    assert seen[2] == seen[1]
+    assert [time for _, _, time, _ in seen[:4]] == [
+        *["2026-03-01T11:00:00.000Z"] * 3,
+        "2026-03-01T12:00:00.000Z",
+    ]
+
+
 async def test_where_nothing_comes_of_the_training_what_is_assumed_finds_the_pairs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -312,6 +486,14 @@ async def test_a_folder_has_one_analysis_at_a_time(tmp_path: Path) -> None:
     held.close()
     assert b"AnalysisStopped" in told
     assert b"End the other analysis in this folder" in told
+    assert b"more --memory" not in told
+
+
+async def test_what_is_no_database_is_a_sentence_without_advice_on_memory(tmp_path: Path) -> None:
+    (tmp_path / run.FILE).write_bytes(b"no database" * 1_000)
+    with pytest.raises(AnalysisStopped, match="name another --folder") as stopped:
+        await analysed(await register_of(), tmp_path)
+    assert "more --memory" not in str(stopped.value)
 
 
 async def test_too_little_memory_is_a_sentence_and_the_run_goes_on_with_more(
@@ -323,14 +505,20 @@ async def test_too_little_memory_is_a_sentence_and_the_run_goes_on_with_more(
     store = await register_of(*twins())
     with monkeypatch.context() as little:
         little.setattr(linking, "_linker", full)
-        with pytest.raises(AnalysisStopped, match=r"to train .*no block left.*give more"):
+        with pytest.raises(AnalysisStopped, match=r"to train .*no block left.*Give more --memory"):
             await analysed(store, tmp_path)
     assert (await analysed(store, tmp_path))["cases"] >= len(twice(twins()))
 
 
-def test_memory_that_duckdb_does_not_understand_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisStopped, match="--memory lots"):
-        Table(tmp_path / run.FILE, "lots")
+@pytest.mark.parametrize("size", ["lots", "3", "GB", "-1GB", "3GB'; SELECT '1", "3GB\n"])
+def test_memory_that_is_no_size_is_a_sentence(size: str) -> None:
+    with pytest.raises(AnalysisStopped, match="for --memory a number with KB, MB, GB or TB"):
+        Options(memory=size)
+
+
+@pytest.mark.parametrize("size", ["3GB", "0.5gib", "512MB"])
+def test_memory_that_is_a_size_is_taken(size: str, tmp_path: Path) -> None:
+    Table(tmp_path / run.FILE, Options(memory=size).memory).close()
 
 
 async def test_of_a_persons_asset_nothing_is_in_the_folder(tmp_path: Path) -> None:

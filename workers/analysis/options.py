@@ -1,5 +1,6 @@
 """What an operator chooses of an analysis, and why one stops; known without the packages for it."""
 
+import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -27,9 +28,18 @@ class Options:
     anew: bool = False
     """Whether a run that is not done is thrown away."""
 
+    def __post_init__(self) -> None:
+        """Refuse a size that DuckDB would not understand, before anything is made."""
+        if not _SIZE.fullmatch(self.memory):
+            raise AnalysisStopped(
+                f"expected for --memory a number with KB, MB, GB or TB, got {self.memory!r}. "
+                f"Write it as {MEMORY}."
+            )
+
     def lasting(self) -> dict[str, Any]:
         """Those that decide what is found, and stay the same until the run is done."""
         return {name: value for name, value in asdict(self).items() if name in _LASTING}
 
 
+_SIZE: Final = re.compile(r"[0-9]+(\.[0-9]+)?[KMGT]i?B", re.IGNORECASE)
 _LASTING: Final = frozenset({"shared", "least", "parts"})

@@ -1,6 +1,5 @@
 """One analysis of the register in its folder, stage after stage; a run that was ended goes on."""
 
-import json
 import resource
 import shutil
 import time
@@ -8,7 +7,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -16,19 +15,24 @@ from uuid import uuid4
 from contracts.duplicates import PAIRS_MAX
 from workers.analysis import exporting, judging, linking
 from workers.analysis.options import AnalysisStopped, Options
-from workers.analysis.table import Table, in_words
+from workers.analysis.table import SPILL, Table, in_words
 from workers.store.protocol import ReadStore
 
 FILE: Final = "register.duckdb"
 MODEL: Final = "model.json"
+PARTS: Final = ("model.*", "register.new*", f"{FILE}.*", FILE)
+"""What a run leaves, in the order in which it is thrown away: the file says that it is to be."""
+OTHERS: Final = 0o077
+"""Rights of others than the owner."""
 AT_ONCE: Final = 20
 """Portions that are sent before the mark is moved; those of a run that was ended go again."""
 KIBIBYTES: Final = 1024
 
 Told = Callable[[str, int, int | None], None]
 """A stage, what is done of it, and of how many where that is known."""
-Send = Callable[[str, int, Sequence[Mapping[str, Any]]], Awaitable[Sequence[Mapping[str, Any]]]]
-"""A run's name, the number of the first portion, and portions -> what each was answered with."""
+Answers = Sequence[Mapping[str, Any]]
+Send = Callable[[str, int, str, Sequence[Mapping[str, Any]]], Awaitable[Answers]]
+"""A run's name, number of the first portion, time, portions -> what each was answered with."""
 
 
 @dataclass(slots=True)
@@ -41,31 +45,41 @@ class Analysis:
     table: Table
 
     @classmethod
-    def open(cls, folder: Path, options: Options, told: Told) -> "Analysis":
-        """Go on with what the folder holds; a run that is done, or is not wanted, begins anew."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def open(
+        cls, folder: Path, options: Options, told: Told, register: Mapping[str, str]
+    ) -> "Analysis":
+        """Go on with what the folder holds; a run that is done, or is not wanted, begins anew.
+
+        `register` says by names of its own which one it is: only that one's run goes on.
+        """
+        _claim(folder)
         table = Table(folder / FILE, options.memory)
         if options.anew or table.marked("done"):
             table.close()
-            for name in (FILE, f"{FILE}.wal", MODEL):
-                (folder / name).unlink(missing_ok=True)
+            for path in _parts(folder):
+                path.unlink(missing_ok=True)
             table = Table(folder / FILE, options.memory)
-        wanted = options.lasting()
-        if (kept := table.marked("options") or wanted) != wanted:
-            table.close()
-            raise AnalysisStopped(
-                f"expected the choices with which the run in {folder} was begun ({kept}), got "
-                f"{wanted}. Repeat these, or begin anew with --anew."
-            )
+        wanted = {**options.lasting(), **register, "scorer": judging.MODEL}
         if table.marked("run") is None:
-            table.mark("run", uuid4().hex)
-            table.mark("options", wanted)
+            with table.at_once():
+                table.mark("run", uuid4().hex)
+                table.mark("begun_with", wanted)
+        kept = table.marked("begun_with") or {}
+        if changed := [name for name in wanted if kept.get(name) != wanted[name]]:
+            table.close()
+            begun, got = (
+                ", ".join(f"{name} {one.get(name)}" for name in changed) for one in (kept, wanted)
+            )
+            raise AnalysisStopped(
+                f"expected what the run in {folder} was begun with ({begun}), got {got}. "
+                "Repeat that, name another --folder, or begin anew with --anew."
+            )
         return cls(folder, options, told, table)
 
     def close(self) -> None:
         """Close the file, and take away what DuckDB has spilled."""
         self.table.close()
-        shutil.rmtree(self.folder / "spill", ignore_errors=True)
+        shutil.rmtree(self.folder / SPILL, ignore_errors=True)
 
     async def export(self, store: ReadStore, now: datetime) -> None:
         """The register as a table, as it is now, or was when the run began."""
@@ -76,14 +90,15 @@ class Analysis:
 
     def choose(self) -> None:
         """The training, and the pairs that are candidates."""
-        path = self.folder / MODEL
         with self._timed("train"):
-            if not path.exists():
+            # The file is for people: another run's may lie there.
+            if (model := self.table.marked("model")) is None:
                 self.table.prepare(self.options.shared)
-                linking.train(self.table, path, lambda *done: self.told("train", *done))
+                path = self.folder / MODEL
+                model = linking.train(self.table, path, lambda *done: self.told("train", *done))
+                self.table.mark("model", model)
         with self._timed("find"):
             if not self.table.marked("found"):
-                model = json.loads(path.read_text())
                 linking.find(
                     self.table, model, self.options.least, lambda *done: self.told("find", *done)
                 )
@@ -97,15 +112,18 @@ class Analysis:
                 self.table, lambda *done: self.told("judge", *done), parts=self.options.parts
             )
 
-    async def send(self, send: Send) -> None:
-        """Open the cases, a hundred in each command, some commands at once."""
+    async def send(self, send: Send, clock: Callable[[], datetime]) -> None:
+        """Open the cases, a hundred in each command, some commands at once.
+
+        What was compared is not kept any longer then: it is plain.
+        """
         run, joined = self.table.marked("run"), judging.joined(self.table)
         total = -(-self.table.count("cases") // PAIRS_MAX)
         with self._timed("send"):
             for first in range(self.table.number("sent"), total, AT_ONCE):
                 numbers = range(first, min(first + AT_ONCE, total))
                 portions = [judging.portion(self.table, n, joined) for n in numbers]
-                answers = await send(run, first, portions)
+                answers = await send(run, first, self._time(first, clock), portions)
                 counts = Counter(self.table.marked("answers") or {})
                 for answer in answers:
                     counts.update({name: len(answer[name]) for name in ANSWERED})
@@ -113,7 +131,22 @@ class Analysis:
                     self.table.mark("answers", dict(counts))
                     self.table.mark("sent", numbers.stop)
                 self.told("send", numbers.stop, total)
-        self.table.mark("done", value=True)
+        self.table.mark("counts", {name: self._count(name) for name in COUNTED})
+        self.table.strip("done")
+
+    def _time(self, first: int, clock: Callable[[], datetime]) -> str:
+        """The time of portions: kept, so that they are the same bytes whenever they go again."""
+        kept = self.table.marked("time") or {}
+        if kept.get("first") != first:
+            now = clock().astimezone(UTC).isoformat(timespec="milliseconds")
+            kept = {"first": first, "time": now.replace("+00:00", "Z")}
+            self.table.mark("time", kept)
+        return str(kept["time"])
+
+    def _count(self, name: str) -> int:
+        """Rows of a table, also when the run is done."""
+        counts = self.table.marked("counts") or {}
+        return int(counts[name]) if name in counts else self.table.count(name)
 
     def summary(self) -> dict[str, Any]:
         """What came of it, in figures."""
@@ -124,9 +157,9 @@ class Analysis:
             "folder": str(self.folder),
             "model": judging.MODEL,
             "began_at": marked("began_at"),
-            "records": self.table.count("records"),
+            "records": self._count("records"),
             "left_out": self.table.number("left_out"),
-            "candidates": self.table.count("candidates"),
+            "candidates": self._count("candidates"),
             "verdicts": dict(sorted((marked("verdicts") or {}).items())),
             "cases": self.table.count("cases"),
             "clusters": len(sizes),
@@ -147,5 +180,32 @@ class Analysis:
         self.table.mark("seconds", seconds | {stage: spent})
 
 
+def _parts(folder: Path) -> list[Path]:
+    """The files of a run, the one that holds its marks last."""
+    return [path for pattern in PARTS for path in sorted(folder.glob(pattern))]
+
+
+def _claim(folder: Path) -> None:
+    """Make the folder, or take one that is the run's alone, readable by its owner only."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if folder.stat().st_mode & OTHERS:
+            strange = sorted({*folder.iterdir()} - {*_parts(folder), folder / SPILL})
+            if strange:
+                raise AnalysisStopped(
+                    f"expected that others than its owner may not read {folder}, or that nothing "
+                    f"else is in it, got {strange[0].name} in a folder for others too. "
+                    "Name a --folder that is not there yet."
+                )
+            folder.chmod(0o700)
+    except OSError as error:
+        raise AnalysisStopped(
+            f"expected to keep the run in {folder}, got: {error.strerror}. "
+            "Correct its rights, or name another --folder."
+        ) from error
+
+
+COUNTED: Final = ("records", "candidates")
+"""Tables of which a run that is done keeps the size only."""
 ANSWERED: Final = ("opened", "unchanged", "left")
 """What the reply to a portion counts."""

@@ -60,6 +60,8 @@ FROM (SELECT * FROM candidates WHERE number >= ? AND number < ?) AS c
 JOIN records AS l ON l.number = c.one JOIN records AS r ON r.number = c.other
 ORDER BY c.number
 """
+SPILL: Final = "spill"
+"""The folder of what did not go into memory."""
 
 
 @contextmanager
@@ -67,12 +69,17 @@ def in_words(expected: str) -> Iterator[None]:
     """Say what DuckDB needs: a file that no other process has, memory, room on the disk."""
     try:
         yield
-    except (duckdb.OutOfMemoryException, duckdb.IOException, duckdb.ParserException) as error:
-        raise AnalysisStopped(
-            f"expected {expected}, got: {str(error).splitlines()[0]}. End the other analysis in "
-            "this folder, give more --memory as in 3GB, or name a --folder with more room; the run "
-            "goes on where it was."
-        ) from error
+    except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
+        got = str(error).splitlines()[0]
+        raise AnalysisStopped(f"expected {expected}, got: {got}. {_advice(error)}") from error
+
+
+def _advice(error: duckdb.Error) -> str:
+    if isinstance(error, duckdb.OutOfMemoryException):
+        return "Give more --memory, or room beside the file; the run goes on where it was."
+    if "set lock" in str(error):
+        return "End the other analysis in this folder, or name another --folder."
+    return "Correct the rights of the folder, make room in it, or name another --folder."
 
 
 class Table:
@@ -80,16 +87,43 @@ class Table:
 
     def __init__(self, path: Path, memory: str) -> None:
         """Open or make the file; DuckDB keeps within `memory` and spills beside the file."""
-        with in_words(f"to use {path} with --memory {memory}"):
-            self.connection = duckdb.connect(str(path))
-            self.connection.execute(f"SET memory_limit = '{memory}'")
-            self.connection.execute(f"SET temp_directory = '{path.parent / 'spill'}'")
+        self._path, self._memory = path, memory
+        self._open()
+
+    def _open(self) -> None:
+        # Not by SQL, in which a folder's name may mean something else.
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": self._memory,
+            "temp_directory": str(self._path.parent / SPILL),
+        }
+        with in_words(f"to use {self._path} with --memory {self._memory}"):
+            self.connection = duckdb.connect(str(self._path), config=config)
             self.connection.execute(SCHEMA)
             self.clear()
 
     def close(self) -> None:
         """Close the file."""
         self.connection.close()
+
+    def strip(self, mark: str) -> None:
+        """Keep the marks and one more, and the cases; of all else no byte stays.
+
+        By a new file: DuckDB leaves in a file what is deleted from it.
+        """
+        beside = self._path.with_suffix(".new")
+        beside.unlink(missing_ok=True)
+        Table(beside, self._memory).close()
+        quoted, execute = str(beside).replace("'", "''"), self.connection.execute
+        with in_words(f"to write {beside}"):
+            execute(f"ATTACH '{quoted}' AS kept")
+            for name in ("marks", "cases"):
+                execute(f"INSERT INTO kept.{name} SELECT * FROM {name}")  # noqa: S608
+            execute("INSERT OR REPLACE INTO kept.marks VALUES (?, 'true')", [mark])
+            execute("CHECKPOINT kept")
+            execute("DETACH kept")
+        self.close()
+        beside.replace(self._path)
+        self._open()
 
     def rows(self, question: str, *values: Any) -> list[Any]:
         """All rows of an answer: the connection does nothing else while any is left unread."""

@@ -61,7 +61,8 @@ def analyse(
     place = Place.of(Settings.read())
     options = Options(shared, least, memory, parts, anew)
     with _shown() as told:
-        run = _packages().Analysis.open(folder or place.settings.home / "analysis", options, told)
+        within = folder or place.settings.home / "analysis"
+        run = _packages().Analysis.open(within, options, told, place.register())
         try:
             summary = asyncio.run(analysed(run, place, dry_run=dry_run))
         finally:
@@ -111,13 +112,13 @@ async def analysed(run: Any, place: Place, *, dry_run: bool) -> Mapping[str, Any
     run.choose()
     run.judge()
     if not dry_run:
-        await run.send(lambda *portions: _send(place, *portions))
+        await run.send(lambda *portions: _send(place, *portions), now_utc)
     summary: Mapping[str, Any] = run.summary()
     return summary
 
 
 async def _send(
-    place: Place, run: str, first: int, portions: Sequence[Mapping[str, Any]]
+    place: Place, run: str, first: int, time: str, portions: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
     """Send portions as the operator; what each is answered with, or a stop if one is not."""
     source = user_urn(names.OPERATOR)
@@ -126,7 +127,7 @@ async def _send(
             run,
             number,
             f"portion {number}",
-            {"source": source, "type": OpenCases.message_type, "data": dict(data)},
+            {"source": source, "type": OpenCases.message_type, "time": time, "data": dict(data)},
         )
         for number, data in enumerate(portions, start=first)
     ]
@@ -139,7 +140,8 @@ def _answer(settled: Settled) -> Mapping[str, Any]:
     if settled.result != "accepted" or settled.reply is None:
         raise AnalysisStopped(
             f"expected {settled.line.label} to be accepted, got {settled.result}: "
-            f"{settled.message}. Repeat the command: it goes on with this portion."
+            f"{settled.message}. Repeat the command: it goes on with this portion. "
+            "Where that helps nothing, begin anew with --anew: what is open stays as it is."
         )
     data: Mapping[str, Any] = json.loads(settled.reply)["data"]
     return data

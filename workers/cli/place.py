@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlsplit
 
 from topology import names
 from workers.addresses import Addresses
@@ -43,6 +44,17 @@ class Place:
                 "Register the user with `account_key_hash` of `$key`, or send where it was done."
             )
         return self.addresses.amqp_as(user, password)
+
+    def register(self) -> dict[str, str]:
+        """Which register this is, by its places and without a login."""
+        mongo, amqp = urlsplit(self.addresses.mongo_url), urlsplit(self.addresses.amqp_url)
+        hosts = sorted(mongo.netloc.rpartition("@")[2].split(","))
+        broker = f"{amqp.netloc.rpartition('@')[2]}{amqp.path.rstrip('/')}"
+        return {
+            "database": self.settings.database,
+            "database hosts": ",".join(hosts),
+            "broker": broker,
+        }
 
     def inspection(self) -> Inspection:
         """A look at the database, not opened yet."""
