@@ -139,7 +139,7 @@ def _answer(settled: Settled) -> Mapping[str, Any]:
     if settled.result != "accepted" or settled.reply is None:
         raise AnalysisStopped(
             f"expected {settled.line.label} to be accepted, got {settled.result}: "
-            f"{settled.message}. Repeat the command: it goes on with this portion."
+            f"{settled.message.rstrip('.')}. Repeat the command: it goes on with this portion."
         )
     data: Mapping[str, Any] = json.loads(settled.reply)["data"]
     return data
