@@ -18,7 +18,7 @@ from workers.addresses import Addresses
 from workers.backup import BadBackup, read_manifest
 from workers.cli.asking import _check_events, _remarks, _table
 from workers.cli.client import LoginFailed, NothingToWatch
-from workers.cli.dead import _groups, _letters
+from workers.cli.dead import _groups, _hints, _letters
 from workers.cli.input import FileFault, lines_of
 from workers.cli.keyring import AccountKeys
 from workers.cli.lines import Line
@@ -154,6 +154,12 @@ def test_ids_and_fingerprints_are_shown_whole() -> None:
     assert letter in printed(_letters([listed]))
     assert f"{kind}, USR-1" in printed(_letters([listed]))
     assert group in printed(_groups([counted]))
+
+
+def test_what_failed_again_is_told_with_where_to_look() -> None:
+    assert _hints({"resolved": 2}, {}) == []
+    assert _hints({"failed-again": 1}, {"id": "one"}) == ["why: flexspine dead show one"]
+    assert "--state failed-again" in _hints({"failed-again": 2, "resolved": 1}, {})[0]
 
 
 def test_a_refusal_is_told_with_its_advice() -> None:

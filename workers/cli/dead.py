@@ -225,11 +225,18 @@ def _do(kind: str, which: Mapping[str, str], why: str, *, is_meant: bool, wait: 
         typer.confirm(f"{matched} letters match. Go on?", abort=True)
     counts = asyncio.run(done(place, kind, data, wait=wait))
     typer.echo(_counts(counts) or "none was taken")
-    if counts.get("failed-again"):
-        found = which.get("id", "<id>")
-        if "id" not in which:
-            typer.echo("which: flexspine dead list --state failed-again", err=True)
-        typer.echo(f"why: flexspine dead show {found}", err=True)
+    for hint in _hints(counts, which):
+        typer.echo(hint, err=True)
+
+
+def _hints(counts: Mapping[str, int], which: Mapping[str, str]) -> list[str]:
+    """Where to read why letters are dead again."""
+    if not counts.get("failed-again"):
+        return []
+    if (letter := which.get("id")) is not None:
+        return [f"why: flexspine dead show {letter}"]
+    listing = "which: flexspine dead list --state failed-again"
+    return [listing, "why: flexspine dead show <id>"]
 
 
 async def done(
