@@ -47,4 +47,6 @@ async def main(url: str, user: str) -> None:
                     return
 
 
+if not sys.argv[2:]:
+    sys.exit("usage: python examples/client.py AMQP_ADDRESS USER")
 asyncio.run(main(*sys.argv[1:]))

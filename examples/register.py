@@ -58,4 +58,6 @@ async def main(url: str, name: str) -> None:
             return
 
 
+if not sys.argv[2:]:
+    sys.exit("usage: python examples/register.py AMQP_ADDRESS_OF_FRONT_DESK NAME")
 asyncio.run(main(*sys.argv[1:]))

@@ -70,6 +70,8 @@ def _write_manifest(folder: Path, parts: Mapping[str, Part], began_at: datetime)
 
 def read_manifest(folder: Path) -> dict[str, Part]:
     """What a copy says that it holds."""
+    if not folder.is_dir():
+        raise BadBackup(f"expected the folder of a copy, got no folder {folder}. Check the path.")
     try:
         said = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         if said["format"] != FORMAT:

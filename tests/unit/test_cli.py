@@ -1,6 +1,8 @@
 """What the command line says before it asks anybody: one sentence for what cannot be used."""
 
 import fcntl
+import io
+import json
 import os
 import subprocess
 import sys
@@ -8,16 +10,25 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 
+from topology import names
+from workers.addresses import Addresses
+from workers.backup import BadBackup, read_manifest
 from workers.cli.asking import _check_events, _remarks, _table
-from workers.cli.client import NothingToWatch
+from workers.cli.client import LoginFailed, NothingToWatch
+from workers.cli.dead import _groups, _hints, _letters
 from workers.cli.input import FileFault, lines_of
 from workers.cli.keyring import AccountKeys
 from workers.cli.lines import Line
 from workers.cli.mappings import MappingError, TableMapping
 from workers.cli.occupancy import Occupied, occupied
-from workers.cli.sending import Settled
+from workers.cli.place import Place
+from workers.cli.sending import Settled, _settled
 from workers.cli.spool import Spool
+from workers.settings import Settings
+from workers.vault import Vault
 
 TABLE = "Customer Name,Connection Status,Energy Source 1,Country\r\nA,Connected,Solar,England\r\n"
 
@@ -125,3 +136,64 @@ def test_the_front_desk_and_strangers_have_no_events_here(tmp_path: Path) -> Non
 
 def test_the_summary_has_types() -> None:
     assert next(column.header for column in _table(Counter()).columns) == "type"
+
+
+def printed(table: Table) -> str:
+    """What a terminal of the usual width shows."""
+    shown = io.StringIO()
+    Console(file=shown, width=80, markup=False).print(table)
+    return shown.getvalue()
+
+
+def test_ids_and_fingerprints_are_shown_whole() -> None:
+    letter, group = f"20261129T170000000-{'0123456789abcdef' * 2}", "0123456789abcdef"
+    kind, place = "asset.register.v1", "handlers/assets.py:register_asset:120"
+    said = {"reason": "delivery-limit", "type": kind, "exception": "ZeroDivisionError"}
+    listed = {"id": letter, "state": "failed-again", "account": "USR-1", "times": 2, **said}
+    counted = {"fingerprint": group, "top": place, "counts": {"failed-again": 2}, **said}
+    assert letter in printed(_letters([listed]))
+    assert f"{kind}, USR-1" in printed(_letters([listed]))
+    assert group in printed(_groups([counted]))
+
+
+def test_what_failed_again_is_told_with_where_to_look() -> None:
+    assert _hints({"resolved": 2}, {}) == []
+    assert _hints({"failed-again": 1}, {"id": "one"}) == ["why: flexspine dead show one"]
+    assert "--state failed-again" in _hints({"failed-again": 2, "resolved": 1}, {})[0]
+
+
+def test_a_refusal_is_told_with_its_advice() -> None:
+    first, second = ({"rule": rule, "advice": f"Mend {rule}."} for rule in ("a.b", "c.d"))
+    data = {"code": "a.b", "message": "a.b: expected x, got y.", "findings": [first, second]}
+    reply = json.dumps({"type": "asset.get.rejected.v1", "data": data}).encode()
+    assert _settled(line(1), reply).message == "a.b: expected x, got y. Mend a.b."
+
+
+def test_a_folder_that_is_not_there_is_no_broken_copy(tmp_path: Path) -> None:
+    with pytest.raises(BadBackup, match="got no folder"):
+        read_manifest(tmp_path / "absent")
+    with pytest.raises(BadBackup, match="was broken off"):
+        read_manifest(tmp_path)
+
+
+def test_who_has_no_key_here_is_told_whose_there_are(tmp_path: Path) -> None:
+    keys, settings = AccountKeys(tmp_path), Settings(folder=tmp_path)
+    for number in range(10, 20):
+        keys.key_hash("operator", f"{number}")
+        keys.issued("operator", f"{number}", f"USR-{number}")
+    place = Place(
+        settings, Addresses("amqp://a", "http://b", "mongodb://c"), Vault(bytes(32)), keys
+    )
+    shown = ", ".join([names.OPERATOR, names.FRONT_DESK, *keys.users()[:8]])
+    with pytest.raises(LoginFailed, match=f"keys of {shown} and 2 more"):
+        place.url("nobody")
+
+
+@pytest.mark.parametrize("example", ["client.py", "register.py"])
+def test_an_example_without_arguments_says_what_it_takes(example: str) -> None:
+    root = Path(__file__).resolve().parents[2]
+    command = [sys.executable, str(root / "examples" / example)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)  # noqa: S603 - our own words
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"usage: python examples/{example} ")
+    assert done.stderr.count("\n") == 1

@@ -140,7 +140,7 @@ def _answer(settled: Settled) -> Mapping[str, Any]:
     if settled.result != "accepted" or settled.reply is None:
         raise AnalysisStopped(
             f"expected {settled.line.label} to be accepted, got {settled.result}: "
-            f"{settled.message}. Repeat the command: it goes on with this portion. "
+            f"{settled.message.rstrip('.')}. Repeat the command: it goes on with this portion. "
             "Where that helps nothing, begin anew with --anew: what is open stays as it is."
         )
     data: Mapping[str, Any] = json.loads(settled.reply)["data"]

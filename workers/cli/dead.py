@@ -4,13 +4,13 @@ import asyncio
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from contracts.dead import DiscardDead, GetDead, GroupDead, ListDead, NoteDead, ReplayDead
 from contracts.messages import check_type
@@ -22,6 +22,8 @@ POLL_S: Final = 1.0
 PAGE: Final = 100
 SHOWN: Final = 2000
 """How many characters of a body are shown."""
+ID_LENGTH: Final = 51
+FINGERPRINT_LENGTH: Final = 16
 
 Reason = Annotated[str | None, typer.Option(help="Such as `poisoned` or `delivery-limit`.")]
 Fingerprint = Annotated[str | None, typer.Option(help="A group, as `dead groups` names it.")]
@@ -66,13 +68,24 @@ def listed(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table("id", "state", "reason", "type", "account", "times", "exception")
+    Console(markup=False).print(_letters(found))
+
+
+def _copied(name: str, length: int) -> Column:
+    """A column of what is typed into the next command: in a narrow terminal others give way."""
+    return Column(name, min_width=length, overflow="fold")
+
+
+def _letters(found: Sequence[Mapping[str, Any]]) -> Table:
+    """Two lines for each letter, since an id leaves little room beside it."""
+    what = Column("state, reason", overflow="fold")
+    table = Table(_copied("id, type, account", ID_LENGTH), what)
     for one in found:
-        table.add_row(
-            one["id"], one["state"], one["reason"], one["type"], one.get("account") or "",
-            str(one["times"]), one["exception"],
-        )  # fmt: skip
-    Console(markup=False).print(table)
+        account, exception = one.get("account"), one["exception"]
+        name = f"{one['type']}, {account}" if account else one["type"]
+        why = f"{one['reason']}: {exception}" if exception else one["reason"]
+        table.add_row(f"{one['id']}\n{name}", f"{one['state']}, {one['times']}x\n{why}")
+    return table
 
 
 async def _taken(found: AsyncIterator[Mapping[str, Any]], limit: int) -> list[Mapping[str, Any]]:
@@ -103,15 +116,21 @@ def groups(*, state: State = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    table = Table("fingerprint", "reason", "type", "exception", "where", "letters")
-    for one in found["groups"]:
+    console = Console(markup=False)
+    console.print(_groups(found["groups"]))
+    console.print(_counts(found["counts"]) or "none")
+
+
+def _groups(found: Sequence[Mapping[str, Any]]) -> Table:
+    names = ("reason", "type", "exception", "where", "letters")
+    wide = (Column(name, overflow="fold") for name in names)
+    table = Table(_copied("fingerprint", FINGERPRINT_LENGTH), *wide)
+    for one in found:
         table.add_row(
             one["fingerprint"], one["reason"], one["type"], one["exception"], one["top"],
             _counts(one["counts"]),
         )  # fmt: skip
-    console = Console(markup=False)
-    console.print(table)
-    console.print(_counts(found["counts"]) or "none")
+    return table
 
 
 def _counts(counts: Mapping[str, int]) -> str:
@@ -206,6 +225,18 @@ def _do(kind: str, which: Mapping[str, str], why: str, *, is_meant: bool, wait: 
         typer.confirm(f"{matched} letters match. Go on?", abort=True)
     counts = asyncio.run(done(place, kind, data, wait=wait))
     typer.echo(_counts(counts) or "none was taken")
+    for hint in _hints(counts, which):
+        typer.echo(hint, err=True)
+
+
+def _hints(counts: Mapping[str, int], which: Mapping[str, str]) -> list[str]:
+    """Where to read why letters are dead again."""
+    if not counts.get("failed-again"):
+        return []
+    if (letter := which.get("id")) is not None:
+        return [f"why: flexspine dead show {letter}"]
+    listing = "which: flexspine dead list --state failed-again"
+    return [listing, "why: flexspine dead show <id>"]
 
 
 async def done(

@@ -16,6 +16,7 @@ from workers.vault import Vault
 
 SERVERS: Final = "servers"
 """Folder of the embedded servers, inside that of the settings."""
+USERS_SHOWN_MAX: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Place:
             keyring = self.settings.home.absolute() / "keyring.json"
             raise LoginFailed(
                 f"expected a key of {user} in {keyring}, got none. "
+                f"There are keys of {self._named_keys()}. "
                 "Register the user with `account_key_hash` of `$key`, or send where it was done."
             )
         return self.addresses.amqp_as(user, password)
@@ -55,6 +57,13 @@ class Place:
             "database hosts": ",".join(hosts),
             "broker": broker,
         }
+
+    def _named_keys(self) -> str:
+        """Whose keys there are; of many only some."""
+        known = [names.OPERATOR, names.FRONT_DESK, *self.keys.users()]
+        more = len(known) - USERS_SHOWN_MAX
+        shown = ", ".join(known[:USERS_SHOWN_MAX])
+        return f"{shown} and {more} more" if more > 0 else shown
 
     def inspection(self) -> Inspection:
         """A look at the database, not opened yet."""

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from contracts.envelope import Finding
 from topology.catalog import Entry
@@ -273,7 +273,13 @@ def _settled(line: Line, reply: bytes) -> Settled:
         result = "rejected"
     elif outcome == "held":
         result = "held"
-    return Settled(line, result, data.get("code", ""), data.get("message", ""), reply)
+    return Settled(line, result, data.get("code", ""), _sentence(data), reply)
+
+
+def _sentence(data: Mapping[str, Any]) -> str:
+    """What is wrong and what to do; the message is the first finding's, and so is the advice."""
+    message, findings = str(data.get("message", "")), data.get("findings")
+    return f"{message} {findings[0]['advice']}".strip() if findings else message
 
 
 async def _ended(task: asyncio.Task[object]) -> None:
