@@ -28,8 +28,8 @@ class EditDead(Command, type="dead.edit.v1", senders={"operator"}, accepted=Dead
     whose contents are there still; neither questions nor what the backbone itself says. What would
     be sent is looked at as if it had arrived: a command that the backbone takes, its contract kept,
     no larger than a message may be. Only where `FLEXSPINE_DEAD_EDIT` allows it; where that is
-    `approved`, it is only proposed, and sent when another operator says `dead.approve.v1`. A later
-    one takes its place.
+    `approved`, it is only proposed, and sent when another operator says `dead.approve.v1`, both
+    with accounts of their own, not as `operator`. A later one takes its place.
     Errors: `dead.not-found`, `dead.not-editable`.
     Source: promise 1 of the architecture: an operator ends what could not be decided.
     """

@@ -7,7 +7,7 @@ from typing import Any, Final
 from contracts.dead_edits import ApproveDead, DeadEdited, DeadEditSent, EditDead
 from contracts.envelope import Finding
 from contracts.messages import register_of_entity
-from contracts.taxonomy import BACKBONE
+from contracts.taxonomy import BACKBONE, OPERATOR
 from handlers.admission import Delivery
 from handlers.bookkeeping import unattributed
 from handlers.dead import letter_not_found
@@ -54,7 +54,7 @@ def edit_dead(command: EditDead, view: View, context: Context) -> Decision:
     if letter is None:
         return letter_not_found("id", command.id)
     contents = readable(view, CONTENTS, command.id)
-    if (wrong := _uneditable("id", letter, contents)) or contents is None:
+    if (wrong := _shared(context) or _uneditable("id", letter, contents)) or contents is None:
         return reject(*wrong)
     edit = _proposed(command, letter, contents, context)
     if wrong := _unsendable(edit, command.data, context):
@@ -108,7 +108,8 @@ def approve_dead(command: ApproveDead, view: View, context: Context) -> Decision
     if was["by"] == by:
         return _own_edit(command.id)
     contents = readable(view, CONTENTS, was["letter"])
-    if (wrong := _uneditable("id", letter, contents) or _replaced(was, letter)) or contents is None:
+    wrong = _shared(context) or _uneditable("id", letter, contents) or _replaced(was, letter)
+    if wrong or contents is None:
         return reject(*wrong)
     data = json.loads(was["data"].value)
     if wrong := _unsendable(was, data, context, "id"):
@@ -145,6 +146,21 @@ def _sent(
 def _told(edit: Document) -> DeadEdited:
     names = ("letter", "state", "message")
     return DeadEdited(id=edit["_id"], **{name: edit[name] for name in names})
+
+
+def _shared(context: Context) -> tuple[Finding, ...]:
+    """Where two have to agree: why the account that both may have says nothing."""
+    if not context.edits.need_approval or context.sender.user != OPERATOR:
+        return ()
+    return (
+        finding(
+            "dead.not-editable",
+            "id",
+            expected="an operator with an account of its own, since two have to agree",
+            got=OPERATOR,
+            advice="Send it as a user with the role `operator`; on the command line, `--as`.",
+        ),
+    )
 
 
 def _uneditable(field: str, letter: Document, contents: Document | None) -> tuple[Finding, ...]:

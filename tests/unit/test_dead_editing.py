@@ -34,14 +34,16 @@ from tests.unit.test_dead import (
 )
 from workers.backbone import with_edits
 
+FIRST: Final = issued("USR", 7000)
 SECOND: Final = issued("USR", 8000)
-"""Another operator, who is a user of the register."""
+"""Two operators who are users of the register."""
 
 
 def deciding(allowed: str) -> Decider:
     decider = Decider(rulebook=with_edits(RULEBOOK, allowed))
-    second = user_document(SECOND, roles=["operator"], status="confirmed")
-    decider.documents["users", SECOND] = second
+    for user in (FIRST, SECOND):
+        named = user_document(user, roles=["operator"], status="confirmed")
+        decider.documents["users", user] = named
     decider.decide(crash("one", "a secret", message_id="m"))
     return decider
 
@@ -197,7 +199,7 @@ def test_what_is_sent_is_as_long_as_it_was_asked() -> None:
 
 def test_a_proposal_whose_contract_has_gone_meanwhile_is_not_approved() -> None:
     decider = deciding("approved")
-    key = reply(edited(decider))[1]["id"]
+    key = reply(edited(decider, FIRST))[1]["id"]
     decider.rulebook = replace(decider.rulebook, edits=Edits(Foreseen({}), need_approval=True))
     told = reply(send(decider, "dead.approve.v1", SECOND, id=key, why="Fine."))[1]
     assert (told["code"], told["findings"][0]["field"]) == ("dead.not-editable", "data.id")
@@ -240,35 +242,44 @@ def test_off_nobody_edits_and_whoever_is_no_operator_is_told_no_more() -> None:
 
 def test_a_second_operator_approves_and_not_the_same() -> None:
     decider = deciding("approved")
-    proposed = edited(decider)
+    proposed = edited(decider, FIRST)
     key = reply(proposed)[1]["id"]
     assert (reply(proposed)[1]["state"], sent(decider, proposed)) == ("proposed", [])
     assert states(decider) == ["open"]
-    own = send(decider, "dead.approve.v1", id=key, why="It is mine.")
+    own = send(decider, "dead.approve.v1", FIRST, id=key, why="It is mine.")
     assert code(own) == ("dead.approve.rejected.v1", "dead.approve-own")
     approved = send(decider, "dead.approve.v1", SECOND, id=key, why="Looked at both.")
     (one,) = sent(decider, approved)
-    assert (one.account, reply(approved)[1]["state"]) == (OPERATOR, "sent")
+    assert (one.account, reply(approved)[1]["state"]) == (FIRST, "sent")
     (letter,), (edit,) = letters(decider), decider.of("dead_edits")
     assert letter["history"][-1]["by"] == SECOND
-    assert (edit["by"], edit["approved_by"]) == (OPERATOR, SECOND)
+    assert (edit["by"], edit["approved_by"]) == (FIRST, SECOND)
     again = send(decider, "dead.approve.v1", SECOND, id=key, why="Once more.")
     assert (reply(again)[1]["state"], sent(decider, again)) == ("sent", [])
+
+
+def test_where_two_agree_the_account_that_both_may_have_neither_proposes_nor_approves() -> None:
+    decider = deciding("approved")
+    assert code(edited(decider)) == ("dead.edit.rejected.v1", "dead.not-editable")
+    key = reply(edited(decider, FIRST))[1]["id"]
+    approved = send(decider, "dead.approve.v1", id=key, why="Fine.")
+    assert code(approved) == ("dead.approve.rejected.v1", "dead.not-editable")
+    assert (states(decider), reply(approved)[1]["findings"][0]["got"]) == (["open"], OPERATOR)
 
 
 def test_the_other_way_round_too_and_a_replaced_proposal_is_not_sent() -> None:
     decider = deciding("approved")
     first = reply(edited(decider, sender=SECOND))[1]["id"]
     second = reply(edited(decider, sender=SECOND, data={"words": "better"}))[1]["id"]
-    replaced = send(decider, "dead.approve.v1", id=first, why="Fine.")
+    replaced = send(decider, "dead.approve.v1", FIRST, id=first, why="Fine.")
     assert code(replaced) == ("dead.approve.rejected.v1", "dead.not-editable")
-    (one,) = sent(decider, send(decider, "dead.approve.v1", id=second, why="Fine."))
+    (one,) = sent(decider, send(decider, "dead.approve.v1", FIRST, id=second, why="Fine."))
     assert (one.account, json.loads(one.body)["data"]) == (SECOND, {"words": "better"})
 
 
 def test_a_letter_that_has_its_end_meanwhile_is_not_approved() -> None:
     decider = deciding("approved")
-    key = reply(edited(decider))[1]["id"]
+    key = reply(edited(decider, FIRST))[1]["id"]
     run = operate(decider, "discard", which={"reason": "poisoned"}, why="Nobody wants it.")
     run_through(decider, run["id"])
     assert states(decider) == ["discarded"]
@@ -293,7 +304,7 @@ def test_these_letters_are_not_edited(changes: Mapping[str, Any]) -> None:
 
 def test_neither_is_one_that_was_erased_nor_an_edit_of_whose_data_nothing_is_left() -> None:
     decider = deciding("approved")
-    key = reply(edited(decider))[1]["id"]
+    key = reply(edited(decider, FIRST))[1]["id"]
     (edit,) = decider.of("dead_edits")
     erased = {"data": Secret(None), "why": Secret(None), "original": Secret(None)}
     decider.documents["dead_edits", key] = {**edit, **erased}
