@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts.dead_values import EditId, EditState, LetterId, Short
+from contracts.dead_values import EditId, EditState, EditType, LetterId
 from contracts.messages import Command, Contract, Event
 from contracts.values import Line
 
@@ -25,9 +25,11 @@ class EditDead(Command, type="dead.edit.v1", senders={"operator"}, accepted=Dead
     it is decided like any other message of the operator, with the operator's rights, and the
     operator is answered. The letter is `edited` then, which is an end: it is neither replayed nor
     discarded any more, and its sender is told nothing. Of letters that are open or failed again,
-    or stuck in a replay, whose contents are there still; neither questions nor what the backbone
-    itself says. Only where `FLEXSPINE_DEAD_EDIT` allows it; where that is `approved`, it is only
-    proposed, and sent when another operator says `dead.approve.v1`. A later one takes its place.
+    whose contents are there still; neither questions nor what the backbone itself says. What would
+    be sent is looked at as if it had arrived: a command that the backbone takes, its contract kept,
+    no larger than a message may be. Only where `FLEXSPINE_DEAD_EDIT` allows it; where that is
+    `approved`, it is only proposed, and sent when another operator says `dead.approve.v1`, both
+    with accounts of their own, not as `operator`. A later one takes its place.
     Errors: `dead.not-found`, `dead.not-editable`.
     Source: promise 1 of the architecture: an operator ends what could not be decided.
     """
@@ -35,8 +37,8 @@ class EditDead(Command, type="dead.edit.v1", senders={"operator"}, accepted=Dead
     id: LetterId
     data: dict[str, Any]
     """All of the new data, not what differs."""
-    type: Short | None = None
-    """Another type, where that was wrong."""
+    type: EditType | None = None
+    """Another type, where that was wrong: of a command."""
     why: Line
 
 

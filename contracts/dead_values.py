@@ -8,6 +8,9 @@ LetterId = Annotated[str, Field(pattern=r"^[0-9]{8}T[0-9]{9}-[0-9a-f]{32}$")]
 RunId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Fingerprint = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 EditId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+EditType = Annotated[
+    str, Field(max_length=200, pattern=r"^[a-z]+(\.[a-z]+(-[a-z]+)*)+\.v[1-9][0-9]*$")
+]
 Short = Annotated[str, Field(min_length=1, max_length=255)]
 EditState = Literal["proposed", "sent"]
 DeadState = Literal["open", "replaying", "resolved", "failed-again", "discarded", "edited"]

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from handlers.admission import Arrival, Refusal
 from handlers.conditions import condition_reads
 from handlers.decision import Context, Drop, Guard, Put, View
+from handlers.edits import Edits
 from handlers.letters import Letter
 from handlers.parking import Parking
 from handlers.references import reference_reads
@@ -44,8 +45,8 @@ class Rulebook:
     """Of the program, for who looks at what failed."""
     known: Collection[str] = frozenset()
     """Types that other lanes take: those words are ours, whoever writes them."""
-    edits_need_approval: bool = False
-    """Whether an operator's edit of a dead letter waits for a second operator."""
+    edits: Edits = field(default_factory=Edits)
+    """What an operator's edit of a dead letter is held to."""
 
     def context(
         self,
@@ -69,7 +70,7 @@ class Rulebook:
             cursor=arrival.delivery.cursor,
             sunset=sunset,
             shards_max=self.shards_max,
-            edits_need_approval=self.edits_need_approval,
+            edits=self.edits,
             dry_run=dry_run,
         )
 

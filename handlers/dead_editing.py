@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from contracts.dead_edits import ApproveDead, DeadEdited, DeadEditSent, EditDead
-from contracts.envelope import SPEC_VERSION, Finding, user_urn
+from contracts.envelope import Finding
 from contracts.messages import register_of_entity
-from contracts.taxonomy import BACKBONE
-from contracts.values import user_of
+from contracts.taxonomy import BACKBONE, OPERATOR
+from handlers.admission import Delivery
 from handlers.bookkeeping import unattributed
 from handlers.dead import letter_not_found
 from handlers.dead_letters import CONTENTS, LETTERS, changed, readable
@@ -25,12 +24,14 @@ from handlers.decision import (
     Secret,
     View,
 )
-from handlers.resending import is_open, is_question
+from handlers.edits import body_of, encoded
+from handlers.resending import is_question
 from handlers.resent import Resent
 from handlers.rules import finding, reject
 from handlers.signature import reads
 
 EDITS: Final = "dead_edits"
+EDITABLE: Final = frozenset({"open", "failed-again"})
 ID_MAX: Final = 200
 """How long an envelope's `causationid` may be."""
 
@@ -53,28 +54,38 @@ def edit_dead(command: EditDead, view: View, context: Context) -> Decision:
     if letter is None:
         return letter_not_found("id", command.id)
     contents = readable(view, CONTENTS, command.id)
-    if (wrong := _uneditable("id", letter, contents, context.now)) or contents is None:
+    if (wrong := _shared(context) or _uneditable("id", letter, contents)) or contents is None:
         return reject(*wrong)
+    edit = _proposed(command, letter, contents, context)
+    if wrong := _unsendable(edit, command.data, context):
+        return reject(*wrong)
+    edit["data"] = Secret(encoded(command.data))
+    owner = _owner(contents, command.data, view, context)
+    if context.edits.need_approval:
+        proposed = changed(letter, context.now, by, edit=edit["_id"])
+        return Accepted(command.id, _told(edit), owner, (Put(EDITS, edit), proposed))
+    return _sent(edit, None, letter, owner, context)
+
+
+def _proposed(
+    command: EditDead, letter: Document, contents: Document, context: Context
+) -> dict[str, Any]:
+    """An edit as it is kept, but for the data, which may be none that can be kept."""
+    by = context.sender.user
     key = context.identity.fingerprint("dead-edit", f"{by}\x1f{context.command_id}")[:32]
-    edit = {
+    return {
         "_id": key,
         "revision": 1,
         "letter": command.id,
-        "state": "proposed" if context.edits_need_approval else "sent",
+        "state": "proposed" if context.edits.need_approval else "sent",
         "by": by,
         "at": context.now,
         "approved_by": None,
         "message": context.identity.fingerprint("dead-edited", key)[:32],
         "type": command.type or contents["properties"].value["type"],
         "original": Secret(_origin(letter, contents)),
-        "data": Secret(json.dumps(command.data).encode()),
         "why": Secret(command.why),
     }
-    owner = _owner(letter, command.data, context)
-    if context.edits_need_approval:
-        proposed = changed(letter, context.now, by, edit=key)
-        return Accepted(command.id, _told(edit), owner, (Put(EDITS, edit), proposed))
-    return _sent(edit, None, letter, owner, context)
 
 
 def _approve_reads(command: ApproveDead, context: Context) -> Reads:
@@ -95,18 +106,13 @@ def approve_dead(command: ApproveDead, view: View, context: Context) -> Decision
     if was["state"] == "sent":
         return Accepted(subject=was["letter"], reply=_told(was), keyed_to=unattributed(context.now))
     if was["by"] == by:
-        return reject(
-            finding(
-                "dead.approve-own",
-                "id",
-                expected="an edit of another operator",
-                got=command.id,
-                advice="Let a second operator look at it and approve it.",
-            )
-        )
+        return _own_edit(command.id)
     contents = readable(view, CONTENTS, was["letter"])
-    wrong = _uneditable("id", letter, contents, context.now) or _replaced(was, letter)
-    if wrong:
+    wrong = _shared(context) or _uneditable("id", letter, contents) or _replaced(was, letter)
+    if wrong or contents is None:
+        return reject(*wrong)
+    data = json.loads(was["data"].value)
+    if wrong := _unsendable(was, data, context, "id"):
         return reject(*wrong)
     edit = {
         **was,
@@ -116,7 +122,7 @@ def approve_dead(command: ApproveDead, view: View, context: Context) -> Decision
         "approved_at": context.now,
         "approved_why": Secret(command.why),
     }
-    owner = _owner(letter, json.loads(was["data"].value), context)
+    owner = _owner(contents, data, view, context)
     return _sent(edit, was, letter, owner, context)
 
 
@@ -142,11 +148,25 @@ def _told(edit: Document) -> DeadEdited:
     return DeadEdited(id=edit["_id"], **{name: edit[name] for name in names})
 
 
-def _uneditable(
-    field: str, letter: Document, contents: Document | None, now: datetime
-) -> tuple[Finding, ...]:
+def _shared(context: Context) -> tuple[Finding, ...]:
+    """Where two have to agree: why the account that both may have says nothing."""
+    if not context.edits.need_approval or context.sender.user != OPERATOR:
+        return ()
+    return (
+        finding(
+            "dead.not-editable",
+            "id",
+            expected="an operator with an account of its own, since two have to agree",
+            got=OPERATOR,
+            advice="Send it as a user with the role `operator`; on the command line, `--as`.",
+        ),
+    )
+
+
+def _uneditable(field: str, letter: Document, contents: Document | None) -> tuple[Finding, ...]:
     """Why no other message can take the place of a letter's; nothing where one can."""
-    if not is_open(letter, now):
+    # One that is stuck in a replay may arrive yet, and would be decided beside its edit.
+    if letter["state"] not in EDITABLE:
         expected, got = "a letter that is open or failed again", letter["state"]
     elif is_question(letter):
         expected, got = "no question, whose asker waits no more", letter["queue"]
@@ -160,6 +180,39 @@ def _uneditable(
     return (finding("dead.not-editable", field, expected=expected, got=got, advice=advice),)
 
 
+def _unsendable(
+    edit: Document, data: Mapping[str, Any], context: Context, field: str = ""
+) -> tuple[Finding, ...]:
+    """Why the backbone would not read what is to be sent; nothing where it would.
+
+    Looked at now, since with its end the letter has nothing else to send. Said of the fields of an
+    edit, or of the one field that an approval has.
+    """
+    try:
+        body = body_of(edit, data, context.now)
+    except (ValueError, RecursionError) as error:
+        return (
+            finding(
+                "dead.not-editable",
+                field or "data",
+                expected="finite numbers and whole characters, as JSON in UTF-8 has them",
+                got=str(error),
+                advice="Write it in another way.",
+            ),
+        )
+    advice = "Mend it by another `dead.edit.v1`, which takes its place."
+    return tuple(
+        finding(
+            "dead.not-editable",
+            field or fault.field or "data",
+            expected=f"what the backbone would read: {fault.expected} ({fault.rule})",
+            got=fault.got,
+            advice=advice,
+        )
+        for fault in context.edits.read(Delivery(body, edit["type"], edit["by"]))
+    )
+
+
 def _replaced(edit: Document, letter: Document) -> tuple[Finding, ...]:
     if letter.get("edit") == edit["_id"] and edit["data"].value is not None:
         return ()
@@ -171,6 +224,18 @@ def _replaced(edit: Document, letter: Document) -> tuple[Finding, ...]:
             got=edit["_id"],
             advice="Ask `dead.get.v1` which one that is.",
         ),
+    )
+
+
+def _own_edit(key: str) -> Rejected:
+    return reject(
+        finding(
+            "dead.approve-own",
+            "id",
+            expected="an edit of another operator",
+            got=key,
+            advice="Let a second operator look at it and approve it.",
+        )
     )
 
 
@@ -199,16 +264,19 @@ def _origin(letter: Document, contents: Document) -> str:
     return str(letter["_id"])
 
 
-def _owner(letter: Document, data: Mapping[str, Any], context: Context) -> str:
-    """Under whose data key it is kept: of the user whom it is about, else of the letter's sender.
+def _owner(contents: Document, data: Mapping[str, Any], view: View, context: Context) -> str:
+    """Under whose data key it is kept: of the user whom it is about, else whose key the letter has.
 
-    Not the operator's, who would keep what the erasure of the other takes.
+    Not the operator's, who would keep what the erasure of the other takes; nor that of a user whom
+    nobody knows or who is erased, since no erasure would reach what is kept for those.
     """
-    account = letter["account"]
-    for user in (data.get("id"), user_of(account) if account else None):
-        if isinstance(user, str) and register_of_entity(user) == "users":
+    user = data.get("id")
+    if isinstance(user, str) and register_of_entity(user) == "users":
+        row = view.get("users", user)
+        if row is not None and row.get("erased_at") is None:
             return user
-    return unattributed(context.now)
+    kept: str | None = contents["properties"].value.get("keeper")
+    return kept if kept is not None else unattributed(context.now)
 
 
 def sent_reads(fact: DeadEditSent, context: Context) -> Reads:
@@ -219,27 +287,21 @@ def sent_reads(fact: DeadEditSent, context: Context) -> Reads:
 def send_edit(fact: DeadEditSent, view: View, context: Context) -> Handled:
     """Hand the message to the hop that sends in others' names; the same bytes however often.
 
-    Without the letter's mark: it is another message, whose outcome is not the letter's.
+    Without the letter's mark: it is another message, whose outcome is not the letter's. Nothing is
+    sent of what was erased meanwhile; what cannot be opened otherwise is a bug, and fails, so that
+    the fact is a dead letter: the edited one has its end, and nobody would look for it.
     Source: promise 1 of the architecture.
     """
-    keyed_to, edit = unattributed(context.now), readable(view, EDITS, fact.id)
-    if edit is None or edit["state"] != "sent" or edit["data"].value is None:
+    keyed_to, edit = unattributed(context.now), view.get(EDITS, fact.id)
+    if edit is None or edit["state"] != "sent":
+        raise LookupError(f"expected the edit {fact.id} to be sent, got {edit and edit['state']}")
+    if edit["data"].value is None:
         return Handled(keyed_to)
-    envelope = {
-        "specversion": SPEC_VERSION,
-        "id": edit["message"],
-        "source": user_urn(edit["by"]),
-        "type": edit["type"],
-        "time": (context.at or context.now).isoformat(timespec="milliseconds"),
-        "datacontenttype": "application/json",
-        "causationid": edit["original"].value,
-        "data": json.loads(edit["data"].value),
-    }
     resent = Resent(
         letter=edit["letter"],
         type=edit["type"],
         account=edit["by"],
-        body=json.dumps(envelope).encode(),
+        body=body_of(edit, json.loads(edit["data"].value), context.at or context.now),
         message_id=edit["message"],
     )
     return Handled(keyed_to, resent=(resent,))

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from contracts.dead import REPLAYED
 from handlers.admission import Arrival, Refusal
+from handlers.bookkeeping import keeper
 from handlers.case import Case, Outcome
 from handlers.collection import is_internal
 from handlers.decision import Document, NotLoadedError, Put, Secret, View
@@ -197,7 +198,7 @@ def _new(case: Case, failure: Failure, digest: str) -> tuple[Put, ...]:
     contents = {
         "_id": key,
         "revision": 1,
-        "properties": Secret(_properties(arrival)),
+        "properties": Secret(_properties(arrival, keeper(arrival, case.now))),
         "body": Secret(delivery.body[:BODY_BYTES_MAX]),
         "fault": Secret(failure.fault),
     }
@@ -214,12 +215,13 @@ def _grouped(case: Case, failure: Failure) -> dict[str, Any]:
     }
 
 
-def _properties(arrival: Arrival | Refusal) -> dict[str, Any]:
+def _properties(arrival: Arrival | Refusal, kept_for: str) -> dict[str, Any]:
     """What the broker said of it; `strings` are the headers that a replay can give it again."""
     delivery = arrival.delivery
     headers = delivery.headers or {}
     kept: dict[str, Any] = {
         "account": delivery.account,
+        "keeper": kept_for,  # whose data key it has, for what takes its place
         "type": delivery.type,
         "message_id": delivery.message_id,
         "reply_to": delivery.reply_to,

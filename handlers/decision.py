@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from contracts.envelope import Finding
 from contracts.messages import Contract, Event
+from handlers.edits import Edits
 from handlers.senders import Issuer, Sender
 from handlers.spans import Around, Span, Tally
 
@@ -287,7 +288,7 @@ class Context:
     sunset: datetime | None = None
     """Until when the type that was sent is taken, where its end is announced."""
     shards_max: int = 1  # So many queues the broker has for the shards of one register.
-    edits_need_approval: bool = False
-    """Whether what an operator sends in the place of a dead letter waits for a second one."""
+    edits: Edits = field(default_factory=Edits)
+    """What is sent in the place of a dead letter is held to these."""
     dry_run: bool = False
     """On the query path: claims of strangers are not compared, so that a check is no oracle."""

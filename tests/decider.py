@@ -13,14 +13,16 @@ from handlers.admission import Delivery, Limits, admit
 from handlers.asking import answer
 from handlers.case import Asked, Outcome, Rounds, Rulebook
 from handlers.decision import Document, Drop, NotLoadedError, Put, Secret, View, key_of
+from handlers.edits import Edits
 from handlers.facts import admit_fact
 from handlers.fold import UnstorableError, fold
+from handlers.foreseeing import Foreseen
 from handlers.letters import Letter
 from handlers.parking import Parked
 from handlers.spans import Around, Span, Tally
 from tests import registers
 from tests.builders import MASTER, NOW, OWNER, PLATFORM, STRANGER, user_document
-from topology.catalog import REGISTER_MODULES, build, contracts_of
+from topology.catalog import REGISTER_MODULES, build, commands_of, contracts_of
 from topology.reactions import facts
 from workers.store.codec import Unencodable, encode, secret_bytes
 from workers.store.globe import behind, distance_m, placed
@@ -32,7 +34,11 @@ MODULES: Final[Sequence[ModuleType]] = (*REGISTER_MODULES, registers)
 VAULT: Final = Vault(MASTER)
 ENTRIES: Final = build(MODULES)
 FACTS: Final = facts(ENTRIES)
-RULEBOOK: Final = Rulebook({e.name: e.handler for e in ENTRIES.values()} | dict(FACTS), VAULT)
+RULEBOOK: Final = Rulebook(
+    {e.name: e.handler for e in ENTRIES.values()} | dict(FACTS),
+    VAULT,
+    edits=Edits(Foreseen(commands_of(ENTRIES))),
+)
 ROUNDS_MAX: Final = 8
 
 

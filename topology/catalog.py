@@ -216,3 +216,8 @@ def registers(entries: Mapping[str, Entry]) -> tuple[str, ...]:
 def contracts_of(handlers: Mapping[str, Handler]) -> Mapping[str, type[Any]]:
     """Type -> model, as admission needs it."""
     return {message_type: handler.contract for message_type, handler in handlers.items()}
+
+
+def commands_of(entries: Mapping[str, Entry]) -> Mapping[str, type[Request]]:
+    """Type -> model of what may change anything."""
+    return {name: entry.contract for name, entry in entries.items() if entry.kind == "command"}

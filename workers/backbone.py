@@ -18,6 +18,8 @@ from contracts.taxonomy import SHARDED
 from handlers.admission import Limits
 from handlers.case import Rulebook
 from handlers.draining import MARKERS
+from handlers.edits import Edits
+from handlers.foreseeing import Foreseen
 from handlers.losing import FACTS
 from handlers.shards import COLLECTION
 from outbox.publisher import connection_back, connection_lost
@@ -79,7 +81,9 @@ class Backbone:
     def rulebook(self, queue: str) -> Rulebook:
         """What a queue's types are decided by."""
         found = rulebook(self.entries, queue, self.vault, self.settings.shards_max)
-        return with_edits(found, self.settings.dead_edit)
+        foreseen = Foreseen(catalog.commands_of(self.entries), self.limits())
+        edits = replace(found.edits, read=foreseen)
+        return with_edits(replace(found, edits=edits), self.settings.dead_edit)
 
     def management(self) -> Management:
         """The broker's management API as the account reconciler."""
@@ -115,13 +119,15 @@ def rulebook(
         handlers |= FACTS
     elif is_shard(queue, shards_max):
         handlers |= MARKERS
-    return Rulebook(handlers, vault, shards_max, __version__, entries.keys())
+    edits = Edits(Foreseen(catalog.commands_of(entries)))
+    return Rulebook(handlers, vault, shards_max, __version__, entries.keys(), edits)
 
 
 def with_edits(rules: Rulebook, allowed: str) -> Rulebook:
     """Whether operators may edit dead letters here, and whether each alone."""
     if allowed != "off":
-        return replace(rules, edits_need_approval=allowed == "approved")
+        edits = replace(rules.edits, need_approval=allowed == "approved")
+        return replace(rules, edits=edits)
     off = {
         name: replace(handler, is_off=True)
         for name, handler in rules.handlers.items()

@@ -30,6 +30,8 @@ from workers.store.protocol import LaneStore, Lease
 
 log = structlog.get_logger()
 PREFETCH: Final = 1
+KEY_CHARACTERS_MAX: Final = 63
+"""So many fit into a routing key, which has 255 bytes, however many bytes each of them has."""
 
 
 @dataclass(slots=True)
@@ -94,8 +96,7 @@ class Resending:
             return
         begun, self.is_busy = time.monotonic(), True
         try:
-            await self._surely(message, Resent.unpacked(message.body))
-            await message.channel.basic_ack(int(message.delivery_tag or 0))
+            await self._done_with(message)
         except BROKER_FAULTS as error:
             self._error = error
             self._leaving.set()
@@ -104,12 +105,29 @@ class Resending:
             self.is_busy = False
         await asyncio.sleep(max(0.0, begun + 1 / self.per_second - time.monotonic()))
 
+    async def _done_with(self, message: AbstractIncomingMessage) -> None:
+        """Acknowledge it once it is sent; what nobody can send goes, and those behind it move up.
+
+        They are taken one at a time: left where it is, it would keep them there for ever.
+        """
+        tag = int(message.delivery_tag or 0)
+        try:
+            await self._surely(message, Resent.unpacked(message.body))
+        except BROKER_FAULTS:
+            raise
+        except Exception:
+            log.exception("replay.unsendable", bytes=len(message.body))
+            await message.channel.basic_reject(tag, requeue=False)
+            return
+        await message.channel.basic_ack(tag)
+
     async def _surely(self, message: AbstractIncomingMessage, resent: Resent) -> None:
         """Have a queue take it, and the broker confirm that, however long the queue is full.
 
         What no queue is bound for goes to where commands of unknown types end: there it is written
-        down that it failed again, and why. The alternate exchange does the same, but is a policy,
-        and without that the broker confirms what it throws away.
+        down that it failed again, and why; so does what cannot be written under its own key. The
+        alternate exchange does the same, but is a policy, and without that the broker confirms what
+        it throws away.
         """
         pause, wire = Pause(self.backoff_max_s), self._wire_on(message.channel)
         # A fact of the backbone is bound to no type: whatever it says goes to where facts go.
@@ -121,16 +139,27 @@ class Resending:
                 if error is None:
                     log.info("replay.sent", letter=resent.letter)
                     return
-                if not isinstance(error, PublishError):
+                if not isinstance(error, (PublishError, *UNWRITABLE)):
                     break
-                log.warning("replay.returned", letter=resent.letter, exchange=exchange)
+                said = type(error).__name__
+                log.warning("replay.returned", letter=resent.letter, exchange=exchange, error=said)
+            if isinstance(error, UNWRITABLE):
+                raise error
             if not isinstance(error, DeliveryError):
                 raise ConnectionError(str(error)) from error
             await pause.wait()
 
     async def _heard(self, wire: Passing, exchange: str, resent: Resent) -> BaseException | None:
-        """Send it once: what the broker says against it, PublishError where no queue took it."""
-        confirm = wire.pass_on((exchange, resent.type, True), self._properties(resent), resent.body)
+        """Send it once: what the broker says against it, PublishError where no queue took it.
+
+        Also what the driver says, of UNWRITABLE, where it cannot write it.
+        """
+        key = resent.type if exchange != names.UNROUTED else _writable(resent.type)
+        try:
+            confirm = wire.pass_on((exchange, key, True), self._properties(resent), resent.body)
+        except UNWRITABLE as error:
+            self.progress += 1
+            return error
         await asyncio.wait([confirm])
         self.progress += 1
         if confirm.cancelled():
@@ -168,3 +197,8 @@ class Resending:
                 headers=dict(resent.mark),
             )
         return properties
+
+
+def _writable(kind: str) -> str:
+    """A type as a routing key that the driver can write, for an exchange that does not read it."""
+    return kind.encode(errors="replace").decode()[:KEY_CHARACTERS_MAX]

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import bson
 import pytest
+import typer
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
 
 from handlers import endings
@@ -371,13 +372,14 @@ def _of(sender: Platform, command: str, outcome: str) -> list[Any]:
 async def test_another_message_takes_the_place_of_a_letters_once_a_second_operator_agrees(
     lone: Spine, tmp_path: Path
 ) -> None:
-    """By the command line: off, then with approval; the second one is a user with that role."""
+    """Off, then with approval: both are users with that role, and the command line says so."""
     keys = AccountKeys(lone.settings.folder)
     place = Place(lone.settings, lone.addresses, lone.vault, keys)
     file = tmp_path / "new.json"
     file.write_text(json.dumps({"value": "mended"}))
     async with lone.running():
         sender, operator = await lone.platform(), await lone.operator()
+        first = await lone.platform(roles=["special"])
         second = await lone.platform(roles=["special"])
         bug = await sender.send(EXPLODE, {"words": "a secret"})
         await sender.answer(bug)
@@ -386,7 +388,9 @@ async def test_another_message_takes_the_place_of_a_letters_once_a_second_operat
         edit["type"] = KeepAsset.message_type
         off = await operator.ask("dead.edit.v1", edit)
         for verb, data in (
+            ("confirm", {"id": first.user}),
             ("confirm", {"id": second.user}),
+            ("grant-role", {"id": first.user, "roles": ["operator"]}),
             ("grant-role", {"id": second.user, "roles": ["operator"]}),
         ):
             answer = await operator.ask(f"user.{verb}.v1", data)
@@ -394,12 +398,14 @@ async def test_another_message_takes_the_place_of_a_letters_once_a_second_operat
     # The command line consumes the operator's queues itself.
     await operator.close()
     async with lone.running(dead_edit="approved"):
-        told = await dead_edits.do(place, "dead.edit.v1", edit, names.OPERATOR, is_meant=True)
-        operator = await lone.operator()
-        own = await operator.ask("dead.approve.v1", {"id": told["id"], "why": "It is mine."})
+        with pytest.raises(typer.Exit):
+            await dead_edits.do(place, "dead.edit.v1", edit, names.OPERATOR, is_meant=True)
+        assert await lone.count("dead_edits") == 0
+        told = (await first.ask("dead.edit.v1", edit)).data
+        own = await first.ask("dead.approve.v1", {"id": told["id"], "why": "It is mine."})
         shown = await second.ask("dead.get.v1", {"id": letter["_id"]})
         agreed = await second.ask("dead.approve.v1", {"id": told["id"], "why": "Compared."})
-        answered = await operator.until(lambda: operator.answers(told["message"]))
+        answered = await first.until(lambda: first.answers(told["message"]))
         await eventually(lambda: _is_empty_outbox(lone))
     (ended,) = await lone.raw("dead_letters")
     (trial,) = await lone.raw("trials")
@@ -407,7 +413,7 @@ async def test_another_message_takes_the_place_of_a_letters_once_a_second_operat
     assert shown.data["edit"]["data"] == {"value": "mended"}
     assert (told["state"], agreed.data["state"]) == ("proposed", "sent")
     assert [one.type for one in answered] == ["asset.keep.accepted.v1"]
-    assert trial["_id"] == f"{names.OPERATOR}/{told['message']}"
+    assert trial["_id"] == f"{first.user}/{told['message']}"
     assert (ended["state"], ended["edited_to"]) == ("edited", told["message"])
     assert [one["by"] for one in ended["history"]] == ["", second.user]
     assert b"mended" not in bson.encode((await lone.raw("dead_edits"))[0])

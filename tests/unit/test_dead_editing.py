@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from uuid import uuid4
 
@@ -10,11 +11,14 @@ import pytest
 from contracts.dead import REPLAYED
 from contracts.dead_edits import ApproveDead, EditDead
 from contracts.taxonomy import BACKBONE, OPERATOR
-from handlers.admission import Delivery
+from handlers.admission import Delivery, Limits
 from handlers.case import Outcome
 from handlers.decision import Secret
+from handlers.edits import Edits
+from handlers.foreseeing import Foreseen
+from handlers.resending import STUCK
 from handlers.resent import Resent
-from tests.builders import PLATFORM, STRANGER, command, issued, user_document
+from tests.builders import NOW, PLATFORM, STRANGER, command, envelope, issued, user_document
 from tests.decider import RULEBOOK, Decider, reply
 from tests.unit.test_dead import (
     arriving,
@@ -30,14 +34,16 @@ from tests.unit.test_dead import (
 )
 from workers.backbone import with_edits
 
+FIRST: Final = issued("USR", 7000)
 SECOND: Final = issued("USR", 8000)
-"""Another operator, who is a user of the register."""
+"""Two operators who are users of the register."""
 
 
 def deciding(allowed: str) -> Decider:
     decider = Decider(rulebook=with_edits(RULEBOOK, allowed))
-    second = user_document(SECOND, roles=["operator"], status="confirmed")
-    decider.documents["users", SECOND] = second
+    for user in (FIRST, SECOND):
+        named = user_document(user, roles=["operator"], status="confirmed")
+        decider.documents["users", user] = named
     decider.decide(crash("one", "a secret", message_id="m"))
     return decider
 
@@ -113,9 +119,113 @@ def test_the_data_is_sealed_with_what_belongs_to_the_sender_and_shown_to_operato
     assert (shown["by"], shown["state"]) == (OPERATOR, "sent")
 
 
+def about(decider: Decider, user: str) -> str:
+    """Under whose key an edit is kept whose data says that it is about a user."""
+    outcome = edited(decider, type="user.retire.v1", data={"id": user})
+    assert outcome.kind == "accepted"
+    return outcome.keyed_to
+
+
 def test_about_another_user_it_goes_with_that_users_erasure() -> None:
+    assert about(deciding("on"), STRANGER) == STRANGER
+
+
+def test_about_a_user_whom_no_erasure_would_reach_it_goes_with_the_letter() -> None:
+    assert about(deciding("on"), issued("USR", 777_777)) == PLATFORM
     decider = deciding("on")
-    assert edited(decider, data={"id": STRANGER}).keyed_to == STRANGER
+    decider.documents["users", STRANGER] = user_document(STRANGER, erased_at=decider.now)
+    assert about(decider, STRANGER) == PLATFORM
+
+
+def test_with_the_letter_is_with_the_user_whom_that_is_about() -> None:
+    decider = deciding("on")
+    (contents,) = decider.of("dead_contents")
+    properties = {**contents["properties"].value, "keeper": STRANGER}
+    decider.documents["dead_contents", contents["_id"]] = {
+        **contents, "properties": Secret(properties)
+    }  # fmt: skip
+    assert edited(decider).keyed_to == STRANGER
+
+
+@pytest.mark.parametrize(
+    ("given", "field"),
+    [
+        ({"type": "asset.fly.v1"}, "data.type"),
+        ({"type": "dead.list.v1", "data": {}}, "data.type"),
+        ({"type": "é" * 200}, "data.type"),
+        ({"type": f"trial.{'k' * 200}.v1"}, "data.type"),
+        ({"data": {"wrods": "mended"}}, "data.data.wrods"),
+        ({"data": {"words": "é" * 140_000}}, "data.data"),
+    ],
+)
+def test_what_the_backbone_would_not_read_takes_no_letters_place(
+    given: Mapping[str, Any], field: str
+) -> None:
+    decider = deciding("on")
+    decider.limits = Limits(2**20)
+    kind, told = reply(edited(decider, **given))
+    assert (kind, told["findings"][0]["field"]) == ("dead.edit.rejected.v1", field)
+    assert (states(decider), decider.of("dead_edits")) == (["open"], [])
+
+
+def test_a_number_without_end_takes_no_letters_place() -> None:
+    decider = deciding("on")
+    (letter,) = letters(decider)
+    data = {"id": letter["_id"], "data": {"words": "@"}, "why": "A typo."}
+    asked = command("dead.edit.v1", data, sender=OPERATOR, id="endless")
+    (outcome,) = decider.decide(replace(asked, body=asked.body.replace(b'"@"', b"1e999")))
+    told = reply(outcome)[1]
+    assert (told["code"], told["findings"][0]["field"]) == ("dead.not-editable", "data.data")
+    assert states(decider) == ["open"]
+
+
+def test_what_is_sent_is_as_long_as_it_was_asked() -> None:
+    decider = deciding("on")
+    (letter,) = letters(decider)
+    content = envelope(
+        "dead.edit.v1",
+        {"id": letter["_id"], "data": {"words": "é" * 120_000}, "why": "A typo."},
+        sender=OPERATOR,
+        id="long",
+    )
+    body = json.dumps(content, ensure_ascii=False).encode()
+    (outcome,) = decider.decide(Delivery(body, "dead.edit.v1", OPERATOR))
+    (one,) = sent(decider, outcome)
+    assert 240_000 < len(one.body) < Limits().body_bytes_max
+    mend(decider)
+    (arrived,) = decider.decide(arriving(one))
+    assert arrived.kind == "accepted"
+
+
+def test_a_proposal_whose_contract_has_gone_meanwhile_is_not_approved() -> None:
+    decider = deciding("approved")
+    key = reply(edited(decider, FIRST))[1]["id"]
+    decider.rulebook = replace(decider.rulebook, edits=Edits(Foreseen({}), need_approval=True))
+    told = reply(send(decider, "dead.approve.v1", SECOND, id=key, why="Fine."))[1]
+    assert (told["code"], told["findings"][0]["field"]) == ("dead.not-editable", "data.id")
+    assert states(decider) == ["open"]
+
+
+def test_what_nobody_can_open_when_it_is_sent_is_a_dead_letter_and_what_is_erased_is_not() -> None:
+    decider = deciding("on")
+    outcome = edited(decider)
+    (edit,) = decider.of("dead_edits")
+    facts = [letter for letter in outcome.letters if letter.kind == "domain"]
+    (fact,) = (Delivery(one.body, one.type, BACKBONE) for one in facts)
+    decider.documents["dead_edits", edit["_id"]] = {**edit, "data": Secret(None)}
+    (quiet,) = decider.decide(fact)
+    assert (quiet.kind, resent([quiet]), states(decider)) == ("idle", [], ["edited"])
+    other = deciding("on")
+    (fact,) = (
+        Delivery(one.body, one.type, BACKBONE)
+        for one in edited(other).letters
+        if one.kind == "domain"
+    )
+    (edit,) = other.of("dead_edits")
+    unopened: Any = ValueError("expected the key of the edit")
+    other.documents["dead_edits", edit["_id"]] = unopened
+    (loud,) = other.decide(fact)
+    assert (loud.kind, states(other)) == ("poisoned", ["edited", "open"])
 
 
 def test_off_nobody_edits_and_whoever_is_no_operator_is_told_no_more() -> None:
@@ -132,35 +242,44 @@ def test_off_nobody_edits_and_whoever_is_no_operator_is_told_no_more() -> None:
 
 def test_a_second_operator_approves_and_not_the_same() -> None:
     decider = deciding("approved")
-    proposed = edited(decider)
+    proposed = edited(decider, FIRST)
     key = reply(proposed)[1]["id"]
     assert (reply(proposed)[1]["state"], sent(decider, proposed)) == ("proposed", [])
     assert states(decider) == ["open"]
-    own = send(decider, "dead.approve.v1", id=key, why="It is mine.")
+    own = send(decider, "dead.approve.v1", FIRST, id=key, why="It is mine.")
     assert code(own) == ("dead.approve.rejected.v1", "dead.approve-own")
     approved = send(decider, "dead.approve.v1", SECOND, id=key, why="Looked at both.")
     (one,) = sent(decider, approved)
-    assert (one.account, reply(approved)[1]["state"]) == (OPERATOR, "sent")
+    assert (one.account, reply(approved)[1]["state"]) == (FIRST, "sent")
     (letter,), (edit,) = letters(decider), decider.of("dead_edits")
     assert letter["history"][-1]["by"] == SECOND
-    assert (edit["by"], edit["approved_by"]) == (OPERATOR, SECOND)
+    assert (edit["by"], edit["approved_by"]) == (FIRST, SECOND)
     again = send(decider, "dead.approve.v1", SECOND, id=key, why="Once more.")
     assert (reply(again)[1]["state"], sent(decider, again)) == ("sent", [])
+
+
+def test_where_two_agree_the_account_that_both_may_have_neither_proposes_nor_approves() -> None:
+    decider = deciding("approved")
+    assert code(edited(decider)) == ("dead.edit.rejected.v1", "dead.not-editable")
+    key = reply(edited(decider, FIRST))[1]["id"]
+    approved = send(decider, "dead.approve.v1", id=key, why="Fine.")
+    assert code(approved) == ("dead.approve.rejected.v1", "dead.not-editable")
+    assert (states(decider), reply(approved)[1]["findings"][0]["got"]) == (["open"], OPERATOR)
 
 
 def test_the_other_way_round_too_and_a_replaced_proposal_is_not_sent() -> None:
     decider = deciding("approved")
     first = reply(edited(decider, sender=SECOND))[1]["id"]
     second = reply(edited(decider, sender=SECOND, data={"words": "better"}))[1]["id"]
-    replaced = send(decider, "dead.approve.v1", id=first, why="Fine.")
+    replaced = send(decider, "dead.approve.v1", FIRST, id=first, why="Fine.")
     assert code(replaced) == ("dead.approve.rejected.v1", "dead.not-editable")
-    (one,) = sent(decider, send(decider, "dead.approve.v1", id=second, why="Fine."))
+    (one,) = sent(decider, send(decider, "dead.approve.v1", FIRST, id=second, why="Fine."))
     assert (one.account, json.loads(one.body)["data"]) == (SECOND, {"words": "better"})
 
 
 def test_a_letter_that_has_its_end_meanwhile_is_not_approved() -> None:
     decider = deciding("approved")
-    key = reply(edited(decider))[1]["id"]
+    key = reply(edited(decider, FIRST))[1]["id"]
     run = operate(decider, "discard", which={"reason": "poisoned"}, why="Nobody wants it.")
     run_through(decider, run["id"])
     assert states(decider) == ["discarded"]
@@ -171,11 +290,12 @@ def test_a_letter_that_has_its_end_meanwhile_is_not_approved() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"state": "replaying"}, {"state": "resolved"}, {"queue": "query.assets"},
+        {"state": "replaying"}, {"state": "replaying", "state_at": NOW - 2 * STUCK},
+        {"state": "resolved"}, {"queue": "query.assets"},
         {"account": BACKBONE},
     ],
 )  # fmt: skip
-def test_these_letters_are_not_edited(changes: Mapping[str, str]) -> None:
+def test_these_letters_are_not_edited(changes: Mapping[str, Any]) -> None:
     decider = deciding("on")
     (letter,) = letters(decider)
     decider.documents["dead_letters", letter["_id"]] = {**letter, **changes}
@@ -184,7 +304,7 @@ def test_these_letters_are_not_edited(changes: Mapping[str, str]) -> None:
 
 def test_neither_is_one_that_was_erased_nor_an_edit_of_whose_data_nothing_is_left() -> None:
     decider = deciding("approved")
-    key = reply(edited(decider))[1]["id"]
+    key = reply(edited(decider, FIRST))[1]["id"]
     (edit,) = decider.of("dead_edits")
     erased = {"data": Secret(None), "why": Secret(None), "original": Secret(None)}
     decider.documents["dead_edits", key] = {**edit, **erased}

@@ -97,7 +97,7 @@ def edit(**changes: Any) -> Documents:
         "message": "f" * 32,
         "type": "asset.register.v1",
         "original": Secret("command-1"),
-        "data": Secret(b"{}"),
+        "data": Secret(b'{"asset_type": "BAT"}'),
         "why": Secret("A typo."),
     }
     return ((EDITS, {**document, **changes}),)

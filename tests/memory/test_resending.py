@@ -1,0 +1,111 @@
+"""The hop of dead letters: one message that cannot be sent does not keep those behind it."""
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from pamqp.commands import Basic
+
+from handlers.resent import Resent
+from outbox.wire import Wire
+from topology import names
+from workers.resending import Resending
+
+LETTER = "20261129T170000000-0123456789abcdef0123456789abcdef"
+LONG = "é" * 200
+"""Fewer characters than a routing key has bytes, and more bytes."""
+
+
+@dataclass
+class Channel:
+    """What the wire writes on: every piece is confirmed as soon as it is written."""
+
+    is_closed: bool = False
+    number: int = 1
+    delivery_tag: int = 0
+    max_content_size: int = 100_000
+    confirmations: dict[int, Any] = field(default_factory=dict)
+    message_id_delivery_tag: dict[str, int] = field(default_factory=dict)
+    written: list[bytes] = field(default_factory=list)
+    settled: list[tuple[str, int]] = field(default_factory=list)
+
+    @property
+    def write_queue(self) -> "Channel":
+        return self
+
+    def create_future(self) -> asyncio.Future[Any]:
+        return asyncio.get_running_loop().create_future()
+
+    def create_task(self, work: Any) -> asyncio.Task[Any]:
+        return asyncio.ensure_future(work)
+
+    async def put(self, piece: Any) -> None:
+        self.written.append(piece.payload)
+        piece.drain_future.set_result(None)
+        for confirm in self.confirmations.values():
+            if not confirm.done():
+                confirm.set_result(Basic.Ack())
+
+    async def basic_ack(self, tag: int) -> None:
+        self.settled.append(("ack", tag))
+
+    async def basic_reject(self, tag: int, *, requeue: bool) -> None:
+        assert not requeue
+        self.settled.append(("reject", tag))
+
+
+@dataclass
+class Incoming:
+    """A message of the hop's queue."""
+
+    channel: Channel
+    body: bytes
+    delivery_tag: int
+
+
+def hop() -> Resending:
+    parts: dict[str, Any] = {"store": None, "shares": None, "make_broker": None}
+    return Resending(
+        owner="me",
+        make_wire=lambda channel: Wire(channel, "flex-replay", "application/json", 5),
+        per_second=10_000,
+        lease_s=1,
+        backoff_max_s=1,
+        **parts,
+    )
+
+
+async def taken(*bodies: bytes) -> Channel:
+    channel, resending = Channel(), hop()
+    for tag, body in enumerate(bodies, 1):
+        message: Any = Incoming(channel, body, tag)
+        await resending.take(message)
+    return channel
+
+
+def packed(kind: str, **more: Any) -> bytes:
+    return Resent(letter=LETTER, type=kind, account="USR-1", body=b"{}", **more).packed()
+
+
+@pytest.mark.parametrize("kind", [LONG, "\ud800.v1"])
+async def test_a_type_that_is_no_routing_key_goes_to_the_unrouted_and_the_next_is_sent(
+    kind: str,
+) -> None:
+    channel = await taken(packed(kind), packed("trial.keep.v1"))
+    first, second = channel.written
+    assert channel.settled == [("ack", 1), ("ack", 2)]
+    assert names.UNROUTED.encode() in first
+    assert LETTER.encode() in first
+    assert names.UNROUTED.encode() not in second
+    assert b"trial.keep.v1" in second
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [b"no json", b'{"letter": "x"}', packed("trial.keep.v1").replace(b"USR-1", b"x" * 300)],
+)
+async def test_what_cannot_be_sent_at_all_is_rejected_and_the_next_is_sent(broken: bytes) -> None:
+    channel = await taken(broken, packed("trial.keep.v1"))
+    assert channel.settled == [("reject", 1), ("ack", 2)]
+    assert len(channel.written) == 1
