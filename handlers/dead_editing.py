@@ -20,10 +20,10 @@ from handlers.decision import (
     Handled,
     Put,
     Reads,
-    Rejected,
     Secret,
     View,
 )
+from handlers.edit_refusals import edit_not_found, own_edit
 from handlers.edits import body_of, encoded
 from handlers.resending import is_question
 from handlers.resent import Resent
@@ -102,11 +102,11 @@ def approve_dead(command: ApproveDead, view: View, context: Context) -> Decision
     was, by = readable(view, EDITS, command.id), context.sender.user
     letter = view.get(LETTERS, was["letter"]) if was is not None else None
     if was is None or letter is None:
-        return _edit_not_found(command.id)
+        return edit_not_found(command.id)
     if was["state"] == "sent":
         return Accepted(subject=was["letter"], reply=_told(was), keyed_to=unattributed(context.now))
     if was["by"] == by:
-        return _own_edit(command.id)
+        return own_edit(command.id)
     contents = readable(view, CONTENTS, was["letter"])
     wrong = _shared(context) or _uneditable("id", letter, contents) or _replaced(was, letter)
     if wrong or contents is None:
@@ -224,30 +224,6 @@ def _replaced(edit: Document, letter: Document) -> tuple[Finding, ...]:
             got=edit["_id"],
             advice="Ask `dead.get.v1` which one that is.",
         ),
-    )
-
-
-def _own_edit(key: str) -> Rejected:
-    return reject(
-        finding(
-            "dead.approve-own",
-            "id",
-            expected="an edit of another operator",
-            got=key,
-            advice="Let a second operator look at it and approve it.",
-        )
-    )
-
-
-def _edit_not_found(key: str) -> Rejected:
-    return reject(
-        finding(
-            "dead.not-found",
-            "id",
-            expected="the id of an edit",
-            got=key,
-            advice="Ask `dead.get.v1` of the letter which it is.",
-        )
     )
 
 
