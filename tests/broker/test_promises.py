@@ -220,4 +220,5 @@ async def test_a_type_that_nobody_takes_is_rejected_and_kept(working: Spine) -> 
     assert told[0].envelope["correlationid"] in {"scrap", envelope["id"]}
     assert await working.count("inbox", **{"_id.id": envelope["id"]}) == 0
     (kept,) = await working.raw("dead_letters", account=sender.user)
-    assert (kept["reason"], kept["type"]) == ("unroutable", "asset.scrap.v1")
+    # A type that nobody knows may be anybody's words: a digest stands in its place.
+    assert (kept["reason"], kept["type"].partition("-")[0]) == ("unroutable", "unknown")
