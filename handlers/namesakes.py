@@ -10,7 +10,6 @@ in the directory. So whoever registers learns no more by a case. Contacts are no
 whose telephone it is nobody may find out by trying. Persons are compared by nobody.
 """
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -23,7 +22,7 @@ from handlers.matching.profiles import Address, Organisation
 from handlers.matching.reading import known_as
 from handlers.matching.tokens import Token, tokens
 from handlers.matching.verdict import Comparison
-from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, first_of, likeliest, records_in
+from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, likeliest
 from handlers.senders import Issuer
 from handlers.visibility import TAKING_PART
 
@@ -66,11 +65,6 @@ def _entry(found_by: Kept, identity: Issuer) -> Kept:
     return {scheme: identity.fingerprint(scheme, value)[:DIGITS] for scheme, value in claims}
 
 
-def _are_two(one: Kept, other: Kept) -> bool:
-    """Whether two numbers of one scheme say that these are two organisations."""
-    return any(other.get(scheme, digest) != digest for scheme, digest in one.items())
-
-
 USERS: Final = Compared("users", _kept, tokens_of, _entry)
 
 
@@ -82,24 +76,14 @@ def namesake_reads(user: Mapping[str, Any], context: Context) -> Reads:
 
 
 def namesakes(user: Document, view: View, context: Context) -> list[tuple[str, Comparison]]:
-    """Whom of the register a newcomer may be, and why; the likeliest first.
-
-    The order of the store plays no part: candidates go by how many tokens they share, then by id.
-    """
-    keys, found_by = list(namesake_reads(user, context)), _kept(user)
+    """Whom of the register a newcomer may be, and why; the likeliest first."""
+    keys, found_by = [key for _, key in namesake_reads(user, context)], _kept(user)
     if found_by is None or not keys:
         return []
-    view.require(keys)
-    own = _entry(found_by, context.identity)
-    rows = (records_in(view.get(*key), USERS.register) for key in keys)
-    shared = Counter(one for row in rows for one, entry in row.items() if not _are_two(own, entry))
-    if not shared:
+    others = candidates(USERS.register, keys, _entry(found_by, context.identity), view)
+    if not others:
         return []
-    first = first_of(shared)
-    view.require(("users", one) for one in first)
-    newcomer, others = known_as(user), ((one, view.get("users", one)) for one in first)
+    newcomer = known_as(user)
     return likeliest(
-        (one, compare_organisations(newcomer, known_as(other)))
-        for one, other in others
-        if other is not None
+        (one, compare_organisations(newcomer, known_as(other))) for one, other in others
     )

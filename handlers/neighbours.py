@@ -4,6 +4,7 @@ A newcomer is compared with those alone that share a token with it. A token that
 `SHARED_MAX` records share says nothing, and is left empty.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -39,7 +40,8 @@ class Compared:
     tokens: Callable[[Kept, Issuer], Sequence[str]]
     """Ids of the rows in which a record is, by that."""
     entry: Callable[[Kept, Issuer], Kept]
-    """What a row holds of a record."""
+    """What a row holds of a record: digests by name, of which two that differ say that two records
+    are two things."""
 
 
 def records_in(row: Document | None, register: str) -> Mapping[str, Kept]:
@@ -47,13 +49,29 @@ def records_in(row: Document | None, register: str) -> Mapping[str, Kept]:
     return row[register] if row is not None else {}
 
 
-def first_of(shared: Mapping[str, int]) -> list[str]:
-    """With whom a newcomer is compared: by how many tokens they share, then by id."""
-    return sorted(shared, key=lambda one: (-shared[one], one))[:CANDIDATES_MAX]
+def candidates(
+    register: str, keys: Sequence[str], own: Kept, view: View
+) -> list[tuple[str, Document]]:
+    """With whom a newcomer is compared, whose own entry is given; `keys` are rows to look into.
+
+    By how many tokens they share, then by id: the order of the store plays no part.
+    """
+    view.require((TOKENS, key) for key in keys)
+    rows = (records_in(view.get(TOKENS, key), register) for key in keys)
+    shared = Counter(one for row in rows for one, entry in row.items() if not _are_two(own, entry))
+    first = sorted(shared, key=lambda one: (-shared[one], one))[:CANDIDATES_MAX]
+    view.require((register, one) for one in first)
+    found = ((one, view.get(register, one)) for one in first)
+    return [(one, document) for one, document in found if document is not None]
+
+
+def _are_two(one: Kept, other: Kept) -> bool:
+    """Whether two digests of one name say that these are two, which no comparison undoes."""
+    return any(other.get(name, digest) != digest for name, digest in one.items())
 
 
 def likeliest(judged: Iterable[tuple[str, Comparison]]) -> list[tuple[str, Comparison]]:
-    """The likeliest first, and the different left out; the order of the store plays no part."""
+    """The likeliest first, and the different left out."""
     found = [(one, found) for one, found in judged if found.verdict != "different"]
     return sorted(found, key=lambda each: (-each[1].score, each[0]))
 

@@ -9,7 +9,6 @@ erased with its owner. Such assets are told apart by make and serial alone.
 """
 
 import math
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -24,7 +23,7 @@ from handlers.matching.profiles import Point
 from handlers.matching.reading import of_asset
 from handlers.matching.tokens import kind_of
 from handlers.matching.verdict import Comparison
-from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, first_of, likeliest, records_in
+from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, likeliest
 from handlers.nesting import is_portfolio
 from handlers.polygons import place_of
 from handlers.rules import attempted, finding, reject
@@ -108,28 +107,13 @@ def suspect_reads(asset: Mapping[str, Any]) -> Reads:
 
 
 def suspects(asset: Document, view: View, identity: Issuer) -> list[tuple[str, Comparison]]:
-    """Whom of the register a newcomer may be, and why; the likeliest first, the different left out.
-
-    The order of the store plays no part: candidates go by how many tokens they share, then by id.
-    """
-    keys = tokens_of(asset, around=True)
-    view.require((TOKENS, key) for key in keys)
-    own = _entry(asset, identity)
-    rows = (records_in(view.get(TOKENS, key), ASSETS.register) for key in keys)
-    shared = Counter(one for row in rows for one, entry in row.items() if not _are_two(own, entry))
-    if not shared:
+    """Whom of the register a newcomer may be, and why; the likeliest first."""
+    keys, own = tokens_of(asset, around=True), _entry(asset, identity)
+    others = candidates(ASSETS.register, keys, own, view)
+    if not others:
         return []
-    first = first_of(shared)
-    view.require(("assets", one) for one in first)
-    profile, others = of_asset(asset), ((one, view.get("assets", one)) for one in first)
-    return likeliest(
-        (one, compare(profile, of_asset(other))) for one, other in others if other is not None
-    )
-
-
-def _are_two(one: Kept, other: Kept) -> bool:
-    """Whether make and serial of both say that they are two devices, which no comparison undoes."""
-    return len({device for each in (one, other) if (device := each.get("device"))}) > 1
+    profile = of_asset(asset)
+    return likeliest((one, compare(profile, of_asset(other))) for one, other in others)
 
 
 def _kept(asset: Document) -> Kept | None:
