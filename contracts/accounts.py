@@ -1,6 +1,6 @@
 """The language of broker accounts: how a user makes, rotates and ends its own."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from contracts.messages import EVERYBODY, Command, Contract, Event
 from contracts.users import KeyHash
@@ -36,11 +36,12 @@ class SetAccount(Command, type="account.set.v1", senders=EVERYBODY, accepted=Acc
 class EndAccount(Command, type="account.end.v1", senders=EVERYBODY, accepted=AccountState):
     """End a broker account of yours: its connections are closed and its key is no longer taken.
 
-    The user's queues and its other accounts stay. An operator may for any user.
+    The user's queues and its other accounts stay. An operator may for any user, and for an alias.
     Errors: `account.not-yours`, `account.not-found`, the rules of a name.
     Source: ADR 0006.
     """
 
+    takes_aliases: ClassVar[bool] = True
     account: AccountName
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal
 from pydantic import Field, StrictBool, StrictInt
 
 from contracts.messages import Command, Contract, Event, Query
-from contracts.values import AnyUserId, AssetId, UserId
+from contracts.values import AnyUserId, AssetId, RecordId, UserId
 
 PAIRS_MAX: Final = 100
 """Pairs of one command at most."""
@@ -21,13 +21,6 @@ CaseId = Annotated[
         pattern=r"^CASE-[0-9a-f]{32}$",
         description="Id of a case: the same two records have the same one for ever, and it says "
         "nothing of them.",
-    ),
-]
-RecordId = Annotated[
-    str,
-    Field(
-        pattern=r"^[A-Z]{3}(-[0-9A-Z]{4}){3}-[0-9A-Z]$",
-        description="Id of a user or an asset, spelt as the backbone issues it.",
     ),
 ]
 Named = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,79}$")]

@@ -1,58 +1,64 @@
-"""The language of merging: two assets that are one, how that is undone, and parts of one whole."""
+"""The language of merging: two records that are one, how that is undone, parts of one whole."""
 
 from typing import ClassVar
 
 from contracts.duplicates import CaseId, CaseState
 from contracts.messages import Command, Contract, Event
-from contracts.values import AnyUserId, AssetId
+from contracts.values import AnyUserId, AssetId, RecordId, UserId
 
 
 class MergeState(Contract):
-    """Two assets after they were merged or split."""
+    """Two records after they were merged or split."""
 
-    id: AssetId
+    id: RecordId
     """The survivor."""
     revision: int
     """The survivor's."""
-    other: AssetId
+    other: RecordId
     other_revision: int
 
 
-class MergeAssets(Command, type="duplicates.merge.v1", senders={"operator"}, accepted=MergeState):
-    """Make one asset of two: `id` keeps its id and its data, `other` is its alias from then on.
+class MergeRecords(Command, type="duplicates.merge.v1", senders={"operator"}, accepted=MergeState):
+    """Make one of two assets, or of two users: `id` keeps its data, `other` is its alias.
 
-    The relations, external ids, the device and the portfolio memberships of the other become the
-    survivor's; its data is kept for `duplicates.split.v1` and is not mixed in. Whoever names the
-    other is answered `asset.merged`, with the survivor's id where it may see that one.
-    Both are of one type and none of them a portfolio, none is retired or an alias, the other has
-    no alias itself, and it has the survivor's owner or none. At most 200 parties and 200 external
-    ids of the other.
+    Of assets, the relations, external ids, the device and the portfolio memberships of the other
+    become the survivor's. Both are of one type and none of them a portfolio, none is retired or an
+    alias, the other has no alias itself, and it has the survivor's owner or none. At most 200
+    parties and 200 external ids of the other.
+    Of users, the identifiers and external ids of the other become the survivor's. Both are
+    organisations or both persons, and take part in the market; the other has no role that the
+    survivor has not, and has signed nothing that the survivor has not. Whatever the other sends
+    from then on is refused as `user.merged`; its accounts stay, so that it reads what waits in its
+    queues.
+    The data of the other is kept for `duplicates.split.v1` and is not mixed in. Whoever names the
+    other is answered `asset.merged` or `user.merged`, with the survivor's id where it may see it.
     Merging the same again is accepted and changes nothing.
-    Errors: `asset.not-found`, `merge.same`, `merge.unfit`, `merge.owner`, `merge.too-many`.
+    Errors: `asset.not-found`, `user.not-found`, `merge.same`, `merge.unfit`, `merge.owner`,
+    `merge.roles`, `merge.agreements`, `merge.carries`, `merge.too-many`.
     Source: duplicates are merged and unmerged, BUC.2 of the requirement.
     """
 
     takes_aliases: ClassVar[bool] = True
-    id: AssetId
+    id: RecordId
     """Which of the two survives."""
-    other: AssetId
+    other: RecordId
     """Which of them becomes its alias."""
 
 
-class SplitAssets(Command, type="duplicates.split.v1", senders={"operator"}, accepted=MergeState):
-    """Undo a merge: the alias is the asset again that it was, under its own id.
+class SplitRecords(Command, type="duplicates.split.v1", senders={"operator"}, accepted=MergeState):
+    """Undo a merge: the alias is the asset, or the user, again that it was, under its own id.
 
     What came to the survivor by the merge goes back. What was said of the survivor since stays
     with it; a party that lost its tie or its consent meanwhile has none to the other either.
     A case of the two is open again. Splitting what is split already is `merge.none`.
-    Errors: `asset.not-found`, `merge.none`.
+    Errors: `asset.not-found`, `user.not-found`, `merge.none`.
     Source: duplicates are merged and unmerged, BUC.2 of the requirement.
     """
 
     takes_aliases: ClassVar[bool] = True
-    id: AssetId
+    id: RecordId
     """The survivor."""
-    other: AssetId
+    other: RecordId
     """Its alias."""
 
 
@@ -104,3 +110,40 @@ class AssetDivided(Event, type="asset.divided.v1"):
     revision: int
     by: AnyUserId
     restored: AssetId
+
+
+class UserMerged(Event, type="user.merged.v1"):
+    """A user is an alias: what concerns it is told of the other one from now on."""
+
+    id: UserId
+    """The alias."""
+    revision: int
+    by: AnyUserId
+    into: UserId
+
+
+class UserAbsorbed(Event, type="user.absorbed.v1"):
+    """Another user is this one: its id is an alias, its identifiers and names are this one's."""
+
+    id: UserId
+    revision: int
+    by: AnyUserId
+    absorbed: UserId
+
+
+class UserRestored(Event, type="user.restored.v1"):
+    """A user that was an alias is the user again that it was."""
+
+    id: UserId
+    revision: int
+    by: AnyUserId
+    split_from: UserId
+
+
+class UserDivided(Event, type="user.divided.v1"):
+    """An alias of this user is a user of its own again, and has taken with it what was its."""
+
+    id: UserId
+    revision: int
+    by: AnyUserId
+    restored: UserId

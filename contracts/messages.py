@@ -73,7 +73,7 @@ class Request(Message):
     after_retiring: ClassVar[bool] = False
     """Whether a user who has retired may still send it."""
     takes_aliases: ClassVar[bool] = False
-    """Whether it may name an asset that is an alias by now; any other is told the survivor."""
+    """Whether it may name an alias; any other is told the survivor."""
     by_reference: ClassVar[bool] = False
     """Whether its data may be an object of the sender's, named in `dataref`."""
 

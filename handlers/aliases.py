@@ -1,17 +1,21 @@
 """What becomes of a message that names an alias: one answer, whatever the message wants.
 
-The handler is not asked: an alias is no asset, and to whoever may not know of it there is none.
+The handler is not asked: an alias is neither asset nor user, and to whoever may not know of it
+there is none.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from contracts.envelope import Finding
+from contracts.messages import register_of_entity
 from handlers.admission import Arrival
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.rules import finding, reject
 from handlers.signature import Handler
-from handlers.visibility import mandate_read, seen, standing_reads
+from handlers.visibility import by_organisation, mandate_read, seen, standing_reads
 
+USE: Final = "Use the id of the survivor from now on."
 KNOWN: Final = "known"
 """Field of an alias: who could see it, so that for others no more is read than where is none."""
 
@@ -19,25 +23,43 @@ KNOWN: Final = "known"
 def merged(
     arrival: Arrival, handler: Handler, reads: Reads, view: View, context: Context
 ) -> Rejected | None:
-    """Say which assets have taken the place of those that are named; None where there is none.
+    """Say who or what has taken the place of those that are named; None where there is none.
 
-    Rejects: asset.merged
+    Rejects: asset.merged, user.merged
     """
     if arrival.message is None or handler.contract.takes_aliases:
         return None
-    assets = (key for name, key in reads if name == "assets" and isinstance(key, str))
-    found = survivors("assets", assets, view, context)
+    found: dict[str, str] = {}
+    for register in ("assets", "users"):
+        named = (key for name, key in reads if name == register and isinstance(key, str))
+        found |= survivors(register, named, view, context)
     findings = tuple(
-        finding(
-            "asset.merged",
-            path,
-            expected=f"{found[asset]}, which is the same asset",
-            got=asset,
-            advice="Use the id of the survivor from now on.",
-        )
-        for path, asset in (_named(arrival.message.model_dump(), found) if found else ())
+        _of_user(path, alias, found[alias])
+        if register_of_entity(alias) == "users"
+        else _of_asset(path, alias, found[alias])
+        for path, alias in (_named(arrival.message.model_dump(), found) if found else ())
     )
     return reject(*findings) if findings else None
+
+
+def _of_asset(path: str, alias: str, survivor: str) -> Finding:
+    return finding(
+        "asset.merged",
+        path,
+        expected=f"{survivor}, which is the same asset",
+        got=alias,
+        advice=USE,
+    )
+
+
+def _of_user(path: str, alias: str, survivor: str) -> Finding:
+    return finding(
+        "user.merged",
+        path,
+        expected=f"{survivor}, which is the same user",
+        got=alias,
+        advice=USE,
+    )
 
 
 def survivors(register: str, ids: Iterable[str], view: View, context: Context) -> Mapping[str, str]:
@@ -58,7 +80,11 @@ def survivors(register: str, ids: Iterable[str], view: View, context: Context) -
 def _alias(document: Document | None, context: Context) -> Document | None:
     if document is None or "merged_into" not in document:
         return None
-    may_know = context.sender.is_operator or context.sender.user in document[KNOWN]
+    viewer = context.sender
+    may_know = viewer.is_operator or viewer.user in document[KNOWN]
+    # Whom everybody could see, everybody may ask for.
+    if document.get("kind") == "organisation":
+        may_know |= any(by_organisation(viewer, document))
     return document if may_know else None
 
 

@@ -90,4 +90,5 @@ def history_puts(decision: Accepted, arrival: Arrival, now: datetime) -> Iterato
                 "values": {name: new[name] for name in sorted(names) if name in new},
                 "removed": sorted(name for name in names if name not in new),
             },
+            keyed_to=write.keyed_to,
         )

@@ -39,6 +39,8 @@ class Put:
     collection: str
     document: Document
     was: Document | None = None
+    keyed_to: str | None = None
+    """Under whose data key its secrets are sealed; None: under that of the whole decision."""
 
     @property
     def expected(self) -> int | None:

@@ -35,13 +35,24 @@ def sender_of(user: str, view: View) -> Sender:
     document = view.get("users", user)
     if document is None:
         return Sender(user, frozenset(), "unknown")
-    return Sender(user, frozenset(document["roles"]), document["status"])
+    granted, status = frozenset(document["roles"]), document["status"]
+    return Sender(user, granted, status, document.get("merged_into"))
 
 
 def pass_entry(
     arrival: Arrival, sender: Sender, handler: Handler, now: datetime
 ) -> Rejected | None:
     """Reject what no handler needs to see, with all findings; None lets the request pass."""
+    if sender.survivor is not None:
+        return reject(
+            Finding(
+                rule="user.merged",
+                field="source",
+                expected=f"{sender.survivor}, which is the same user",
+                got=sender.user,
+                advice="Read what waits in your queues, and use the accounts of that user.",
+            )
+        )
     may_still = sender.status == "retired" and handler.contract.after_retiring
     if sender.status in OUT and not may_still:
         return reject(

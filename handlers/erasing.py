@@ -4,18 +4,20 @@ Its data key goes with the commit, and with it all that is sealed under it, wher
 What is kept in plain goes too: at once from the record and the claims, page by page from the rest.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
 
 from contracts.erasing import EraseUser, ErasureState, UserEraseAsked
 from contracts.users import ENDED_STATUSES
+from handlers.absorbed import aliases_of, released_by_aliases
 from handlers.bookkeeping import unattributed
 from handlers.changing import CHANGES
 from handlers.claiming import claim_keys, released
 from handlers.decision import Accepted, Context, Decision, Document, Drop, Put, Reads, View
 from handlers.groups import opened
 from handlers.leaving import lingering
+from handlers.merging import MERGES
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.user_rules import user_not_found, user_not_yours
@@ -42,6 +44,8 @@ def _erase_reads(command: EraseUser, context: Context) -> Reads:
 def erase_user(command: EraseUser, view: View, context: Context) -> Decision:
     """Destroy the data of a user who has left, and have the rest of it gone through.
 
+    Its aliases are the same user: their data goes with it, and is gone through like its own.
+
     Rejects: user.not-found, user.not-yours, user.confirm-id, user.not-retired
     Source: the right to erasure.
     """
@@ -56,30 +60,43 @@ def erase_user(command: EraseUser, view: View, context: Context) -> Decision:
     was = view.get(ERASURES, command.id)
     if was is not None and was["state"] == "done":
         return _accepted(user, was, context)
-    record = {
-        "_id": command.id,
+    record = _record(command.id, was, context)
+    if was is not None:
+        return _accepted(user, record, context, (Put(ERASURES, record, was),), (record,))
+    aliases = aliases_of(user)
+    view.require((name, one) for one in aliases for name in ("users", MERGES, CHANGES))
+    others = [row for one in aliases if (row := view.get("users", one)) is not None]
+    records = [record, *(_record(one["_id"], None, context) for one in others)]
+    after = _emptied(user, context)
+    writes: tuple[Put | Drop, ...] = (
+        *(Put(ERASURES, one) for one in records),
+        Put("users", after, user),
+        *_drops(user, view, context),
+        *(Put("users", _emptied(one, context), one) for one in others),
+        *_drops_of_aliases(aliases, view),
+        *(lingering(user, view, context) if "self" in standing.held else ()),
+    )
+    return _accepted(after, record, context, writes, records)
+
+
+def _record(user: str, was: Document | None, context: Context) -> dict[str, Any]:
+    return {
+        "_id": user,
         "revision": was["revision"] + 1 if was is not None else 1,
         "run": was["run"] + 1 if was is not None else 1,
         "state": "running",
         "by": was["by"] if was is not None else context.sender.user,
         "at": was["at"] if was is not None else context.now,
     }
-    asked = UserEraseAsked(id=command.id, by=context.sender.user, run=record["run"])
-    if was is not None:
-        return _accepted(user, record, context, (Put(ERASURES, record, was),), asked)
-    after = {
+
+
+def _emptied(user: Document, context: Context) -> dict[str, Any]:
+    return {
         **{name: value for name, value in user.items() if name in REMAINS},
         "revision": user["revision"] + 1,
         "erased_at": context.now,
         "erased_by": context.sender.user,
     }
-    writes: tuple[Put | Drop, ...] = (
-        Put(ERASURES, record),
-        Put("users", after, user),
-        *_drops(user, view, context),
-        *(lingering(user, view, context) if "self" in standing.held else ()),
-    )
-    return _accepted(after, record, context, writes, asked)
 
 
 def tombstone(row: Document, at: datetime) -> dict[str, Any]:
@@ -97,10 +114,19 @@ def _drops(user: Document, view: View, context: Context) -> Iterator[Drop]:
     """What it claims, which may be claimed anew, and what it has changed of what it shares."""
     record = opened(user)
     view.require(claim_keys(record, context))
-    yield from released(record, view, context)
+    own = tuple(released(record, view, context))
+    yield from own
+    yield from (one for one in released_by_aliases(user, view) if one not in own)
     changes = view.get(CHANGES, user["_id"])
     if changes is not None:
         yield Drop(CHANGES, changes)
+
+
+def _drops_of_aliases(aliases: Sequence[str], view: View) -> Iterator[Drop]:
+    """That they were merged, and what they have changed of what they shared."""
+    for name in (MERGES, CHANGES):
+        rows = (view.get(name, one) for one in aliases)
+        yield from (Drop(name, row) for row in rows if row is not None)
 
 
 def _accepted(
@@ -108,8 +134,9 @@ def _accepted(
     record: Document,
     context: Context,
     writes: tuple[Put | Drop, ...] = (),
-    asked: UserEraseAsked | None = None,
+    records: Sequence[Document] = (),
 ) -> Accepted:
+    """The answer; `records` are the erasures that are asked for with it."""
     state: Any = record["state"]
     sender, itself = context.sender.user, user["_id"]
     return Accepted(
@@ -124,8 +151,8 @@ def _accepted(
             state=state,
         ),
         writes=writes,
-        events=(asked,) if asked is not None else (),
-        erases=(itself,) if writes else (),
+        events=tuple(UserEraseAsked(id=r["_id"], by=sender, run=r["run"]) for r in records),
+        erases=tuple(r["_id"] for r in records),
     )
 
 

@@ -38,7 +38,16 @@ from contracts.lifecycle import (
     AssetRetired,
 )
 from contracts.mandates import MandateEnded, MandateGiven
-from contracts.merging import AssetAbsorbed, AssetDivided, AssetMerged, AssetRestored
+from contracts.merging import (
+    AssetAbsorbed,
+    AssetDivided,
+    AssetMerged,
+    AssetRestored,
+    UserAbsorbed,
+    UserDivided,
+    UserMerged,
+    UserRestored,
+)
 from contracts.messages import Event, register_of_entity
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import Choice
@@ -183,6 +192,11 @@ KINDS: Final[Mapping[type[Event], Kind]] = {
     AssetAbsorbed: Kind(mandatory=True),
     AssetRestored: Kind(mandatory=True),
     AssetDivided: Kind(mandatory=True),
+    # Who reads some of a user's data is told of the alias too: what is shared is the alias's.
+    UserMerged: Kind(mandatory=True),
+    UserAbsorbed: Kind(mandatory=True),
+    UserRestored: Kind(mandatory=True),
+    UserDivided: Kind(mandatory=True),
     # Each of the two is told for itself, and neither of the other.
     AllocationOverlapped: Kind(mandatory=True, is_first=True, names="party"),
     # A case is between operators: it has no parties of its own.

@@ -8,9 +8,9 @@ from contracts.envelope import Finding
 from contracts.merging import (
     AssetAbsorbed,
     AssetMerged,
-    MergeAssets,
+    MergeRecords,
     MergeState,
-    SplitAssets,
+    SplitRecords,
 )
 from contracts.messages import Event
 from handlers.aliases import KNOWN
@@ -37,7 +37,6 @@ from handlers.portfolio_rules import PORTFOLIOS_MAX
 from handlers.rejoining import joined, membership_reads, told
 from handlers.rejoining import merged as rejoined
 from handlers.rules import finding, reject
-from handlers.signature import reads
 from handlers.uniting import (
     called,
     claim_read,
@@ -60,7 +59,7 @@ REMAINS: Final = (
 """What is left of an asset that is an alias; nothing of it is of use, or told."""
 
 
-def pair_reads(command: MergeAssets | SplitAssets, context: Context) -> Reads:
+def pair_reads(command: MergeRecords | SplitRecords, context: Context) -> Reads:
     """The two assets with their parties and portfolios, and what is known of the two together."""
     for one in (command.id, command.other):
         yield "assets", one
@@ -72,11 +71,9 @@ def pair_reads(command: MergeAssets | SplitAssets, context: Context) -> Reads:
     yield CASES, case_id(command.id, command.other, context.identity)
 
 
-@reads(pair_reads)
-def merge_assets(command: MergeAssets, view: View, context: Context) -> Decision:
+def merge_assets(command: MergeRecords, view: View, context: Context) -> Decision:
     """Make one an alias of the other, and what it was to others the survivor's.
 
-    Rejects: asset.not-found, merge.same, merge.unfit, merge.owner, merge.too-many
     Source: duplicates are merged and unmerged, BUC.2.
     """
     survivor, other = view.get("assets", command.id), view.get("assets", command.other)
@@ -90,7 +87,7 @@ def merge_assets(command: MergeAssets, view: View, context: Context) -> Decision
 
 
 def _merge(
-    command: MergeAssets, found: tuple[Document, Document], view: View, context: Context
+    command: MergeRecords, found: tuple[Document, Document], view: View, context: Context
 ) -> Accepted:
     survivor, other = found
     pair, was = (command.id, command.other), view.get(MERGES, command.other)
@@ -130,7 +127,7 @@ def _merge(
     )
 
 
-def nowhere(command: MergeAssets | SplitAssets, survivor: Document | None) -> Rejected:
+def nowhere(command: MergeRecords | SplitRecords, survivor: Document | None) -> Rejected:
     """The answer where one of the two is not there."""
     if survivor is None:
         return asset_not_found(command.id)
@@ -138,7 +135,7 @@ def nowhere(command: MergeAssets | SplitAssets, survivor: Document | None) -> Re
 
 
 def _unfit(
-    command: MergeAssets, survivor: Document, other: Document, view: View
+    command: MergeRecords, survivor: Document, other: Document, view: View
 ) -> Iterator[Finding]:
     if command.id == command.other:
         yield merge_finding("merge.same", "another asset than the survivor", command.other)
@@ -185,7 +182,7 @@ def merge_finding(rule: str, expected: str, got: object, field: str = "other") -
 
 
 def _record(
-    command: MergeAssets, other: Document, was: Document | None, context: Context
+    command: MergeRecords, other: Document, was: Document | None, context: Context
 ) -> dict[str, Any]:
     return {
         "_id": command.other,
@@ -242,7 +239,7 @@ def _merged(after: Document, alias: Document, other: Document, context: Context)
 
 
 def case_of(
-    command: MergeAssets | SplitAssets,
+    command: MergeRecords | SplitRecords,
     status: Literal["merged", "open"],
     view: View,
     context: Context,
@@ -268,7 +265,7 @@ def case_of(
 
 
 def accepted(
-    command: MergeAssets | SplitAssets,
+    command: MergeRecords | SplitRecords,
     pair: tuple[Document, Document],
     *,
     writes: tuple[Put | Drop, ...] = (),

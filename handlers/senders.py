@@ -28,6 +28,8 @@ class Sender:
     user: str
     roles: frozenset[str]
     status: str
+    survivor: str | None = None
+    """Of an alias the user that it is by now."""
 
     @property
     def is_operator(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, Final
 
-from contracts.merging import AssetDivided, AssetRestored, SplitAssets
+from contracts.merging import AssetDivided, AssetRestored, SplitRecords
 from contracts.messages import Event
 from handlers.asset_groups import opened
 from handlers.asset_rules import device_claim
@@ -11,22 +11,19 @@ from handlers.decision import Accepted, Context, Decision, Document, Put, View
 from handlers.edges import RELATIONS, edge
 from handlers.lapsing import moved_timer
 from handlers.links import LINKS
-from handlers.merging import MERGES, accepted, case_of, merge_finding, nowhere, pair_reads
+from handlers.merging import MERGES, accepted, case_of, merge_finding, nowhere
 from handlers.placing import cell_reads
 from handlers.rejoining import back, membership_reads, parted, told
 from handlers.rules import reject
-from handlers.signature import reads
 from handlers.uniting import called, claim_id, claim_read, claimed_again, untied
 from handlers.visibility import named
 
 EXPECTED: Final = "an alias of the survivor, which has had one owner since they were merged"
 
 
-@reads(pair_reads)
-def split_assets(command: SplitAssets, view: View, context: Context) -> Decision:
+def split_assets(command: SplitRecords, view: View, context: Context) -> Decision:
     """Make an alias the asset again that it was; what was said since stays with the survivor.
 
-    Rejects: asset.not-found, merge.none
     Source: duplicates are merged and unmerged, BUC.2.
     """
     survivor, alias = view.get("assets", command.id), view.get("assets", command.other)
@@ -39,7 +36,7 @@ def split_assets(command: SplitAssets, view: View, context: Context) -> Decision
 
 
 def _split(
-    command: SplitAssets,
+    command: SplitRecords,
     found: tuple[Document, Document],
     record: Document,
     view: View,

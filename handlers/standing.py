@@ -1,7 +1,7 @@
 """How a user comes from one status to another: the decisions, and the date of each."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from contracts.confirmation import ConfirmUser, RejectUser, UserConfirmed, UserRejected
@@ -15,6 +15,7 @@ from contracts.users import (
     UserStanding,
     UserSuspended,
 )
+from handlers.absorbed import aliases_out, released_by_aliases
 from handlers.accounts import COLLECTION, accounts_of
 from handlers.claiming import claim_keys, released
 from handlers.decision import (
@@ -222,12 +223,16 @@ def reject_user(command: RejectUser, view: View, context: Context) -> Decision:
         return answer
     record = opened(user)
     view.require(claim_keys(record, context))
-    return _taken(
+    outs, told = aliases_out(user, view, context)
+    own = tuple(released(record, view, context))
+    claims = (*own, *(one for one in released_by_aliases(user, view) if one not in own))
+    done = _taken(
         REJECT, user, "rejected", context,
         kept={"rejection": command.reason} | _sealed("rejection_note", command.note),
         told={"reason": command.reason},
-        writes=(*released(record, view, context), *ended_accounts(user["_id"], view)),
+        writes=(*claims, *ended_accounts(user["_id"], view), *outs),
     )  # fmt: skip
+    return replace(done, events=(*done.events, *told))
 
 
 @reads(_ending_reads)
@@ -251,4 +256,6 @@ def retire_user(command: RetireUser, view: View, context: Context) -> Decision:
         writes = leaving(user["_id"], view, context)
     else:
         writes = ended_accounts(user["_id"], view)
-    return _taken(RETIRE, user, "retired", context, writes=writes)
+    outs, told = aliases_out(user, view, context)
+    done = _taken(RETIRE, user, "retired", context, writes=(*writes, *outs))
+    return replace(done, events=(*done.events, *told))

@@ -22,14 +22,14 @@ VIA: Final = "via"
 Writes = Iterator[Put | Drop]
 
 
-def parties_of(asset: str) -> tuple[str, Span]:
-    """Who is or was what to an asset."""
-    return RELATIONS, Span("entity", asset)
+def parties_of(entity: str) -> tuple[str, Span]:
+    """Who is or was what to an asset, or to a user."""
+    return RELATIONS, Span("entity", entity)
 
 
-def names_of(asset: str) -> tuple[str, Span]:
-    """What anybody calls an asset."""
-    return LINKS, Span("entity", asset)
+def names_of(entity: str) -> tuple[str, Span]:
+    """What anybody calls an asset, or a user."""
+    return LINKS, Span("entity", entity)
 
 
 def inherited(other: Document, survivor: str, view: View, context: Context) -> dict[str, list[Tie]]:
@@ -119,16 +119,19 @@ def _lost(
         yield Put(RELATIONS, document, was)
 
 
-def called(rows: Iterable[Document], asset: str) -> Iterator[Put]:
-    """External ids as those of another asset; of what was erased nothing is left to be called."""
+def called(rows: Iterable[Document], entity: str, keyed_to: str | None = None) -> Iterator[Put]:
+    """External ids as those of another; of what was erased nothing is left to be called.
+
+    Those of two assets are kept under one key, those of a user under that of whom they were of.
+    """
     for row in rows:
-        after = {**row, "entity": asset, "pair": pair(asset, row["asserter"])}
-        yield Put(LINKS, {**after, "revision": row["revision"] + 1}, row)
+        after = {**row, "entity": entity, "pair": pair(entity, row["asserter"])}
+        yield Put(LINKS, {**after, "revision": row["revision"] + 1}, row, keyed_to)
 
 
-def held_by(asset: Document, held: Document) -> Put:
-    """A device as another asset's."""
-    after = {"holder": asset["_id"], "parties": parties(asset), "named": dict(named(asset))}
+def held_by(record: Document, held: Document) -> Put:
+    """A device, or an identifier, as another's."""
+    after = {"holder": record["_id"], "parties": parties(record), "named": dict(named(record))}
     return Put("claims", {**held, **after, "revision": held["revision"] + 1}, held)
 
 

@@ -168,10 +168,10 @@ def _by_document(viewer: Sender, document: Document) -> Iterator[Relation]:
     if viewer.is_operator:
         yield "operator"
     if document.get("kind") == "organisation" and document["status"] in TAKING_PART:
-        yield from _by_organisation(viewer, document)
+        yield from by_organisation(viewer, document)
 
 
-def _by_organisation(viewer: Sender, document: Document) -> Iterator[Relation]:
+def by_organisation(viewer: Sender, document: Document) -> Iterator[Relation]:
     """What anybody is to an organisation that takes part; of persons nothing is public."""
     if VERIFIER in viewer.roles and viewer.status == "confirmed":
         yield "verifier"

@@ -66,7 +66,7 @@ class Desired:
     @property
     def is_gone(self) -> bool:
         """Whether nothing of the user is to be left at the broker."""
-        return self.status in ENDED_STATUSES and not self.leaving
+        return self.status in ENDED_STATUSES and not self.leaving and not self.keys
 
     @classmethod
     def of(
@@ -75,11 +75,13 @@ class Desired:
         """Read the documents; `named` is an account that an event spoke of."""
         status = known["status"] if known is not None else "unknown"
         active = {row["_id"]: row for row in rows if row["state"] == "active"}
-        if status in ENDED_STATUSES:
+        # An alias reads what waits in its queues, and is refused whatever it sends.
+        is_out = status in OUT and "merged_into" not in (known or {})
+        if is_out and status in ENDED_STATUSES:
             active = {}
         keys = {
             # A hash whose data key was destroyed is not there any more.
-            name: NO_LOGIN if status in OUT else row["key_hash"].value or NO_LOGIN
+            name: NO_LOGIN if is_out else row["key_hash"].value or NO_LOGIN
             for name, row in active.items()
         }
         leaving = frozenset(row["_id"] for row in rows if row["state"] == LEAVING)

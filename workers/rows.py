@@ -155,6 +155,10 @@ class RowMaker:
         if isinstance(write, Drop):
             return Written(write.collection, _key(write.was), write.was["revision"], None)
         key = _key(write.document)
+        if write.keyed_to is not None:
+            self._look_for(write.keyed_to)
+            subject = self._outlasting(write.keyed_to)
+            self._have_key(subject)
         aad = sealing_place(write.collection, key)
 
         def seal(secret: Secret) -> Sealed:

@@ -61,6 +61,18 @@ ASSET_TYPE_UNKNOWN: Final = Rule(
     expected="three capital letters",
     advice="Use those of the list that `taxonomy.list.v1` gives; OTH where none fits.",
 )
+RECORD_ID_FORMAT: Final = Rule(
+    "record-id.format",
+    "This is not the id of a user or of an asset.",
+    expected="three capital letters, three groups of four and a check character",
+    advice="Copy the id as the backbone gave it.",
+)
+RECORD_ID_CHECK_DIGIT: Final = Rule(
+    "record-id.check-digit",
+    "The last character does not fit the rest of the id.",
+    expected="an id as the backbone issued it",
+    advice="Copy the id as the backbone gave it; a character was mistyped.",
+)
 ACCOUNT_NAME_FORMAT: Final = Rule(
     "account-name.format",
     "This is not the name of a user's account.",
@@ -156,6 +168,13 @@ def _parsed_asset_id(text: str) -> str:
     return _written(prefix, body, check)
 
 
+def _record_id(value: object) -> str:
+    prefix, body, check = _take_apart(text_of(value), RECORD_ID_FORMAT)
+    if not _is_checked(prefix, body, check):
+        raise RECORD_ID_CHECK_DIGIT.broken()
+    return _written(prefix, body, check)
+
+
 def _asset_type(value: object) -> str:
     text = text_of(value)
     if not re.fullmatch(_TYPE, text):
@@ -241,6 +260,24 @@ AssetId = TypeAliasType(
     ],
 )
 """An asset's id: `<asset type>-XXXX-XXXX-XXXX-C`."""
+
+RecordId = TypeAliasType(
+    "RecordId",
+    Annotated[
+        str,
+        Parsed(
+            _record_id,
+            published(
+                f"Id of a user or an asset. {_FORGIVING}",
+                "USR-0000-0000-0001-G",
+                "BAT-0000-0000-0001-V",
+                given=_GIVEN,
+            ),
+            {"pattern": rf"^{_TYPE}{_BODY_PATTERN}$"},
+        ),
+    ],
+)
+"""The id of a user or of an asset, whichever."""
 
 AssetType = TypeAliasType(
     "AssetType",

@@ -153,17 +153,23 @@ class Inspection:
     async def registered(self) -> Mapping[str, Mapping[str, bool]]:
         """The users who take part, with their accounts and whether each is to be let in.
 
-        And those who have retired themselves and still read the answer.
+        And aliases, who read what waits in their queues, and those who have retired themselves and
+        still read the answer.
         """
         with _in_words():
-            asked = {"status": {"$nin": sorted(ENDED_STATUSES)}}
-            users = await self._database["users"].find(asked, {"status": 1}).to_list(None)
-            known = {row["_id"]: row["status"] for row in map(_plain, users)}
+            taking_part = {"status": {"$nin": sorted(ENDED_STATUSES)}}
+            asked = {"$or": [taking_part, {"merged_into": {"$exists": True}}]}
+            shown = {"status": 1, "merged_into": 1}
+            users = await self._database["users"].find(asked, shown).to_list(None)
+            known = {
+                row["_id"]: "merged_into" in row or row["status"] not in OUT
+                for row in map(_plain, users)
+            }
             rows = await self._database["accounts"].find({}, {"user": 1, "state": 1}).to_list(None)
         found: dict[str, dict[str, bool]] = {user: {} for user in known}
         for row in map(_plain, rows):
             if row["state"] == "active" and row["user"] in known:
-                found[row["user"]][row["_id"]] = known[row["user"]] not in OUT
+                found[row["user"]][row["_id"]] = known[row["user"]]
             elif row["state"] == LEAVING:
                 found.setdefault(row["user"], {})[row["_id"]] = True
         return found

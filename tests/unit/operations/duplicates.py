@@ -7,6 +7,7 @@ from handlers.duplicates import CASES, case_id, terms_of
 from tests.builders import NOW, OWNER, PLATFORM, STRANGER, issued
 from tests.decider import RULEBOOK
 from tests.portfolios import portfolio_id
+from tests.unit.operations.agreements import HASH, NAME, TERMS
 from tests.unit.operations.assets import BATTERY, battery
 from tests.unit.operations.portfolios import TOP, portfolio
 from tests.unit.operations.table import (
@@ -14,6 +15,7 @@ from tests.unit.operations.table import (
     CURSOR,
     EVERY_SENDER,
     NO_ID,
+    NOBODY,
     NOTHING,
     OPERATOR,
     OPERATORS,
@@ -22,6 +24,7 @@ from tests.unit.operations.table import (
     Operation,
     Otherwise,
     Said,
+    confirmed,
     tied,
 )
 
@@ -122,6 +125,12 @@ MERGED: Final = Said("duplicates.merge.v1", PAIRED, OPERATOR)
 OWNERLESS: Final = [battery(owner=None), battery(TWIN, owner=None, identity=OTHER_DEVICE)]
 CROWD: Final = [tied(TWIN, issued("USR", 20_000 + 50 * n), "fsp") for n in range(200)]
 
+USERS: Final = {"id": PLATFORM, "other": STRANGER}
+SIGNED: Final = [
+    Said("agreement.publish.v1", TERMS, OPERATOR),
+    Said("agreement.sign.v1", {"id": NAME, "sha256": HASH}, STRANGER),
+]
+
 MERGE: Final = Operation(
     "duplicates.merge.v1",
     PAIRED,
@@ -135,6 +144,12 @@ MERGE: Final = Operation(
             given=[battery(TWIN, identity=OTHER_DEVICE, owner=STRANGER)], at="other"
         ),
         "merge.too-many": Otherwise(given=CROWD, at="other"),
+        "user.not-found": Otherwise({"id": PLATFORM, "other": NOBODY}),
+        "merge.roles": Otherwise(
+            USERS, given=[("users", confirmed(STRANGER, roles=["fsp", "mo"]))], at="id"
+        ),
+        "merge.agreements": Otherwise(USERS, first=SIGNED, at="id"),
+        "merge.carries": Otherwise(USERS, given=[battery(owner=STRANGER)], at="other"),
     },
     sender=OPERATOR,
     given=TWINS,
@@ -149,6 +164,7 @@ SPLIT: Final = Operation(
     {
         "asset.not-found": Otherwise({"other": NOTHING}),
         "merge.none": Otherwise({"id": TWIN, "other": BATTERY}, at="other"),
+        "user.not-found": Otherwise({"id": PLATFORM, "other": NOBODY}),
     },
     sender=OPERATOR,
     given=TWINS,

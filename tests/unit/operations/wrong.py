@@ -44,6 +44,8 @@ WRONG: Final[Mapping[str, Any]] = {
     "quantity.precision": 1.2345678901234567,
     "quantity.range": 10**15,
     "quantity.type": "5 kW",
+    "record-id.check-digit": "BAT-0000-0000-0001-W",
+    "record-id.format": "BAT",
     "sort-code.format": "12-34",
     "text.control": "one\u0007two",
     "text.empty": " ",
