@@ -25,7 +25,8 @@ class MergeRecords(Command, type="duplicates.merge.v1", senders={"operator"}, ac
     become the survivor's. Both are of one type and none of them a portfolio, none is retired or an
     alias, the other has no alias itself, and it has the survivor's owner or none. At most 200
     parties and 200 external ids of the other.
-    Of users, the identifiers and external ids of the other become the survivor's. Both are
+    Of users, the identifiers and external ids of the other become the survivor's, and afterwards,
+    a portion at a time, its assets, relations and the mandates that it has been given. Both are
     organisations or both persons, and take part in the market; the other has no role that the
     survivor has not, and has signed nothing that the survivor has not. Whatever the other sends
     from then on is refused as `user.merged`; its accounts stay, so that it reads what waits in its
@@ -34,7 +35,7 @@ class MergeRecords(Command, type="duplicates.merge.v1", senders={"operator"}, ac
     other is answered `asset.merged` or `user.merged`, with the survivor's id where it may see it.
     Merging the same again is accepted and changes nothing.
     Errors: `asset.not-found`, `user.not-found`, `merge.same`, `merge.unfit`, `merge.owner`,
-    `merge.roles`, `merge.agreements`, `merge.carries`, `merge.too-many`.
+    `merge.roles`, `merge.agreements`, `merge.too-many`.
     Source: duplicates are merged and unmerged, BUC.2 of the requirement.
     """
 

@@ -28,7 +28,7 @@ def merge_records(command: MergeRecords, view: View, context: Context) -> Decisi
     """Make one an alias of the other; a user and an asset are never one.
 
     Rejects: asset.not-found, user.not-found, merge.same, merge.unfit, merge.owner, merge.roles,
-        merge.agreements, merge.carries, merge.too-many
+        merge.agreements, merge.too-many
     Source: duplicates are merged and unmerged, BUC.2.
     """
     of_users = _is_of_users(command)

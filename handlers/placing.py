@@ -86,24 +86,28 @@ def place_writes(
             entity = put.document["entity"]
             if register_of_entity(entity) == "assets":
                 tied.setdefault(entity, []).append(put.document["party"])
+    gone = _gone(writes)
     for asset, put in assets.items():
-        yield from _placed(put, tied.pop(asset, ()), view, identity)
+        moved = (tied.pop(asset, ()), gone.pop(asset, ()))
+        yield from _placed(put, moved, view, identity)
     for asset, parties in tied.items():
         document, was = view.get("assets", asset), view.get(PLACES, asset)
         if document is not None:
             areas = was["areas"] if was is not None else areas_of(document, view)
             yield from row_writes(document, was, parties, areas, identity)
-    yield from _parted(writes, view, identity)
+    for asset, left in gone.items():
+        yield from _without(asset, left, view, identity)
 
 
-def _parted(writes: Sequence[Put | Drop], view: View, identity: Issuer) -> Iterator[Put]:
+def _gone(writes: Sequence[Put | Drop]) -> dict[str, list[str]]:
+    """By asset those who are as if they had never been tied to it."""
     gone: dict[str, list[str]] = {}
     for one in writes:
         if isinstance(one, Drop) and one.collection == RELATIONS:
-            gone.setdefault(one.was["entity"], []).append(one.was["party"])
-    for entity, parties in gone.items():
-        if register_of_entity(entity) == "assets":
-            yield from _without(entity, parties, view, identity)
+            entity = one.was["entity"]
+            if register_of_entity(entity) == "assets":
+                gone.setdefault(entity, []).append(one.was["party"])
+    return gone
 
 
 def _without(asset: str, gone: Sequence[str], view: View, identity: Issuer) -> Iterator[Put]:
@@ -117,15 +121,21 @@ def _without(asset: str, gone: Sequence[str], view: View, identity: Issuer) -> I
         yield Put(PLACES, {**row, "revision": was["revision"] + 1}, was)
 
 
-def _placed(put: Put, parties: Sequence[str], view: View, identity: Issuer) -> Iterator[Put | Drop]:
-    if put.was is not None and not parties and _alike(put.was, put.document):
+def _placed(
+    put: Put, moved: tuple[Sequence[str], Sequence[str]], view: View, identity: Issuer
+) -> Iterator[Put | Drop]:
+    """The row of a changed asset, with those who are tied to it now and without who is no more."""
+    parties, gone = moved
+    if put.was is not None and not parties and not gone and _alike(put.was, put.document):
         return
     was = view.get(PLACES, put.document["_id"]) if put.was is not None else None
     if put.was is not None and "merged_into" in put.was:
         # It is an asset again: those who are tied to it have been so before its row was made.
         rows, _ = view.page(RELATIONS, Span("entity", put.document["_id"]))
         parties = [*parties, *(row["party"] for row in rows)]
-    yield from row_writes(put.document, was, parties, areas_of(put.document, view), identity)
+    known = [one for one in (was or {}).get("viewers", ()) if one not in gone]
+    areas = areas_of(put.document, view)
+    yield from _written(put.document, was, (*known, *parties), areas, identity)
 
 
 def areas_of(asset: Document, view: View) -> list[str]:
@@ -150,7 +160,17 @@ def row_writes(
     identity: Issuer,
 ) -> Iterator[Put | Drop]:
     """An asset's row as it should be, where it is missing or another, or is to go."""
-    row = row_of(asset, (*(was or {}).get("viewers", ()), *tied), areas, identity)
+    return _written(asset, was, (*(was or {}).get("viewers", ()), *tied), areas, identity)
+
+
+def _written(
+    asset: Document,
+    was: Document | None,
+    viewers: Iterable[str],
+    areas: Sequence[str],
+    identity: Issuer,
+) -> Iterator[Put | Drop]:
+    row = row_of(asset, viewers, areas, identity)
     if row is None:
         if was is not None:
             yield Drop(PLACES, was)

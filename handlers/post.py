@@ -19,6 +19,8 @@ SUBJECTS_MAX: Final = 100
 
 ERASED: Final = "erased"
 """In the count of a user: whether it was erased."""
+MERGED: Final = "merged"
+"""In the count of a user: whether it is an alias, which is told nothing as long as it is one."""
 NOTICES: Final = "notices"
 """Collection of what asks for action: one document for a recipient, a type and a subject."""
 
@@ -93,11 +95,12 @@ class Post:
     ) -> int | None:
         """Tell one recipient at the next place of its order, and keep it for being asked again.
 
-        Who was erased is told nothing any more, so that nothing of it is kept either.
+        Who was erased is told nothing any more, so that nothing of it is kept either; nor is an
+        alias.
         """
         recipient, at = visible.recipient, self.context.now
         counter = self.stored("sequences", recipient) or {}
-        if counter.get(ERASED):
+        if counter.get(ERASED) or counter.get(MERGED):
             return None
         sequence: int = counter.get("last", 0) + 1
         days = _recent(counter.get("days", {}), at)

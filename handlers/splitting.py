@@ -30,7 +30,9 @@ def split_assets(command: SplitRecords, view: View, context: Context) -> Decisio
     record = view.get(MERGES, command.other)
     if survivor is None or alias is None:
         return nowhere(command, survivor)
-    if record is None or alias.get("merged_into") != command.id:
+    owners = {None, survivor.get("owner")}
+    is_theirs = record is not None and record.get("asset", {}).get("owner") in owners
+    if record is None or alias.get("merged_into") != command.id or not is_theirs:
         return reject(merge_finding("merge.none", EXPECTED, command.other))
     return _split(command, (survivor, alias), record, view, context)
 

@@ -58,12 +58,12 @@ def tied(
     for party, new in ties.items():
         was = view.get(RELATIONS, edge(survivor, party))
         kept = ties_of(was)
-        more = [one for given in new for one in _fitted(given, kept, alias, context)]
+        more = [one for given in new for one in fitted(given, kept, alias, context)]
         if more:
             yield Put(RELATIONS, recorded(survivor, party, [*kept, *more], was), was)
 
 
-def _fitted(new: Tie, kept: Iterable[Tie], alias: str, context: Context) -> Iterator[Tie]:
+def fitted(new: Tie, kept: Iterable[Tie], alias: str, context: Context) -> Iterator[Tie]:
     """A tie from now on, behind those of the like that hold already."""
     like = [o for o in kept if (o["as"], o.get("service")) == (new["as"], new.get("service"))]
     begin = max(new["from"], context.now)
@@ -89,14 +89,15 @@ def untied(record: Document, view: View, context: Context) -> Writes:
         if not is_retired and (over or withdrawn):
             yield from _lost(alias, row["party"], over, withdrawn, (view, context))
         if by_alias:
-            yield _without(row, survivor, alias)
+            yield without(row, alias)
 
 
-def _without(row: Document, survivor: str, alias: str) -> Put | Drop:
+def without(row: Document, alias: str) -> Put | Drop:
+    """A row without the ties that came by an alias; it is as if there had been none but those."""
     kept = [one for one in ties_of(row) if one.get(VIA) != alias]
     if not kept and not consents_of(row):
         return Drop(RELATIONS, row)
-    return Put(RELATIONS, recorded(survivor, row["party"], kept, row), row)
+    return Put(RELATIONS, recorded(row["entity"], row["party"], kept, row), row)
 
 
 def _lost(

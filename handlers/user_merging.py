@@ -44,15 +44,6 @@ def signed_by(user: str) -> tuple[str, Span]:
     return RELATIONS, Span("party", user, _BEFORE_AGREEMENTS)
 
 
-def tied_to(user: str) -> tuple[str, Span]:
-    """What a user is or was something to."""
-    return RELATIONS, Span("party", user)
-
-
-def _assets_of(user: str) -> Iterator[tuple[str, Span]]:
-    yield from (("assets", Span(field, user, limit=1)) for field in ("owner", "registrant"))
-
-
 def user_reads(command: MergeRecords | SplitRecords, context: Context) -> Reads:
     """The two users, what they are called and have signed, and what is known of the two."""
     for one in (command.id, command.other):
@@ -60,8 +51,6 @@ def user_reads(command: MergeRecords | SplitRecords, context: Context) -> Reads:
     yield names_of(command.other)
     yield parties_of(command.other)
     yield signed_by(command.other)
-    yield tied_to(command.other)
-    yield from _assets_of(command.other)
     yield MERGES, command.other
     yield CASES, case_id(command.id, command.other, context.identity)
 
@@ -170,7 +159,6 @@ def _unfit(
         yield merge_finding("merge.unfit", wanted, "aliases")
     yield from _without_the_rights(survivor, other)
     yield from _unsigned(command.id, view.page(*signed_by(command.other))[0], view, context)
-    yield from _burdened(command, view, context)
     pages = (view.page(*of(command.other)) for of in (parties_of, names_of, signed_by))
     is_full = len(survivor.get("aliases", ())) >= USER_ALIASES_MAX
     if is_full or any(further for _, further in pages):
@@ -206,23 +194,6 @@ def _unsigned(
             yield merge_finding(
                 "merge.agreements", f"a survivor who has signed version {version}", name, "id"
             )
-
-
-def _burdened(command: MergeRecords, view: View, context: Context) -> Iterator[Finding]:
-    """What a merge does not carry over: then nothing of it may be there."""
-    has_assets = any(view.page(*of)[0] for of in _assets_of(command.other))
-    rows, _ = view.page(*tied_to(command.other))
-    has_ties = any(
-        register_of_entity(row["entity"]) != "agreements"
-        and any(not is_over(one, context.now) for one in ties_of(row))
-        for row in rows
-    )
-    if has_assets or has_ties:
-        yield merge_finding(
-            "merge.carries",
-            "a user who has no assets and is nothing to others' or to other users",
-            "assets" if has_assets else "relations",
-        )
 
 
 def _merged(after: Document, alias: Document, context: Context) -> Iterator[Event]:

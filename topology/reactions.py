@@ -14,7 +14,7 @@ from contracts.dead_edits import DeadEditSent
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
-from contracts.merging import AssetAbsorbed
+from contracts.merging import AssetAbsorbed, UserMerged, UserRestored
 from contracts.messages import Event
 from contracts.moves import AssetMoved, AssetTransferred
 from contracts.notices import AccessNoted, NoticeDue, ReplayAsked
@@ -31,6 +31,7 @@ from handlers.allocating import (
     related_reads,
 )
 from handlers.assigning import assign, assign_reads
+from handlers.carrying import carry, carry_reads
 from handlers.changing import spread, spread_reads
 from handlers.conflicting import tell_conflict, tell_conflict_reads
 from handlers.counting import count, count_reads, recount, recount_reads
@@ -41,6 +42,7 @@ from handlers.parting import part, part_reads
 from handlers.reaching import reach, reach_reads
 from handlers.replaying import replay, replay_reads
 from handlers.resending import go_through, replay_alone, run_reads, stopped_reads
+from handlers.returning import bring_back, bring_back_reads
 from handlers.signature import Handler
 from handlers.spreading import (
     leave,
@@ -77,6 +79,8 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     AssetRelated: (related, related_reads),
     AssetConsented: (consented, consented_reads),
     AssetAbsorbed: (absorbed, absorbed_reads),
+    UserMerged: (carry, carry_reads),
+    UserRestored: (bring_back, bring_back_reads),
     AreaLoaded: (assign, assign_reads),
     AreaAssignAsked: (assign, assign_reads),
     DeadRunAsked: (go_through, run_reads),

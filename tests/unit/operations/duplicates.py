@@ -149,7 +149,6 @@ MERGE: Final = Operation(
             USERS, given=[("users", confirmed(STRANGER, roles=["fsp", "mo"]))], at="id"
         ),
         "merge.agreements": Otherwise(USERS, first=SIGNED, at="id"),
-        "merge.carries": Otherwise(USERS, given=[battery(owner=STRANGER)], at="other"),
     },
     sender=OPERATOR,
     given=TWINS,
