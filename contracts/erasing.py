@@ -31,7 +31,8 @@ class EraseUser(
 
     What is sealed under the user's data key is unreadable from the answer on, in the archive and in
     history too; name, address, claims and all other groups are taken out of the record, and its
-    identifiers may be registered anew. The id, its status and who did what when remain.
+    identifiers may be registered anew. The id, its status and who did what when remain. Its aliases
+    are the same user, and are erased with it.
     Rows of which there may be many are gone through afterwards: the answer says `running`, and
     `user.erased.v1` is published at the end. Erasing again changes nothing; where the first one got
     stuck it goes on.

@@ -13,7 +13,7 @@ from contracts.messages import Event, register_of_entity
 from handlers.bookkeeping import unattributed
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, View
 from handlers.edges import RELATIONS, edge, recorded
-from handlers.handing import asker_of, claim_reads, given, moved
+from handlers.handing import asker_of, claim_reads, given, moved, place_reads
 from handlers.mandates import DELEGATE
 from handlers.post import MERGED
 from handlers.rejoining import BY_MERGE
@@ -150,7 +150,7 @@ def _owned(
     """Assets come to the survivor as they are: it is the same party, whose proofs hold on."""
     alias, survivor = pair
     view.require((RELATIONS, edge(row["_id"], alias)) for row in rows)
-    view.require(claim_reads(rows, context))
+    view.require((*claim_reads(rows, context), *place_reads(rows)))
     writes, events = list[Put | Drop](), list[Event]()
     for row in rows:
         put, told = given(row, survivor, view, context)
@@ -177,7 +177,8 @@ def _registered(
     """Whoever had registered an asset stays named in it; the survivor is a registrant by a tie."""
     alias, survivor = pair
     open_to = [row for row in rows if not {"transferred_at", "merged_into"} & row.keys()]
-    view.require((RELATIONS, edge(row["_id"], survivor)) for row in open_to)
+    ties = ((RELATIONS, edge(row["_id"], survivor)) for row in open_to)
+    view.require((*ties, *place_reads(open_to)))
     made = {**tie("registrant", (None, None), context, service=None), VIA: alias}
     writes = []
     for row in open_to:
@@ -194,6 +195,7 @@ def _tied(
     open_rows = [row for row in rows if any(_goes_along(t, context) for t in ties_of(row))]
     entities = [(register_of_entity(row["entity"]), row["entity"]) for row in open_rows]
     view.require((*entities, *((RELATIONS, edge(one, survivor)) for _, one in entities)))
+    view.require(place_reads(view.get(*one) for one in entities))
     writes, events = list[Put | Drop](), list[Event]()
     for row, entity in zip(open_rows, entities, strict=True):
         if row["entity"] == survivor:

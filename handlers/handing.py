@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Any
 
 from contracts.mandates import MandateEnded, MandateGiven
-from contracts.messages import Event
+from contracts.messages import Event, register_of_entity
 from contracts.moves import AssetTransferred
 from contracts.relations import AssetRelated, AssetUnrelated
 from handlers.asset_groups import is_personal, kept, opened
 from handlers.asset_rules import device_claim
 from handlers.decision import Context, Document, Put, View
 from handlers.mandates import DELEGATE
+from handlers.placing import PLACES, cell_reads
 from handlers.rights import RECORDED
 from handlers.rules import holder_of
 from handlers.senders import Sender
@@ -23,6 +24,14 @@ from handlers.visibility import named
 def asker_of(by: str, context: Context) -> Context:
     """What happens happens by the hand of who has merged or split."""
     return replace(context, sender=Sender(by, frozenset(), "confirmed"))
+
+
+def place_reads(assets: Iterable[Document | None]) -> Iterator[tuple[str, str]]:
+    """By what assets are found, which a change of whose they are brings along; in one round."""
+    for row in assets:
+        if row is not None and register_of_entity(row["_id"]) == "assets":
+            yield PLACES, row["_id"]
+            yield from cell_reads(row)
 
 
 def claim_reads(rows: Sequence[Document], context: Context) -> Iterator[tuple[str, str]]:

@@ -11,7 +11,7 @@ from handlers.carrying import ENDS, TELLING, Stage, page_of
 from handlers.consents import consents_of
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, View
 from handlers.edges import RELATIONS, edge, recorded
-from handlers.handing import asker_of, claim_reads, given, moved
+from handlers.handing import asker_of, claim_reads, given, moved, place_reads
 from handlers.post import MERGED
 from handlers.rejoining import BY_MERGE
 from handlers.telling import tell, tell_reads
@@ -79,7 +79,8 @@ def _untied(rows: Sequence[Document], pair: tuple[str, str], view: View, context
         for row, entity in zip(marked, entities, strict=True)
         if (asset := _owned(row, view.get(*entity), survivor)) is not None
     ]
-    view.require(claim_reads(owned, context))
+    found = [view.get(*one) for one in entities]
+    view.require((*claim_reads(owned, context), *place_reads(found)))
     writes, events = list[Put | Drop](), list[Event]()
     for row, entity in zip(marked, entities, strict=True):
         document, other = view.get(*entity), view.get(RELATIONS, edge(row["entity"], survivor))
@@ -135,7 +136,8 @@ def _unregistered(
 ) -> Done:
     """What the survivor was to assets as their registrant's."""
     survivor, alias = pair
-    view.require((RELATIONS, edge(row["_id"], survivor)) for row in rows)
+    ties = ((RELATIONS, edge(row["_id"], survivor)) for row in rows)
+    view.require((*ties, *place_reads(rows)))
     held = (view.get(RELATIONS, edge(row["_id"], survivor)) for row in rows)
     writes = tuple(
         without(row, alias)

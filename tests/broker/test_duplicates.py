@@ -67,6 +67,53 @@ async def test_an_operator_works_a_case_end_to_end(working: Spine) -> None:
     await first.until(lambda: survivor in told(first, "asset.duplicate-dismissed.v1"))
 
 
+async def test_two_registrations_of_one_organisation_are_one_user_and_two_again(
+    working: Spine,
+) -> None:
+    operator = await working.operator()
+    first = await working.platform(roles=["fsp"])
+    second = await working.platform(roles=["fsp"])
+    owner = await working.platform(roles=["owner"])
+    for party in (first, second):
+        await accepted(party, "user.update.v1", {"id": party.user, "name": "Fenland Flex Ltd"})
+    thing = (await accepted(second, "asset.register.v1", asset(owner=owner.user)))["id"]
+    pair = {"id": first.user, "other": second.user, "verdict": "same", "score": 0.98}
+    found = {"pairs": [pair], "model": "analysis-1"}
+    (case,) = (await accepted(operator, "duplicates.open.v1", found))["opened"]
+
+    both = {"id": first.user, "other": second.user}
+    await accepted(operator, "duplicates.merge.v1", both)
+    assert (await accepted(operator, "duplicates.get.v1", {"id": case}))["status"] == "merged"
+    # Who it is by now it reads in its own queue, and is told whatever it sends.
+    await second.until(lambda: second.user in told(second, "user.merged.v1"))
+    itself = {"id": second.user}
+    for kind, data in (("user.get.v1", itself), ("user.update.v1", itself | {"name": "Mine"})):
+        answer = await refused(second, kind, data)
+        assert answer["code"] == "user.merged"
+        assert first.user in answer["findings"][0]["expected"]
+
+    async def may_write() -> bool:
+        wish = {"id": thing, "name": "Ours"}
+        return (await first.ask("asset.update.v1", wish)).type == "asset.update.accepted.v1"
+
+    await eventually(may_write)
+    await accepted(owner, "asset.update.v1", {"id": thing, "name": "Shed"})
+    await first.until(lambda: thing in told(first, "asset.updated.v1"))
+
+    await accepted(operator, "duplicates.split.v1", both)
+    await second.until(lambda: second.user in told(second, "user.restored.v1"))
+    await accepted(second, "asset.update.v1", {"id": thing, "name": "Theirs"})
+
+    async def is_hidden() -> bool:
+        found = await first.ask("asset.get.v1", {"id": thing})
+        return found.type == "asset.get.rejected.v1"
+
+    await eventually(is_hidden)
+    dismissed = {"id": case, "reason": "different-things"}
+    await accepted(operator, "duplicates.dismiss.v1", dismissed)
+    assert thing not in told(second, "asset.updated.v1")
+
+
 async def test_a_registration_of_a_namesake_is_a_case_for_an_operator(working: Spine) -> None:
     operator = await working.operator()
     first = await working.platform(roles=["fsp"])

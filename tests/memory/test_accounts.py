@@ -10,10 +10,10 @@ from aio_pika.abc import AbstractIncomingMessage
 from contracts.users import UserRegistered
 from handlers.decision import Secret
 from handlers.spans import Span
-from tests.builders import NOW, PLATFORM
+from tests.builders import NOW, PLATFORM, STRANGER
 from tests.memory.broker import FakeChannel
 from topology.management import Management, ManagementError, ManagementUnavailableError
-from workers.accounts import AccountWorker
+from workers.accounts import AccountWorker, Desired
 from workers.loading import Loader
 from workers.store.protocol import Unavailable
 
@@ -169,3 +169,29 @@ async def test_who_reads_the_last_answers_is_left_alone_until_then() -> None:
     row["state"] = "ended"
     await worker.reconcile(PLATFORM)
     assert broker.users == set()
+
+
+def account(state: str, **fields: Any) -> dict[str, Any]:
+    return {"_id": PLATFORM, "revision": 1, "user": PLATFORM, "state": state, **fields}
+
+
+ACTIVE = account("active", key_hash=Secret("hash"))
+RETIRED = {"_id": PLATFORM, "status": "retired"}
+
+
+@pytest.mark.parametrize(
+    ("user", "row", "keys", "gone"),
+    [
+        (RETIRED | {"status": "confirmed"}, ACTIVE, {PLATFORM: "hash"}, False),
+        (RETIRED | {"status": "suspended"}, ACTIVE, {PLATFORM: ""}, False),
+        (RETIRED, ACTIVE, {}, True),
+        (RETIRED | {"merged_into": STRANGER}, ACTIVE, {PLATFORM: "hash"}, False),
+        (RETIRED | {"merged_into": STRANGER}, account("ended"), {}, True),
+    ],
+)
+def test_an_alias_is_let_in_as_long_as_it_has_an_account(
+    user: dict[str, Any], row: dict[str, Any], keys: dict[str, str], *, gone: bool
+) -> None:
+    """It reads what waits for it; with its last account its queues are taken away."""
+    wanted = Desired.of(PLATFORM, None, user, [row])
+    assert (wanted.keys, wanted.is_gone) == (keys, gone)
