@@ -8,13 +8,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from contracts.envelope import Finding
-from contracts.messages import register_of_entity
+from contracts.messages import operation_of, register_of_entity
 from handlers.admission import Arrival
 from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.rules import finding, reject
 from handlers.signature import Handler
 from handlers.visibility import by_organisation, mandate_read, seen, standing_reads
 
+WAYS_OUT: Final = frozenset({"asset.withdraw-consent", "interest.withdraw", "sharing.revoke"})
+"""Operations by which one ends with a user what stays with an alias; whoever it is by now."""
 USE: Final = "Use the id of the survivor from now on."
 KNOWN: Final = "known"
 """Field of an alias: who could see it, so that for others no more is read than where is none."""
@@ -30,7 +32,8 @@ def merged(
     if arrival.message is None or handler.contract.takes_aliases:
         return None
     found: dict[str, str] = {}
-    for register in ("assets", "users"):
+    ends = operation_of(handler.contract.message_type) in WAYS_OUT
+    for register in ("assets",) if ends else ("assets", "users"):
         named = (key for name, key in reads if name == register and isinstance(key, str))
         found |= survivors(register, named, view, context)
     findings = tuple(

@@ -11,6 +11,7 @@ from typing import Final
 from contracts.merging import UserMerged
 from contracts.messages import Event, register_of_entity
 from handlers.bookkeeping import unattributed
+from handlers.consents import is_withdrawn
 from handlers.decision import Context, Document, Drop, Handled, Put, Reads, View
 from handlers.edges import RELATIONS, edge, recorded
 from handlers.handing import asker_of, claim_reads, given, moved, place_reads
@@ -192,7 +193,7 @@ def _tied(
     rows: Sequence[Document], pair: tuple[str, str], view: View, context: Context
 ) -> tuple[tuple[Put | Drop, ...], tuple[Event, ...]]:
     alias, survivor = pair
-    open_rows = [row for row in rows if any(_goes_along(t, context) for t in ties_of(row))]
+    open_rows = [row for row in rows if _is_looked_at(row, context)]
     entities = [(register_of_entity(row["entity"]), row["entity"]) for row in open_rows]
     view.require((*entities, *((RELATIONS, edge(one, survivor)) for _, one in entities)))
     view.require(place_reads(view.get(*one) for one in entities))
@@ -204,19 +205,28 @@ def _tied(
         document = view.get(*entity) or {}
         was = view.get(RELATIONS, edge(row["entity"], survivor))
         going = [one for one in ties_of(row) if _goes_along(one, context)]
-        new = [t for one in going for t in fitted(_endless(one), ties_of(was), alias, context)]
+        # Of whom an owner has taken back its consent, that one is nothing for the service.
+        wanted = [_endless(one) for one in going if not is_withdrawn(was, one.get("service"))]
+        new = [t for one in wanted for t in fitted(one, ties_of(was), alias, context)]
         begun = list(new)
         if entity[0] == "users" and document.get("registrant") == alias:
             made = tie("registrant", (None, None), context, service=None)
             new.append({**made, VIA: alias})
-        after = [_ended(one, context) if one in going else one for one in ties_of(row)]
-        writes.append(Put(RELATIONS, recorded(row["entity"], alias, after, row), row))
+        if going:
+            after = [_ended(one, context) if one in going else one for one in ties_of(row)]
+            writes.append(Put(RELATIONS, recorded(row["entity"], alias, after, row), row))
         if new:
             held = recorded(row["entity"], survivor, [*ties_of(was), *new], was)
             writes.append(Put(RELATIONS, held, was))
         if "merged_into" not in document:
             events += moved(document, begun, going, pair, context)
     return tuple(writes), tuple(events)
+
+
+def _is_looked_at(row: Document, context: Context) -> bool:
+    """Whether something of it goes along; it may have registered a user and be nothing else."""
+    is_of_user = register_of_entity(row["entity"]) == "users"
+    return is_of_user or any(_goes_along(one, context) for one in ties_of(row))
 
 
 def _goes_along(one: Tie, context: Context) -> bool:

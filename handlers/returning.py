@@ -71,7 +71,7 @@ def _heard(fact: UserRestored, view: View) -> tuple[Put, ...]:
 
 def _untied(rows: Sequence[Document], pair: tuple[str, str], view: View, context: Context) -> Done:
     survivor, _ = pair
-    marked = [row for row in rows if any(BY_MERGE in one for one in ties_of(row))]
+    marked = [row for row in rows if _is_looked_at(row)]
     entities = [(register_of_entity(row["entity"]), row["entity"]) for row in marked]
     view.require((*entities, *((RELATIONS, edge(one, survivor)) for _, one in entities)))
     owned = [
@@ -87,7 +87,8 @@ def _untied(rows: Sequence[Document], pair: tuple[str, str], view: View, context
         came = [one for one in ties_of(other) if one.get(VIA) == pair[1]]
         lost = _lost(came)
         after = [t for one in ties_of(row) if (t := _resumed(one, lost)) is not None]
-        writes.append(_kept(row, after))
+        if after != list(ties_of(row)):
+            writes.append(_kept(row, after))
         if other is not None and came:
             writes.append(without(other, pair[1]))
         if (asset := _owned(row, document, survivor)) is not None:
@@ -99,6 +100,12 @@ def _untied(rows: Sequence[Document], pair: tuple[str, str], view: View, context
             over = [one for one in came if not is_over(one, context.now)]
             events += moved(document, resumed, over, pair, context)
     return tuple(writes), tuple(events)
+
+
+def _is_looked_at(row: Document) -> bool:
+    """Whether something of it has gone along, or may have: by whom a user was registered."""
+    is_of_user = register_of_entity(row["entity"]) == "users"
+    return is_of_user or any(BY_MERGE in one for one in ties_of(row))
 
 
 def _owned(row: Document, asset: Document | None, survivor: str) -> Document | None:

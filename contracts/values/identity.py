@@ -273,7 +273,7 @@ RecordId = TypeAliasType(
                 "BAT-0000-0000-0001-V",
                 given=_GIVEN,
             ),
-            {"pattern": rf"^{_TYPE}{_BODY_PATTERN}$"},
+            {"pattern": rf"^[A-Z]{{3}}{_BODY_PATTERN}$"},
         ),
     ],
 )

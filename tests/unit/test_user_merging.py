@@ -399,10 +399,42 @@ def test_what_others_let_it_read_stays_with_the_alias(decider: Decider) -> None:
     assert relations(decider, THIRD, other) == [("reader", True)]
 
 
+def test_what_one_has_shared_with_an_alias_can_be_ended(decider: Decider) -> None:
+    """It would count again after a split."""
+    survivor, other = two(decider, profile={"services": ["DC"]})
+    done(decider, "user.confirm.v1", {"id": survivor})
+    done(decider, "user.confirm.v1", {"id": other})
+    grant = {"party": other, "groups": ["bank"]}
+    done(decider, "sharing.grant.v1", grant, THIRD)
+    merge(decider, survivor, other)
+    assert codes(decider, "sharing.grant.v1", grant, THIRD) == ["user.merged"]
+    done(decider, "sharing.revoke.v1", {"party": other}, THIRD)
+    split(decider, survivor, other)
+    assert relations(decider, THIRD, other) == [("reader", False)]
+
+
+def test_whom_an_owner_does_not_want_comes_to_nothing_by_a_merge(decider: Decider) -> None:
+    survivor, other = two(decider)
+    owner = registered(decider, roles=["owner"])
+    thing = battery(decider, PLATFORM, owner=owner)
+    consent = {"id": thing, "party": survivor, "service": "DC"}
+    tie = {"id": thing, "relation": "fsp", "service": "DC"}
+    for party in (survivor, other):
+        done(decider, "user.confirm.v1", {"id": party})
+    done(decider, "asset.relate.v1", tie | {"party": other}, PLATFORM)
+    done(decider, "asset.consent.v1", consent | {"method": "by-owner"}, owner)
+    done(decider, "asset.withdraw-consent.v1", consent, owner)
+    merge(decider, survivor, other)
+    assert relations(decider, thing, survivor) == []
+    split(decider, survivor, other)
+    assert relations(decider, thing, other) == [("fsp", True)]
+
+
 def test_who_registered_for_others_goes_on_as_the_survivor(decider: Decider) -> None:
     survivor, other = two(decider)
     thing = battery(decider, other)
     customer = registered(decider, other)
+    done(decider, "mandate.end.v1", {"delegate": other}, customer)
     merge(decider, survivor, other)
     done(decider, "asset.update.v1", {"id": thing, "name": "Ours"}, survivor)
     assert asked(decider, "user.get.v1", {"id": customer}, survivor)["id"] == customer

@@ -36,6 +36,8 @@ GOOD = [
     ("AnyUserId", "operator", "operator"),
     ("AnyUserId", "front-desk", "front-desk"),
     ("AssetId", "bat-0000-0000-0001-v", "BAT-0000-0000-0001-V"),
+    ("RecordId", "bat-0000-0000-0001-v", "BAT-0000-0000-0001-V"),
+    ("RecordId", "USR00000000OOO1G", "USR-0000-0000-0001-G"),
     ("AssetType", "PFL", "PFL"),
     ("CommandId", "a", "a"),
     (
@@ -111,6 +113,8 @@ BAD = [
     ("AssetId", "USR-0000-0000-0001-G", "asset-id.type"),
     ("AssetId", "S0L-0000-0000-0001-G", "asset-id.format"),
     ("AssetId", "BAT-0000-0000-0010-V", "asset-id.check-digit"),
+    ("RecordId", "CASE-0000-0000-0001-V", "record-id.format"),
+    ("RecordId", "BAT-0000-0000-0010-V", "record-id.check-digit"),
     ("AssetType", "bat", "asset-type.unknown"),
     ("CommandId", "", "command-id.format"),
     ("Details", "LFP", "details.form"),
