@@ -63,6 +63,8 @@ class Line:
     _on_way: set[str] = field(default_factory=set)
     """Keys of which one is on its way."""
     _following: asyncio.Task[None] | None = None
+    _announcement: AbstractIncomingMessage | None = None
+    """One that came while a move was followed: it may be of the next one."""
     _retry: Pause | None = None
     _failed: asyncio.Event = field(default_factory=asyncio.Event)
     _error: BaseException | None = None
@@ -141,7 +143,7 @@ class Line:
             self._acks.stop()
         if self._following is not None:
             self._following.cancel()
-        self._queues, self._on_way = {}, set()
+        self._queues, self._on_way, self._announcement = {}, set(), None
         self._count(-self.in_flight)
         self._channel, self._acks = channel, Acks(channel, self._fail)
         self._wire = self.make_wire(channel)
@@ -257,21 +259,29 @@ class Line:
     def _follow(self, message: AbstractIncomingMessage) -> None:
         """Follow a move; the announcement is un-acked meanwhile, so that it comes to a successor.
 
-        One that comes while a move is followed is of the same, since there is one at a time.
+        One that comes while a move is followed is looked into afterwards: it is mostly of the same,
+        but the map may have been read for the last time just before the next move began.
         """
-        if self._following is not None and not self._following.done():
-            self.settle(message)
+        if self._following is None or self._following.done():
+            self._following = asyncio.create_task(self._followed(message))
+            self._following.add_done_callback(self._ended)
             return
-        self._following = asyncio.create_task(self._followed(message))
-        self._following.add_done_callback(self._ended)
+        if self._announcement is not None:
+            self.settle(self._announcement)
+        self._announcement = message
 
     async def _followed(self, message: AbstractIncomingMessage) -> None:
         with stalled():
             await self.announced(self, message)
 
     def _ended(self, following: asyncio.Task[None]) -> None:
-        if not following.cancelled() and (error := following.exception()) is not None:
+        if following.cancelled():
+            return
+        if (error := following.exception()) is not None:
             self._fail(error)
+        elif (message := self._announcement) is not None:
+            self._announcement = None
+            self._follow(message)
 
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
