@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import structlog
@@ -141,10 +141,23 @@ async def leave(connection: AbstractConnection | None, broker: RabbitBroker) -> 
 
 
 async def part(end: Callable[[], Awaitable[object]]) -> None:
-    """End something of the broker's, for as long as that may take and whatever comes of it."""
-    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError), stalled():
-        async with asyncio.timeout(LEAVE_S):
-            await end()
+    """End something of the broker's, for as long as that may take and whatever comes of it.
+
+    In a task of its own: where what was written is not taken, the driver waits for the end of its
+    connection although it is cancelled, and whoever waits for the driver would wait with it.
+    """
+    ending = asyncio.ensure_future(end())
+    ending.add_done_callback(_heard)
+    try:
+        await asyncio.wait([ending], timeout=LEAVE_S)
+    finally:
+        ending.cancel()
+
+
+def _heard(ending: asyncio.Future[object]) -> None:
+    """Say what came of an end, which is of no use to anybody else."""
+    if not ending.cancelled() and (error := ending.exception()) is not None:
+        log.info("broker.left", error=type(error).__name__)
 
 
 async def first_of(*tasks: asyncio.Task[None]) -> None:

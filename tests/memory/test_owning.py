@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from aiormq.exceptions import ChannelInvalidStateError
+from faststream.rabbit import RabbitBroker
 from pydantic import SecretStr
 
 from outbox import publisher
 from tests.memory.broker import until
-from tests.memory.test_mailbox import made
+from tests.memory.test_mailbox import Broker, made
 from topology import catalog
 from workers import backbone, opening, owning
 from workers.addresses import Addresses
@@ -145,3 +147,37 @@ async def test_a_takeover_whose_answer_is_on_its_way_is_no_loss() -> None:
     await until(lambda: fresh in asked)
     assert not renewing.done()
     renewing.cancel()
+
+
+class Clinging:
+    """A connection whose end waits for its own callback, cancelled or not, as the driver's does."""
+
+    async def close(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+
+
+class Unstoppable(Broker):
+    """A broker whose subscribers fail at their end: the framework says it in a group."""
+
+    async def connect(self) -> Any:
+        return Clinging()
+
+    async def stop(self) -> None:
+        failed = ChannelInvalidStateError("closed")
+        raise ExceptionGroup("Failed to stop subscribers", [failed])
+
+
+async def test_a_queue_is_given_up_whatever_the_driver_does_at_its_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither an end that never comes nor one that fails keeps the lease, or ends the owner."""
+    monkeypatch.setattr(owning, "LEAVE_S", 0.05)
+    store = MemoryStore()
+    mailbox = await made(store)
+    mailbox.make_broker = lambda: cast("RabbitBroker", Unstoppable([], mailbox.stop))
+    async with asyncio.timeout(5):
+        await mailbox.run()
+    assert await store.acquire(mailbox.name, "another", 60) is not None
