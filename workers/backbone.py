@@ -47,6 +47,8 @@ INSTALL_POLL_S: Final = 0.1
 MASTER_CHECK: Final = "master-check"
 """A data key of nobody: whether it opens tells whether the master key is the right one; and it says
 whether the database is a sandbox's."""
+DEAD_EDIT: Final = "`FLEXSPINE_DEAD_EDIT`, set to `on` or `approved`"
+"""What lets operators edit dead letters, in words."""
 KINDS: Final[Mapping[bool, str]] = {True: "the sandbox", False: "the live backbone"}
 
 
@@ -129,7 +131,7 @@ def with_edits(rules: Rulebook, allowed: str) -> Rulebook:
         edits = replace(rules.edits, need_approval=allowed == "approved")
         return replace(rules, edits=edits)
     off = {
-        name: replace(handler, is_off=True)
+        name: replace(handler, off_by=DEAD_EDIT)
         for name, handler in rules.handlers.items()
         if handler.contract in {EditDead, ApproveDead}
     }

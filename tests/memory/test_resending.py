@@ -1,18 +1,22 @@
 """The hop of dead letters: one message that cannot be sent does not keep those behind it."""
 
 import asyncio
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 from pamqp.commands import Basic
 
+from contracts.dead import REPLAYED
 from handlers.resent import Resent
 from outbox.wire import Wire
+from tests.builders import NOW
 from topology import names
 from workers.resending import Resending
 
 LETTER = "20261129T170000000-0123456789abcdef0123456789abcdef"
+MARK = {REPLAYED: LETTER}
 LONG = "é" * 200
 """Fewer characters than a routing key has bytes, and more bytes."""
 
@@ -72,6 +76,7 @@ def hop() -> Resending:
         per_second=10_000,
         lease_s=1,
         backoff_max_s=1,
+        clock=lambda: NOW,
         **parts,
     )
 
@@ -101,11 +106,32 @@ async def test_a_type_that_is_no_routing_key_goes_to_the_unrouted_and_the_next_i
     assert b"trial.keep.v1" in second
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [b"no json", b'{"letter": "x"}', packed("trial.keep.v1").replace(b"USR-1", b"x" * 300)],
-)
-async def test_what_cannot_be_sent_at_all_is_rejected_and_the_next_is_sent(broken: bytes) -> None:
+@pytest.mark.parametrize("broken", [b"no json", b"[]", b'{"letter": "x"}', b'{"letter": 1}'])
+async def test_what_names_no_letter_is_rejected_and_the_next_is_sent(broken: bytes) -> None:
     channel = await taken(broken, packed("trial.keep.v1"))
     assert channel.settled == [("reject", 1), ("ack", 2)]
     assert len(channel.written) == 1
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (packed("trial.keep.v1", headers=MARK).replace(b"USR-1", b"x" * 300), None),
+        (packed("trial.keep.v1", message_id="new").replace(b"USR-1", b"x" * 300), "new"),
+        (packed("trial.keep.v1", headers=MARK).replace(b'"body"', b'"of a later release"'), None),
+    ],
+)
+async def test_what_cannot_be_sent_at_all_is_told_and_the_next_is_sent(
+    broken: bytes, message: str | None
+) -> None:
+    channel = await taken(broken, packed("trial.keep.v1"))
+    told, second = channel.written
+    assert channel.settled == [("ack", 1), ("ack", 2)]
+    assert names.REPLAY_FACTS.encode() in told
+    assert b"dead.unsent.v1" in told
+    body = told[told.index(b'{"') : told.rindex(b"}") + 1]
+    said = json.loads(body)
+    assert (said["source"], said["type"]) == ("urn:flexspine:backbone", "dead.unsent.v1")
+    assert (said["data"]["id"], said["data"].get("message")) == (LETTER, message)
+    assert said["data"]["exception"] in {"KeyError", "TypeError"}
+    assert b"trial.keep.v1" in second
