@@ -175,9 +175,9 @@ def test_a_refusal_is_told_with_its_advice() -> None:
 
 def test_a_folder_that_is_not_there_is_no_broken_copy(tmp_path: Path) -> None:
     with pytest.raises(BadBackup, match="got no folder"):
-        read_manifest(tmp_path / "absent")
+        read_manifest(tmp_path / "absent", Vault(bytes(32)))
     with pytest.raises(BadBackup, match="was broken off"):
-        read_manifest(tmp_path)
+        read_manifest(tmp_path, Vault(bytes(32)))
 
 
 def test_who_has_no_key_here_is_told_whose_there_are(tmp_path: Path) -> None:
