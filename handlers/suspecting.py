@@ -2,7 +2,8 @@
 
 Assets are found by tokens: a network address, the connection, the postcode, the spot on which they
 stand; make and serial are claims, and exact. A token's row holds the ids of the assets that have it
-and digests of their devices: whose make and serial are others is another device, and not read.
+and digests of their devices: whose make and serial are others is another device, and not read. Its
+own id is a digest too: the archive of what was written keeps ids, and an MPAN there outlasts all.
 
 An asset of a person has no rows: where it stands and how it is connected is nobody else's, and is
 erased with its owner. Such assets are told apart by make and serial alone.
@@ -63,16 +64,17 @@ def _columns(row: int, longitude: float) -> float:
     return longitude / SPOT_DEGREES * max(0.1, math.cos(math.radians(row * SPOT_DEGREES)))
 
 
-def tokens_of(asset: Mapping[str, Any], *, around: bool = False) -> Sequence[str]:
-    """The rows in which an asset is kept; with `around`, those in which others like it may be."""
-    identity, connection = asset.get("identity") or {}, asset.get("connection") or {}
+def tokens_of(asset: Mapping[str, Any], identity: Issuer, *, around: bool = False) -> Sequence[str]:
+    """Ids of the rows in which an asset is; with `around`, in which others like it may be."""
+    device, connection = asset.get("identity") or {}, asset.get("connection") or {}
     written = (
-        identity.get("mac"),
+        device.get("mac"),
         connection.get("mpan_import"),
         connection.get("mpan_export"),
         (asset.get("location") or {}).get("postcode"),
     )
-    return _tokens(asset["asset_type"], written, place_of(asset))[around]
+    told = _tokens(asset["asset_type"], written, place_of(asset))[around]
+    return [identity.fingerprint("asset-token", one) for one in told]
 
 
 @lru_cache(maxsize=4096)
@@ -101,14 +103,14 @@ def is_compared(asset: Document) -> bool:
     return not (is_out or is_personal(asset) or is_portfolio(asset["_id"]))
 
 
-def suspect_reads(asset: Mapping[str, Any]) -> Reads:
+def suspect_reads(asset: Mapping[str, Any], identity: Issuer) -> Reads:
     """The rows in which others like this one may be."""
-    yield from ((TOKENS, one) for one in tokens_of(asset, around=True))
+    yield from ((TOKENS, one) for one in tokens_of(asset, identity, around=True))
 
 
 def suspects(asset: Document, view: View, identity: Issuer) -> list[tuple[str, Comparison]]:
     """Whom of the register a newcomer may be, and why; the likeliest first."""
-    keys, own = tokens_of(asset, around=True), _entry(asset, identity)
+    keys, own = tokens_of(asset, identity, around=True), _entry(asset, identity)
     others = candidates(ASSETS.register, keys, own, view)
     if not others:
         return []
@@ -123,17 +125,13 @@ def _kept(asset: Document) -> Kept | None:
     return {name: asset[name] for name in FOUND_BY if name in asset}
 
 
-def _rows(found_by: Kept, _: Issuer) -> Sequence[str]:
-    return tokens_of(found_by)
-
-
 def _entry(found_by: Kept, identity: Issuer) -> Kept:
     """A digest of the device: of most that share a place, no asset need be read."""
     device = device_claim(found_by)
     return {"device": identity.fingerprint(*device)[:DIGITS]} if device is not None else {}
 
 
-ASSETS: Final = Compared("assets", _kept, _rows, _entry)
+ASSETS: Final = Compared("assets", _kept, tokens_of, _entry)
 
 
 def is_certain(judged: Comparison) -> bool:
