@@ -48,7 +48,9 @@ class Metrics:
         self.outbox_age = Gauge(
             "flexspine_outbox_oldest_seconds", "Age of the oldest record to be sent.", registry=of
         )
-        self.dead = Gauge("flexspine_dead_letters_open", "Dead letters open or failed again.", registry=of)
+        self.dead = Gauge(
+            "flexspine_dead_letters_open", "Dead letters open or failed again.", registry=of
+        )
         self.dead_age = Gauge(
             "flexspine_dead_letter_oldest_seconds", "Age of the oldest of them.", registry=of
         )

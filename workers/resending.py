@@ -39,6 +39,9 @@ log = structlog.get_logger()
 PREFETCH: Final = 1
 KEY_CHARACTERS_MAX: Final = 63
 """So many fit into a routing key, which has 255 bytes, however many bytes each of them has."""
+PROPERTIES_BYTES_MAX: Final = 100 * 1024
+"""So many fit into a frame, which has 128 KiB: with more the broker ends the connection, and the
+hop would come back with the same message for ever."""
 
 
 @dataclass(slots=True)
@@ -214,7 +217,7 @@ class Resending:
             headers=dict(resent.headers),
         )
         try:
-            properties.marshal()
+            size = len(properties.marshal())
         except UNWRITABLE:
             return Basic.Properties(
                 delivery_mode=PERSISTENT,
@@ -222,6 +225,8 @@ class Resending:
                 user_id=user,
                 headers=dict(resent.mark),
             )
+        if size > PROPERTIES_BYTES_MAX:
+            raise ValueError(f"expected properties of {PROPERTIES_BYTES_MAX} bytes, got {size}")
         return properties
 
 
