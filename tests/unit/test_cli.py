@@ -272,3 +272,10 @@ def test_a_type_that_is_mistyped_is_answered_with_the_nearest_ones(given: str, m
     assert meant in said.output
     assert "`flexspine schema` lists them" in said.output
     assert len(said.output) < 1500
+
+
+@pytest.mark.parametrize("name", ["", "a b", "$x", "a.b", "x" * 64])
+def test_a_name_that_no_database_may_have_is_a_sentence(name: str) -> None:
+    said = CliRunner(env={"TERM": "dumb", "COLUMNS": "200"}).invoke(build(), ["rebuild", name])
+    assert said.exit_code == 2
+    assert "expected a name such as flexspine-rebuilt" in said.output

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -26,6 +27,8 @@ from workers.store.driver import Driver
 from workers.store.dump import Dump
 from workers.store.mongo import MongoStore
 
+NAME: Final = "[A-Za-z0-9_-]{1,63}"
+"""What a database may be called."""
 SHOWN: Final = 50
 """Differences that are printed; `--json` has all that are kept."""
 
@@ -43,6 +46,8 @@ def rebuild(
     What was written then is applied; what is decided now is compared with it. Ends with 3 if
     anything differs. Changes nothing in the database that it reads; stop the workers before.
     """
+    if not re.fullmatch(NAME, into):
+        raise typer.BadParameter(f"expected a name such as flexspine-rebuilt, got {into!r}.")
     report, unlike = asyncio.run(_rebuilt(Place.of(Settings.read()), into, check=check))
     if as_json:
         typer.echo(json.dumps(_as_json(report, unlike)))
