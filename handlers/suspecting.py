@@ -3,7 +3,8 @@
 Assets are found by tokens: a network address, the connection, the postcode, the spot on which they
 stand; make and serial are claims, and exact. A token's row holds the ids of the assets that have it
 with a digest of the device, since whose make and serial are others is another device, and with
-power and name in coarse: of many that stand close by, those are read that may be it.
+power and name in coarse: of many that stand close by, those are read that may be it. Its own id is
+a digest behind its kind: the archive keeps ids, and an MPAN there would outlast all.
 
 An asset of a person has no rows: where it stands and how it is connected is nobody else's, and is
 erased with its owner. Such assets are told apart by make and serial alone.
@@ -73,16 +74,17 @@ def _columns(row: int, longitude: float) -> float:
     return longitude / SPOT_DEGREES * max(0.1, math.cos(math.radians(row * SPOT_DEGREES)))
 
 
-def tokens_of(asset: Mapping[str, Any], *, around: bool = False) -> Sequence[str]:
-    """The rows in which an asset is kept; with `around`, those in which others like it may be."""
-    identity, connection = asset.get("identity") or {}, asset.get("connection") or {}
+def tokens_of(asset: Mapping[str, Any], identity: Issuer, *, around: bool = False) -> Sequence[str]:
+    """Ids of the rows in which an asset is; with `around`, in which others like it may be."""
+    device, connection = asset.get("identity") or {}, asset.get("connection") or {}
     written = (
-        identity.get("mac"),
+        device.get("mac"),
         connection.get("mpan_import"),
         connection.get("mpan_export"),
         (asset.get("location") or {}).get("postcode"),
     )
-    return _tokens(asset["asset_type"], written, place_of(asset))[around]
+    told = _tokens(asset["asset_type"], written, place_of(asset))[around]
+    return [f"{one.partition('|')[0]}|{identity.fingerprint('asset-token', one)}" for one in told]
 
 
 @lru_cache(maxsize=4096)
@@ -111,9 +113,9 @@ def is_compared(asset: Document) -> bool:
     return not (is_out or is_personal(asset) or is_portfolio(asset["_id"]))
 
 
-def suspect_reads(asset: Mapping[str, Any]) -> Reads:
+def suspect_reads(asset: Mapping[str, Any], identity: Issuer) -> Reads:
     """The rows in which others like this one may be."""
-    yield from ((TOKENS, one) for one in tokens_of(asset, around=True))
+    yield from ((TOKENS, one) for one in tokens_of(asset, identity, around=True))
 
 
 def suspects(asset: Document, view: View, identity: Issuer) -> list[tuple[str, Comparison]]:
@@ -121,7 +123,7 @@ def suspects(asset: Document, view: View, identity: Issuer) -> list[tuple[str, C
     found_by = _kept(asset)
     if found_by is None:
         return []
-    keys, own = tokens_of(asset, around=True), _entry(found_by, identity)
+    keys, own = tokens_of(asset, identity, around=True), _entry(found_by, identity)
     others = candidates(ASSETS, keys, own, view)
     if not others:
         return []
@@ -148,10 +150,6 @@ def _corner(asset: Document) -> tuple[int, int] | None:
     fine = SPOT_DEGREES / 10
     north = math.floor(latitude / fine)
     return north, math.floor(_columns(math.floor(latitude / SPOT_DEGREES), longitude) * 10)
-
-
-def _rows(found_by: Kept, _: Issuer) -> Sequence[str]:
-    return tokens_of(found_by)
 
 
 def _entry(found_by: Kept, identity: Issuer) -> Kept:
@@ -193,7 +191,7 @@ def _in_common(one: Kept, other: Kept) -> int:
     return found
 
 
-ASSETS: Final = Compared("assets", _kept, _rows, _entry, _rank, COMPARED_MAX)
+ASSETS: Final = Compared("assets", _kept, tokens_of, _entry, _rank, COMPARED_MAX)
 
 
 def is_certain(judged: Comparison) -> bool:

@@ -1,5 +1,6 @@
 """Level one: an asset that is registered once more, or that may be."""
 
+import re
 from datetime import timedelta
 from typing import Any, Final
 
@@ -32,6 +33,10 @@ def farm(sender: str = PLATFORM, message_type: str = "asset.register.v1", **data
     given: dict[str, Any] = {n: v for n, v in (FARM | data).items() if v is not None}
     given.setdefault("identity", {})
     return new(sender, message_type, **given)
+
+
+def row_of(token: str) -> str:
+    return f"{token.partition('|')[0]}|{VAULT.fingerprint('asset-token', token)}"
 
 
 @pytest.fixture
@@ -101,8 +106,8 @@ def test_rows_follow_an_asset_that_moves(decider: Decider) -> None:
     before = kept(decider, first)
     accept(decider, changed(first, location=ELSEWHERE))
     after = kept(decider, first)
-    assert set(before) & set(after) == {"mpan|1000000000040"}
-    assert after == sorted(tokens_of(document(decider, first)))
+    assert set(before) & set(after) == {row_of("mpan|1000000000040")}
+    assert after == sorted(tokens_of(document(decider, first), VAULT))
     assert refused(decider, farm(STRANGER, location=ELSEWHERE)) == [("asset.duplicate", "")]
 
 
@@ -137,7 +142,7 @@ def test_rows_say_what_it_is_about_and_no_word_of_it(decider: Decider) -> None:
     for serial in (None, "SN-4711", "SN-4712"):
         device = {"make": "Acme", "serial": serial} if serial else {}
         accept(decider, changed(first, identity=device, name=f"Farm {serial}"))
-        row = decider.documents[TOKENS, "mpan|1000000000040"]
+        row = decider.documents[TOKENS, row_of("mpan|1000000000040")]
         assert row is not None
         said.append(row["assets"][first])
     assert said[0].keys() == {"name", "power", "corner"}
@@ -165,7 +170,8 @@ def test_of_many_close_by_those_are_read_that_may_be_it(decider: Decider) -> Non
         other = register(alone, farm(**(apart | given)))
         newcomer = document(alone, register(alone, farm()))
         tokens = {
-            key: alone.documents.get((TOKENS, key)) for key in tokens_of(newcomer, around=True)
+            key: alone.documents.get((TOKENS, key))
+            for key in tokens_of(newcomer, VAULT, around=True)
         }
         without = {
             k: v and {**v, "assets": {o: e for o, e in v["assets"].items() if o == other}}
@@ -203,7 +209,7 @@ def test_a_token_that_many_share_says_nothing(decider: Decider) -> None:
                 location={"postcode": "CB7 9AA", "point": spot},
             ),
         )
-    row = decider.documents[TOKENS, "postcode|HPA|CB79AA"]
+    row = decider.documents[TOKENS, row_of("postcode|HPA|CB79AA")]
     assert row is not None
     assert (row["full"], row["assets"]) == (True, {})
     revision = row["revision"]
@@ -211,7 +217,15 @@ def test_a_token_that_many_share_says_nothing(decider: Decider) -> None:
         decider,
         new(asset_type="HPA", identity={}, location={"postcode": "CB7 9AA"}),
     )
-    assert decider.documents[TOKENS, "postcode|HPA|CB79AA"] == {**row, "revision": revision}
+    assert decider.documents[TOKENS, row_of("postcode|HPA|CB79AA")] == {**row, "revision": revision}
+
+
+def test_no_row_says_which_connection_or_place_it_is_of(decider: Decider) -> None:
+    """The archive keeps ids of what was written, and outlasts the erasure of a later owner."""
+    first = register(decider, farm())
+    ids = kept(decider, first)
+    assert len(ids) == 3
+    assert all(re.fullmatch(r"(mpan|postcode|spot)\|[0-9a-f]{64}", one) for one in ids)
 
 
 def test_an_asset_of_a_person_has_no_rows(decider: Decider) -> None:
@@ -228,7 +242,7 @@ def test_the_order_of_the_store_plays_no_part(decider: Decider) -> None:
     for number in range(3):
         register(decider, farm(connection=None, capability={"power_kw": 5000 + number}))
     newcomer = document(decider, register(decider, farm(connection=None)))
-    keys = tokens_of(newcomer, around=True)
+    keys = tokens_of(newcomer, VAULT, around=True)
     rows = {key: decider.documents.get((TOKENS, key)) for key in keys}
     turned = {
         key: row and {**row, "assets": dict(reversed(row["assets"].items()))}
@@ -243,7 +257,7 @@ def test_the_order_of_the_store_plays_no_part(decider: Decider) -> None:
 def test_a_row_made_again_is_not_taken_for_the_one_before(decider: Decider) -> None:
     """Another lane that has read the first row must lose against the second."""
     first = register(decider, farm())
-    key = "mpan|1000000000040"
+    key = row_of("mpan|1000000000040")
     before = decider.documents[TOKENS, key]
     accept(decider, changed(first, message_type="asset.retire.v1", reason="decommissioned"))
     assert decider.documents.get((TOKENS, key)) is None
