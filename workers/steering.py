@@ -66,7 +66,6 @@ class Steering:
             self._becoming = placed_by(document["becoming"])
             self.move, self.phase = document["move"], document["phase"]
             self.leaving = tuple(sorted(sources(self._placed, self._becoming)))
-        self._homes.clear()
         return True
 
     def release(self) -> None:
@@ -90,16 +89,17 @@ class Steering:
 
         Only those of known ones are remembered: an entity that is not there may come.
         """
-        unknown = {entity for entity in entities if entity not in self._homes}
-        if unknown:
+        homes = {entity: self._homes[entity] for entity in entities if entity in self._homes}
+        if unknown := set(entities) - homes.keys():
             found = await self.store.valued(self.register, unknown, "home")
-            self._homes |= {e: str(home or cell_of_id(e)) for e, home in found.items()}
-        homes = {entity: self._homes.get(entity) or cell_of_id(entity) for entity in entities}
-        for entity in homes.keys() & self._homes.keys():
+            homes |= {entity: str(home or cell_of_id(entity)) for entity, home in found.items()}
+        # Not from what is remembered: that may have been forgotten while the store was asked.
+        for entity, home in homes.items():
+            self._homes[entity] = home
             self._homes.move_to_end(entity)
         while len(self._homes) > HOMES_MAX:
             self._homes.popitem(last=False)
-        return homes
+        return {entity: homes.get(entity) or cell_of_id(entity) for entity in entities}
 
     async def unsent(self) -> Mapping[str, str]:
         """By lane of the shards that something leaves, the last of what it has to send now."""

@@ -137,6 +137,29 @@ class Channel:
         self.world.queues[self.queue].extendleft(reversed(back))
 
 
+@dataclass(frozen=True)
+class Faraway:
+    """A store on a way that takes a while: others go on between a question and its answer."""
+
+    store: MemoryStore
+    random: Random
+
+    def __getattr__(self, name: str) -> Any:
+        asked = getattr(self.store, name)
+
+        async def asking(*given: Any) -> Any:
+            await self._way()
+            answer = await asked(*given)
+            await self._way()
+            return answer
+
+        return asking
+
+    async def _way(self) -> None:
+        for _ in range(self.random.randint(0, 6)):
+            await asyncio.sleep(0)
+
+
 @dataclass
 class World:
     """Everything; made by `World.make`, moved on by its steps."""
@@ -145,6 +168,8 @@ class World:
     store: MemoryStore
     engines: dict[str, Engine]
     user: str
+    prefetch: int = 1000
+    """So many deliveries a line may have un-acked."""
     refusals: float = 0.0
     """How often the broker refuses what the directory publishes."""
     queues: dict[str, deque[tuple[Delivery, bool]]] = field(
@@ -201,7 +226,7 @@ class World:
             self._end(queue)
             channel = Channel(self, queue)
             line = Line(
-                steering=Steering(self.store, "assets", queue != FRONT),
+                steering=Steering(Faraway(self.store, self.random), "assets", queue != FRONT),
                 quota=Quota(1_000_000, lambda: NOW),
                 announced=Following(lambda: NOW, poll_s=0),
                 make_wire=lambda channel: channel,
@@ -226,7 +251,8 @@ class World:
         """Hand a line some of what waits for it."""
         line, channel, _ = self.lines[queue]
         for _ in range(self.random.randint(1, 8)):
-            if self.queues[queue] and not channel.is_closed:
+            has_room = len(channel.unacked) < self.prefetch and not channel.is_closed
+            if self.queues[queue] and has_room:
                 channel.deliver(line)
 
     def confirm(self, queue: str) -> None:

@@ -2,24 +2,29 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from handlers.admission import Delivery
 from handlers.case import Outcome
-from handlers.cells import placed_by
-from tests.builders import command
+from handlers.cells import cell_of_id, placed_by
+from tests.builders import command, issued
 from tests.decider import reply
 from tests.memory.sharded import FRONT, LANES, USERS, World, battery
 from tests.memory.test_engine import Contrary
 from topology import names
+from workers.line import Line
+from workers.steering import Steering
 from workers.store.codec import decode
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Commit
 
 REGISTER = "asset.register.v1"
 UPDATE = "asset.update.v1"
+ABSENT = issued("BAT", 7)
 ASSETS = 10
 STEPS = 1200
 """From 1,000 on, a command is sent at each step up to this one, and then more seldom."""
@@ -52,16 +57,16 @@ def in_order(world: World, entity: str) -> list[int]:
     return list(dict.fromkeys(r for _, one, r in world.events if one == entity))
 
 
-@pytest.mark.parametrize("world", range(8), indirect=True)
+@pytest.mark.parametrize("world", range(12), indirect=True)
 async def test_each_assets_order_holds_while_cells_move(world: World) -> None:
     """One shard becomes two and one again while commands stream in, every third asset in bulk.
 
     Meanwhile the directory dies, shards die before their acks, queues refuse, commands have to
-    wait.
+    wait, and some are about what is not there.
     """
     entities = await registered(world)
     sent: dict[str, list[str]] = defaultdict(list)
-    world.refusals = 0.05
+    world.refusals, world.prefetch = 0.05, 10
     orders = [
         ("shard.split.v1", {"shard": 0, "into": [0, 1]}),
         ("shard.move.v1", {"cells": "*.*.3", "to": 0}),
@@ -73,6 +78,9 @@ async def test_each_assets_order_holds_while_cells_move(world: World) -> None:
             entity, value = entities[place], len(sent[entities[place]]) + 1
             data = {"id": entity, "capability": {"power_kw": value}}
             sent[entity].append(world.publish(UPDATE, data, number, bulk=place % 3 == 0))
+            if world.random.random() < 0.2:
+                # Of this one no home is ever known, so that it is looked for each time.
+                world.publish(UPDATE, {**data, "id": ABSENT}, 10_000 + number)
         await world.step(FAULTS)
         if number % 40 == 0:
             world.pass_time()
@@ -217,6 +225,59 @@ async def both(world: World, batches: list[list[Delivery]]) -> list[Sequence[Out
         engine.store = Meeting(world.store, barrier)
         runs.append(engine.run(batch))
     return list(await asyncio.gather(*runs))
+
+
+@dataclass
+class MovingMeanwhile:
+    """A directory's store that answers where assets go when the map has just changed."""
+
+    world: World
+    steering: Steering | None = None
+
+    async def load(self, keys: Any) -> Any:
+        return await self.world.store.load(keys)
+
+    async def valued(self, collection: str, ids: Collection[str], field: str) -> Any:
+        found = await self.world.store.valued(collection, ids, field)
+        if self.steering is not None:
+            await self.world.order("shard.split.v1", shard=0, into=[0, 1])
+            assert await self.steering.look()
+        return found
+
+
+async def test_where_an_asset_goes_is_not_forgotten_while_the_map_changes(world: World) -> None:
+    entities = await registered(world, 6)
+    store = MovingMeanwhile(world)
+    steering = Steering(store, "assets", is_bulk=False)  # type: ignore[arg-type]
+    await steering.homes(set(entities[:3]))
+    store.steering = steering
+
+    found = await steering.homes(set(entities))
+
+    stored = world.store._documents["assets"]
+    assert found == {one: decode(stored[one])["home"] for one in entities}
+    assert found != {one: cell_of_id(one) for one in entities}
+
+
+async def test_an_announcement_at_the_very_end_of_a_move_is_followed_too(world: World) -> None:
+    """The map may have been read for the last time just before the next move began."""
+    line, channel, _ = world.lines[FRONT]
+    followed, last = list[Line](), asyncio.Event()
+
+    async def following(line: Line) -> None:
+        followed.append(line)
+        await last.wait()
+
+    line.announced = following
+    announcement = Delivery(b"{}", "shard.draining.v1", names.RELAY_ACCOUNT)
+    world.queues[FRONT].extend([(announcement, False)] * 3)
+    while world.queues[FRONT]:
+        world.deliver(FRONT)
+    await settled(world)
+    assert (len(followed), len(channel.unacked)) == (1, 2), "the second is of the first or the last"
+    last.set()
+    await settled(world)
+    assert (len(followed), len(channel.unacked)) == (2, 0)
 
 
 async def test_markers_are_nothing_to_users(world: World) -> None:
