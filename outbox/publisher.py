@@ -22,6 +22,11 @@ from topology import names
 
 log = structlog.get_logger()
 HEARTBEAT_S: Final = 10
+CONNECT_S: Final = 10.0
+"""How long one attempt to connect may take: a broker may take a connection and say nothing.
+
+Only the driver can end one: it goes on by itself where who waits for it is cancelled, for ever.
+"""
 
 
 class Delivered(StrEnum):
@@ -72,7 +77,7 @@ class Publisher:
         connection = aio_pika.RobustConnection(url, fail_fast=True, reconnect_interval=1)
         self._connection = connection
         try:
-            await connection.connect()
+            await connection.connect(timeout=CONNECT_S)
             await self._open()
         except BaseException:
             # Whoever tries again makes another one, and one that never was connected complains.

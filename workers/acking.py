@@ -47,10 +47,12 @@ class Acks:
     async def flush(self) -> None:
         """Acknowledge everything that is done with, now."""
         await self._together()
-        rest, self._done = sorted(self._done), set()
-        self._apart.update(rest)
-        for tag in rest:
-            await self.channel.basic_ack(tag, multiple=False)
+        for tag in sorted(self._done):
+            # Whoever else flushes may have acknowledged it together with others meanwhile.
+            if tag in self._done:
+                self._done.discard(tag)
+                self._apart.add(tag)
+                await self.channel.basic_ack(tag, multiple=False)
 
     async def _soon(self) -> None:
         with stalled():

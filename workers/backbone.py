@@ -22,7 +22,7 @@ from handlers.edits import Edits
 from handlers.foreseeing import Foreseen
 from handlers.losing import FACTS
 from handlers.shards import COLLECTION
-from outbox.publisher import connection_back, connection_lost
+from outbox.publisher import CONNECT_S, connection_back, connection_lost
 from topology import catalog, names
 from topology.apply import apply, password_hash
 from topology.catalog import Entry
@@ -108,6 +108,7 @@ class Backbone:
             url,
             logger=None,
             apply_types=False,
+            timeout=CONNECT_S,
             fail_fast=True,
             reconnect_interval=1.0,
             on_close=[lambda _connection, error: connection_lost(account, error)],

@@ -46,8 +46,11 @@ class Feed:
 
     @property
     def is_holding(self) -> bool:
-        """Whether there are deliveries that are not acked, those behind a gap included."""
-        return bool(self.ready or self._early)
+        """Whether there are deliveries that are not acked, those behind a gap included.
+
+        Of a channel that is closed nothing comes any more that could fill the gap.
+        """
+        return bool(self.ready or (self._early and not self._channel.is_closed))
 
     def add(self, message: AbstractIncomingMessage) -> None:
         """Take a delivery, and with it those that had overtaken it."""

@@ -89,7 +89,7 @@ class Mailbox:
     _engine: Engine | None = None
     _paused: int = 0
     """How many attempts ended with an error: nothing is stuck then, and a new process would meet
-    the same."""
+    the same. Also how often the mailbox was lost, and what was got done before."""
 
     @property
     def progress(self) -> int:
@@ -137,6 +137,7 @@ class Mailbox:
             await first_of(deciding, renewing)
 
     def _ended(self) -> None:
+        self._paused = self.progress + 1
         self._lane = self._engine = None
         self.observer.owned(self.name, is_owned=False)
 

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 import structlog
@@ -23,11 +23,13 @@ HELD: Final = 0.75
 """Part of the lease time after which a lease that nobody renews is free; the rest is for finding
 that out."""
 START_S: Final = 15.0
-"""How long opening a consumer may take: a broker may accept a connection and say nothing."""
+"""How long opening a consumer may take, the connection with its own limit included."""
 LEAVE_S: Final = 5.0
 """How long the end of a connection may take; a broker that does not answer ends it by itself."""
 POLLS: Final = 5
 """How often within the lease time it is renewed, or looked whether it is free."""
+SOONER: Final = 10
+"""By how much sooner it is renewed again where that has found nothing to renew."""
 
 
 class Owner(Owned, Protocol):
@@ -65,16 +67,23 @@ async def own_when_free(
 
 async def keep(owner: Owner, held: Callable[[], Lease]) -> None:
     """Renew the lease that is held until another owner has it; an outage only delays that."""
+    missed = None
     while True:
-        await asyncio.sleep(owner.lease_s / POLLS)
+        await asyncio.sleep(owner.lease_s / (POLLS if missed is None else POLLS * SOONER))
         asked = held()
         try:
             renewed = await owner.store.renew(asked, HELD * owner.lease_s)
-            # After an outage the lane may have been taken again meanwhile, by ourselves.
-            if not renewed and held().epoch == asked.epoch:
-                raise Fenced(f"expected to own {owner.name} still, found another owner")
         except Unavailable as error:
             log.warning("mailbox.unrenewed", mailbox=owner.name, error=str(error))
+            continue
+        # After an outage the lane may have been taken again meanwhile, by ourselves; or it is by
+        # now in the database, and the answer is still on its way: then it is here the next time.
+        if renewed or held().epoch != asked.epoch:
+            missed = None
+        elif missed == asked.epoch:
+            raise Fenced(f"expected to own {owner.name} still, found another owner")
+        else:
+            missed = asked.epoch
 
 
 async def give_up(owner: Owner, lease: Lease) -> None:
@@ -132,10 +141,23 @@ async def leave(connection: AbstractConnection | None, broker: RabbitBroker) -> 
 
 
 async def part(end: Callable[[], Awaitable[object]]) -> None:
-    """End something of the broker's, for as long as that may take and whatever comes of it."""
-    with suppress(*BROKER_FAULTS, asyncio.InvalidStateError), stalled():
-        async with asyncio.timeout(LEAVE_S):
-            await end()
+    """End something of the broker's, for as long as that may take and whatever comes of it.
+
+    In a task of its own: where what was written is not taken, the driver waits for the end of its
+    connection although it is cancelled, and whoever waits for the driver would wait with it.
+    """
+    ending = asyncio.ensure_future(end())
+    ending.add_done_callback(_heard)
+    try:
+        await asyncio.wait([ending], timeout=LEAVE_S)
+    finally:
+        ending.cancel()
+
+
+def _heard(ending: asyncio.Future[object]) -> None:
+    """Say what came of an end, which is of no use to anybody else."""
+    if not ending.cancelled() and (error := ending.exception()) is not None:
+        log.info("broker.left", error=type(error).__name__)
 
 
 async def first_of(*tasks: asyncio.Task[None]) -> None:
@@ -145,5 +167,7 @@ async def first_of(*tasks: asyncio.Task[None]) -> None:
     finally:
         for task in tasks:
             task.cancel()
-    for task in done:
-        task.result()
+    # The driver cancels what waits on a connection that does not answer: that is a loss too.
+    with stalled():
+        for task in done:
+            task.result()

@@ -1,7 +1,7 @@
 """The desk: answers queries and dry runs, one at a time, and never writes."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -75,16 +75,18 @@ class QueryWorker:
 
     async def take(self, message: AbstractIncomingMessage) -> None:
         """Answer one question, however long an outage lasts."""
-        pause = Pause(self.backoff_max_s)
+        pause, delivery = Pause(self.backoff_max_s), delivery_of(message, self.naming)
         while not message.channel.is_closed:
             try:
-                letter = await self.desk.answer(delivery_of(message, self.naming))
+                letter = await self.desk.answer(delivery)
                 if letter is not None:
                     for one in (letter, *letter.noted):
                         await self.publish(OutboxRecord.of(one, "query"))
             except (Unavailable, PublishFailedError) as error:
                 log.warning("query.paused", type=message.routing_key, error=str(error))
                 await pause.wait()
+                # Whoever asked asked once, and the quota counts what is asked.
+                delivery = replace(delivery, redelivered=True)
             except Exception:
                 log.exception("query.failed", type=message.routing_key)
                 await message.reject(requeue=False)

@@ -64,6 +64,8 @@ class Resending:
     """Higher with each message that was sent again, and with each attempt that failed."""
     is_busy: bool = False
     """Whether one is on its way."""
+    _free_at: float = 0.0
+    """When the next one may be sent."""
     _wire: tuple[Any, Passing] | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _leaving: asyncio.Event = field(default_factory=asyncio.Event)
@@ -102,19 +104,26 @@ class Resending:
             raise ConnectionError(str(self._error)) from self._error
 
     async def take(self, message: AbstractIncomingMessage) -> None:
-        """Send one again and acknowledge it, then wait as long as the rate wants."""
-        if self._leaving.is_set() or message.channel.is_closed:
+        """Wait as long as the rate wants, then send one again and acknowledge it.
+
+        Not afterwards: with the acknowledgement the broker delivers the next one, which is a task
+        of its own. What is found out after the queue was left is nothing to who has it by then.
+        """
+        leaving, begins = self._leaving, max(time.monotonic(), self._free_at)
+        self._free_at = begins + 1 / self.per_second
+        await asyncio.sleep(begins - time.monotonic())
+        if leaving.is_set() or message.channel.is_closed:
             return
-        begun, self.is_busy = time.monotonic(), True
+        self.is_busy = True
         try:
             await self._done_with(message)
         except BROKER_FAULTS as error:
-            self._error = error
-            self._leaving.set()
-            return
+            if leaving is self._leaving:
+                self._error = error
+            leaving.set()
         finally:
-            self.is_busy = False
-        await asyncio.sleep(max(0.0, begun + 1 / self.per_second - time.monotonic()))
+            if leaving is self._leaving:
+                self.is_busy = False
 
     async def _done_with(self, message: AbstractIncomingMessage) -> None:
         """Acknowledge it once it is sent, or once it is told that nobody can send it.

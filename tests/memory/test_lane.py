@@ -277,3 +277,13 @@ async def test_who_waits_is_brought_in_without_a_delivery() -> None:
     assert batches == [0]
     lane.stop()
     await asyncio.wait_for(task, 5)
+
+
+async def test_what_is_behind_a_gap_of_a_closed_channel_is_not_held() -> None:
+    """What would fill the gap never comes: the watchdog would end a process that waits for it."""
+    async with running(BY_FLUSH) as bench:
+        bench.deliver(2)
+        assert bench.lane.is_holding
+        bench.channel.is_closed = True
+        bench.deliver(1)
+        assert not bench.lane.is_holding

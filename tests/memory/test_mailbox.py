@@ -174,3 +174,17 @@ async def test_a_lane_that_decides_nothing_resets_no_pause() -> None:
     await asyncio.wait([owning], timeout=0.01)
     owning.cancel()
     assert losses.next_s() >= longest
+
+
+async def test_what_a_former_owner_got_done_still_counts() -> None:
+    """Else two owners that get the same done, one after the other, look like one that is stuck."""
+    workshop = await open_workshop()
+    mailbox = await made(MemoryStore())
+    seen = list[int]()
+    for _ in range(2):
+        mailbox._engine = workshop.engine
+        workshop.engine.settled = 1
+        seen.append(mailbox.progress)
+        mailbox._ended()
+        seen.append(mailbox.progress)
+    assert seen == sorted(set(seen))

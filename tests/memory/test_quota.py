@@ -2,19 +2,23 @@
 
 import json
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.taxonomy import FRONT_DESK
 from handlers.admission import Arrival, Delivery, Limits, Refusal, Ticket
+from outbox.publisher import Delivered, PublishFailedError
+from outbox.record import OutboxRecord
 from tests.builders import NOW, PLATFORM, STRANGER, asset, command
 from tests.decider import RULEBOOK, VAULT, rules
+from tests.memory.broker import FakeChannel, FakeMessage
 from tests.memory.test_engine import Contrary
 from tests.memory.test_mailbox import made
 from tests.memory.workshop import open_workshop
 from topology.catalog import contracts_of
-from workers.queries import Desk
+from workers.queries import Desk, QueryWorker
 from workers.quota import ACCOUNTS_MAX, Quota
 from workers.store.memory import MemoryStore
 from workers.store.protocol import Unavailable
@@ -173,3 +177,44 @@ async def test_queries_and_checks_are_counted_too(clock: Clock) -> None:
         told.append(rules(json.loads(letter.body)["data"])[0][0])
     assert told == [told[0], told[0], "message.quota", "message.quota"]
     assert told[0] != "message.quota"
+
+
+class Away(MemoryStore):
+    """Does not answer to the first of the reads."""
+
+    outages = 3
+
+    async def load(self, keys: Any) -> Any:
+        if self.outages:
+            self.outages -= 1
+            raise Unavailable("outage")
+        return await super().load(keys)
+
+
+class Question(FakeMessage):
+    """A question, and whether it is acknowledged."""
+
+    is_acked = False
+
+    async def ack(self) -> None:
+        self.is_acked = True
+
+
+async def test_a_question_that_is_tried_again_is_counted_once(clock: Clock) -> None:
+    """Neither what the store cannot answer nor what the broker does not take was asked again."""
+    store, quota = Away(), Quota(2, clock, is_bulk_free=False)
+    desk = Desk(store, VAULT, RULEBOOK, Limits(), clock, quota.admit)
+    said, failing = list[OutboxRecord](), [PublishFailedError("no confirm")] * 3
+
+    async def publish(record: OutboxRecord) -> Delivered:
+        if failing:
+            raise failing.pop()
+        said.append(record)
+        return Delivered.DELIVERED
+
+    asked = command("asset.register.check.v1")
+    message = Question(FakeChannel(), 1, asked.body, asked.type, asked.account)
+    await QueryWorker(desk, publish, 0.001).take(cast("AbstractIncomingMessage", message))
+    assert (store.outages, failing, message.is_acked) == (0, [], True)
+    (answer,) = said
+    assert "message.quota" not in answer.body.decode()

@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from pamqp.commands import Basic
@@ -12,8 +14,12 @@ from contracts.dead import REPLAYED
 from handlers.resent import Resent
 from outbox.wire import Wire
 from tests.builders import NOW
+from tests.memory.broker import settled, until
+from tests.memory.test_mailbox import Broker
 from topology import names
+from workers.pause import Pause
 from workers.resending import Resending
+from workers.store.memory import MemoryStore
 
 LETTER = "20261129T170000000-0123456789abcdef0123456789abcdef"
 MARK = {REPLAYED: LETTER}
@@ -68,12 +74,12 @@ class Incoming:
     delivery_tag: int
 
 
-def hop() -> Resending:
+def hop(per_second: int = 10_000) -> Resending:
     parts: dict[str, Any] = {"store": None, "shares": None, "make_broker": None}
     return Resending(
         owner="me",
         make_wire=lambda channel: Wire(channel, "flex-replay", "application/json", 5),
-        per_second=10_000,
+        per_second=per_second,
         lease_s=1,
         backoff_max_s=1,
         clock=lambda: NOW,
@@ -111,6 +117,75 @@ async def test_what_names_no_letter_is_rejected_and_the_next_is_sent(broken: byt
     channel = await taken(broken, packed("trial.keep.v1"))
     assert channel.settled == [("reject", 1), ("ack", 2)]
     assert len(channel.written) == 1
+
+
+@dataclass
+class Prefetching(Channel):
+    """A channel that has one delivery un-acked: with its ack the broker sends the next one."""
+
+    next: Callable[[], Any] = lambda: None
+    sent_at: list[float] = field(default_factory=list)
+
+    async def put(self, piece: Any) -> None:
+        self.sent_at.append(time.monotonic())
+        await super().put(piece)
+
+    async def basic_ack(self, tag: int) -> None:
+        await super().basic_ack(tag)
+        self.next()
+
+
+async def test_no_more_are_sent_in_a_second_than_may_be() -> None:
+    """Each delivery is a task of its own: what waits behind its ack holds up no other."""
+    channel, resending, taking = Prefetching(), hop(per_second=20), list[asyncio.Task[None]]()
+    waiting: list[Any] = [Incoming(channel, packed("trial.keep.v1"), n) for n in range(1, 6)]
+
+    def deliver() -> None:
+        if waiting:
+            taking.append(asyncio.create_task(resending.take(waiting.pop(0))))
+
+    channel.next = deliver
+    deliver()
+    await until(lambda: len(channel.settled) == 5)
+    assert channel.sent_at[-1] - channel.sent_at[0] >= 4 / 20
+
+
+async def test_what_a_former_owner_has_on_its_way_ends_nobody_else() -> None:
+    """A connection that does not answer ends late, when the queue may be owned again long since."""
+    store = MemoryStore()
+    resending = hop()
+    resending.store, resending.make_broker = store, lambda: cast("Any", Broker([], lambda: None))
+    silent = Silent()
+
+    async def own() -> asyncio.Task[None]:
+        lease = await store.acquire(resending.name, "me", 60)
+        assert lease is not None
+        owning = asyncio.create_task(resending._own(lease, Pause(1)))
+        await settled()
+        return owning
+
+    former = await own()
+    message: Any = Incoming(silent, packed("trial.keep.v1"), 1)
+    taking = asyncio.create_task(resending.take(message))
+    await until(lambda: bool(silent.confirmations))
+    resending.give_way()
+    await former
+    owning = await own()
+    silent.confirmations[1].set_exception(ConnectionError("lost"))
+    await taking
+    await settled()
+    assert not owning.done()
+    resending.give_way()
+    await owning
+
+
+@dataclass
+class Silent(Channel):
+    """A channel on which nothing is confirmed."""
+
+    async def put(self, piece: Any) -> None:
+        self.written.append(piece.payload)
+        piece.drain_future.set_result(None)
 
 
 @pytest.mark.parametrize(
