@@ -14,6 +14,7 @@ import bson
 import pytest
 import typer
 from aio_pika.abc import AbstractConnection, AbstractIncomingMessage
+from structlog.testing import capture_logs
 
 from handlers import endings
 from handlers.decision import Accepted, Context, Decision, Guard, View
@@ -296,17 +297,20 @@ async def test_what_cannot_be_sent_at_all_has_failed_again_at_once_and_is_sent_w
         return writable(hop, resent)
 
     monkeypatch.setattr(Resending, "_properties", unwritable)
-    async with lone.running():
-        sender, operator = await lone.platform(), await lone.operator()
-        await sender.answered([await sender.send(EXPLODE, {"words": "a bug"})])
-        run = await ask(operator, "replay", which={"reason": "poisoned"}, why="In vain.")
-        assert await settled(operator, run=run["id"]) == {"failed-again": 1}
-        (letter,) = await lone.raw("dead_letters")
-        assert (letter["reason"], letter["exception"]) == ("unsendable", "TypeError")
-        assert letter["top"].endswith(":unwritable")
-        assert await lone.waiting(names.REPLAY_QUEUE) == 0
-        glance = await looked(lone.settings, lone.addresses, lone.vault)
-        assert glance.dead[0] == 1, "somebody has to look at it again"
+    # Not printed: a stack with all that its frames hold takes the loop for most of a minute.
+    with capture_logs() as said:
+        async with lone.running():
+            sender, operator = await lone.platform(), await lone.operator()
+            await sender.answered([await sender.send(EXPLODE, {"words": "a bug"})])
+            run = await ask(operator, "replay", which={"reason": "poisoned"}, why="In vain.")
+            assert await settled(operator, run=run["id"]) == {"failed-again": 1}
+            (letter,) = await lone.raw("dead_letters")
+            assert (letter["reason"], letter["exception"]) == ("unsendable", "TypeError")
+            assert letter["top"].endswith(":unwritable")
+            assert await lone.waiting(names.REPLAY_QUEUE) == 0
+            glance = await looked(lone.settings, lone.addresses, lone.vault)
+            assert glance.dead[0] == 1, "somebody has to look at it again"
+    assert "replay.unsendable" in {line["event"] for line in said}
     monkeypatch.undo()
     async with lone.running(mend):
         run = await ask(operator, "replay", which={"reason": "unsendable"}, why="It can be.")

@@ -104,14 +104,14 @@ def test_send_ends_with_one_where_anything_is_rejected(newcomer: Mapping[str, st
     assert done.returncode == 1, done.stderr
 
 
-def _run(block: str, environment: Mapping[str, str]) -> str:
+def _run(block: str, environment: Mapping[str, str], limit_s: float = 60) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],
         cwd=ROOT,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=limit_s,
         check=False,
     )
     assert done.returncode == 0, f"{block}\n{done.stdout}\n{done.stderr}"

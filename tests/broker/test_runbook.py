@@ -21,6 +21,8 @@ PRACTICE: Final = (
     .partition("\n## Practice\n")[2]
     .partition("\n## ")[0]
 )
+LIMIT_S: Final = 180
+"""For several commands one after the other, each of which starts a program."""
 BLOCKS: Final = re.findall(r"^```sh\n(.*?)^```$", PRACTICE, re.MULTILINE | re.DOTALL)
 
 
@@ -31,7 +33,7 @@ def test_each_block_does_what_the_runbook_says(newcomer: Mapping[str, str]) -> N
     said = json.loads(told.splitlines()[-1])
     assert {lane["name"] for lane in said["lanes"] if lane["owner"]} >= {"mailbox.assets.0"}
     assert said["outbox"]["records"] == 0
-    kept, restored, rebuilt = _run(rescue, newcomer).splitlines()[-3:]
+    kept, restored, rebuilt = _run(rescue, newcomer, LIMIT_S).splitlines()[-3:]
     assert " copied to " in kept
     assert kept.partition(" copied")[0] == restored.partition(" restored")[0]
     found = json.loads(rebuilt)
@@ -42,7 +44,7 @@ def test_each_block_does_what_the_runbook_says(newcomer: Mapping[str, str]) -> N
 def test_a_dead_letter_to_practise_with_fails_again_and_is_given_up(
     newcomer: Mapping[str, str],
 ) -> None:
-    said = _run(BLOCKS[2], newcomer)
+    said = _run(BLOCKS[2], newcomer, LIMIT_S)
     steps = ["message.undecodable", "open, 1x", "1 failed-again", "failed-again, 2x", "1 discarded"]
     found = [said.find(step) for step in steps]
     assert found == sorted(found), said
