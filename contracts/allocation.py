@@ -1,6 +1,9 @@
 """The common register of who represents an asset: whether another does so already, and when."""
 
 from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from contracts.assets import PLATFORMS
 from contracts.messages import Contract, Event, Query
@@ -34,6 +37,8 @@ class Allocation(Contract):
     """Who represents the assets that were asked for, in the order of their ids."""
 
     assets: tuple[AssetAllocation, ...]
+    cursor: str | None = None
+    """By owner: ask with it for the next page; absent on the last one."""
 
 
 class CheckAllocation(Query, type="allocation.check.v1", senders=PLATFORMS, accepted=Allocation):
@@ -41,9 +46,10 @@ class CheckAllocation(Query, type="allocation.check.v1", senders=PLATFORMS, acce
 
     An aggregator or FSP that may see an asset learns whether, for which service and when another
     one represents it, and not who. Who may read its relations learns who, too.
-    By `owner` ask the owner itself, whoever acts for it by mandate, and operators; the first 200
-    assets are answered, of which those with somebody else are told.
-    Errors: `asset.not-found`, `user.not-found`, `allocation.what`, `tie.period`.
+    By `owner` ask the owner itself, whoever acts for it by mandate, and operators. A page looks at
+    200 assets and tells those with somebody else, so that it may hold few or none and not be the
+    last one.
+    Errors: `asset.not-found`, `user.not-found`, `allocation.what`, `tie.period`, `cursor.foreign`.
     Source: the common register of flexibility owners and providers of the requirement.
     """
 
@@ -57,6 +63,8 @@ class CheckAllocation(Query, type="allocation.check.v1", senders=PLATFORMS, acce
     """Absent: now."""
     until: Timestamp | None = None
     """Absent: without end."""
+    cursor: Annotated[str, Field(max_length=400)] | None = None
+    """Of the page before, where that has one; all else as it was asked then."""
 
 
 class AllocationOverlapped(Event, type="allocation.overlapped.v1"):

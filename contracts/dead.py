@@ -74,9 +74,9 @@ class ReplayDead(Command, type="dead.replay.v1", senders={"operator"}, accepted=
     Those that are open or failed again; never questions (their asker waits no more), nor what is
     erased or was kept in part. In the order in which they died, and no faster than
     `FLEXSPINE_REPLAY_PER_SECOND`. Each is `replaying` until it has an outcome: `resolved` when its
-    sender is answered, whatever by, `failed-again` when it is dead again. What was refused may be
-    replayed too: its sender then gets a second answer. `dead.replay.check.v1` counts and does
-    nothing.
+    sender is answered, whatever by, `failed-again` when it is dead again, or cannot be sent. What
+    was refused may be replayed too: its sender then gets a second answer. `dead.replay.check.v1`
+    counts and does nothing.
     Errors: `dead.not-found`.
     Source: promise 1 of the architecture: an outcome follows a replay or a discard.
     """

@@ -1,8 +1,10 @@
 """The language of edits: another message in the place of a dead letter's, by an operator."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from contracts.dead_values import EditId, EditState, EditType, LetterId
+from pydantic import Field
+
+from contracts.dead_values import EditId, EditState, EditType, LetterId, Short
 from contracts.messages import Command, Contract, Event
 from contracts.values import Line
 
@@ -63,3 +65,20 @@ class DeadEditSent(Event, type="dead.edit-sent.v1"):
     def entity(self) -> str:
         """They are gone through one after the other, as replays are."""
         return "dead-letters"
+
+
+class DeadUnsent(Event, type="dead.unsent.v1"):
+    """What was to be sent for a letter could not be sent at all; for the backbone itself."""
+
+    id: LetterId
+    message: Short | None = None
+    """Of an edit: id of the message that was to take the place of the letter's."""
+    exception: Short
+    """Type of what was raised; no words of it, which may quote the message."""
+    top: Annotated[str, Field(max_length=255)]
+    """Where it was raised, as `folder/file.py:function`; empty where nothing was."""
+
+    @property
+    def entity(self) -> str:
+        """The letter: others have nothing to do with it."""
+        return self.id

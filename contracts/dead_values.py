@@ -27,8 +27,10 @@ DeadReason = Literal[
     "rejected",
     "unroutable",
     "dead-lettered",
+    "unsendable",
 ]
 """`undecodable`, `identity` and `source`: who sent it, or what it says, cannot be read or believed;
 `poisoned`: a handler failed; `unencodable`: the store refuses what was decided; `exhausted`: it was
 tried as often as may be; `delivery-limit`, `expired`, `dropped`, `rejected`: the broker gave it up;
-`unroutable`: no binding takes its type; `dead-lettered`: nobody knows why."""
+`unroutable`: no binding takes its type; `dead-lettered`: nobody knows why; `unsendable`: it could
+not be sent again, by a replay or by an edit."""

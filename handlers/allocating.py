@@ -22,6 +22,7 @@ from handlers.consenting import CONSENTED
 from handlers.consents import consent_of, consents_of
 from handlers.decision import Context, Document, Handled, Reads, Rejected, View
 from handlers.edges import RELATIONS, edge, ties
+from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import finding, reject
 from handlers.signature import reads
 from handlers.spans import Span
@@ -41,15 +42,15 @@ def _reads(query: CheckAllocation, context: Context) -> Reads:
         yield from standing_reads("assets", query.id, context.sender.user)
         yield RELATIONS, Span("entity", query.id)
     if query.owner is not None:
-        yield "assets", Span("owner", query.owner)
+        yield "assets", _span(query, context)
         yield RELATIONS, edge(query.owner, context.sender.user)
 
 
 @reads(_reads)
 def check_allocation(query: CheckAllocation, view: View, context: Context) -> Contract | Rejected:
-    """Answer who else represents an asset, or each of what an owner has.
+    """Answer who else represents an asset, or each of what an owner has, page by page.
 
-    Rejects: allocation.what, tie.period, asset.not-found, user.not-found
+    Rejects: allocation.what, tie.period, asset.not-found, user.not-found, cursor.foreign
     Source: the common register of flexibility owners and providers.
     """
     if findings := tuple(_unfit(query, context)):
@@ -63,10 +64,24 @@ def check_allocation(query: CheckAllocation, view: View, context: Context) -> Co
     owner = query.owner or ""
     if not _may_ask(owner, view, context):
         return user_not_found(owner, field="owner")
-    assets = [asset["_id"] for asset in view.page("assets", Span("owner", owner))[0]]
+    page, end = view.page("assets", _span(query, context))
+    assets = [asset["_id"] for asset in page]
     view.require((RELATIONS, Span("entity", asset)) for asset in assets)
     each = (_allocated(one, query, view, context, may_name=True) for one in assets)
-    return Allocation(assets=tuple(one for one in each if one.allocated))
+    return Allocation(
+        assets=tuple(one for one in each if one.allocated),
+        cursor=cursor_of(end, _question(query), context) if end else None,
+    )
+
+
+def _question(query: CheckAllocation) -> str:
+    asked = query.model_dump(exclude={"cursor"})
+    return "allocation.check/" + "\x1f".join(f"{name}={value}" for name, value in asked.items())
+
+
+def _span(query: CheckAllocation, context: Context) -> Span:
+    """A page of what the owner has."""
+    return Span("owner", query.owner or "", after_of(query.cursor, _question(query), context))
 
 
 def _unfit(query: CheckAllocation, context: Context) -> Iterator[Finding]:
@@ -85,6 +100,7 @@ def _unfit(query: CheckAllocation, context: Context) -> Iterator[Finding]:
             got=query.until.isoformat(),
             advice="Give an end that is after `from_time`, or after now.",
         )
+    yield from foreign(query.cursor, _question(query), context)
 
 
 def _may_ask(owner: str, view: View, context: Context) -> bool:

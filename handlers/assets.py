@@ -59,7 +59,7 @@ def _registration_reads(command: RegisterAsset, context: Context) -> Reads:
     yield from (one.read(context) for one in reference_of_asset(command.reference))
     yield from replaced_reads(command.replaces, context)
     yield from location_reads(command.location)
-    yield from suspect_reads(_sought(command))
+    yield from suspect_reads(_sought(command), context.identity)
 
 
 @reads(_registration_reads)

@@ -58,7 +58,7 @@ class Failure:
         name = type(error).__qualname__
         fault = {"type": name, "message": str(error)[:characters_max], "stack": stack}
         storable = {key: text.encode(errors="replace").decode() for key, text in fault.items()}
-        return cls(reason, name, _top(error), storable)
+        return cls(reason, name, top_of(error), storable)
 
     @classmethod
     def of_refusal(cls, refusal: Refusal) -> "Failure":
@@ -71,7 +71,7 @@ class Failure:
         return sha256(said.encode(errors="surrogatepass")).hexdigest()[:FINGERPRINT]
 
 
-def _top(error: Exception) -> str:
+def top_of(error: Exception) -> str:
     """The innermost frame, so that neither a line nor a folder above it tells two groups apart."""
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:

@@ -93,7 +93,7 @@ def _waits_for_a_role(sender: Sender, allowed: frozenset[str]) -> bool:
 
 def _switched_off(handler: Handler) -> Rejected | None:
     """What only some backbones allow is refused by the others, whoever sends it."""
-    if not handler.is_off:
+    if not handler.off_by:
         return None
     return reject(
         Finding(
@@ -101,7 +101,7 @@ def _switched_off(handler: Handler) -> Rejected | None:
             field="type",
             expected="a type that this backbone is set to take",
             got=handler.contract.message_type,
-            advice="Whoever runs it can switch it on by a setting.",
+            advice=f"Whoever runs it can switch it on by {handler.off_by}.",
         )
     )
 

@@ -22,9 +22,12 @@ from handlers.matching.profiles import Address, Organisation
 from handlers.matching.reading import known_as
 from handlers.matching.tokens import Token, tokens
 from handlers.matching.verdict import Comparison
-from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, likeliest
+from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, differs, likeliest
 from handlers.senders import Issuer
 from handlers.visibility import TAKING_PART
+
+COMPARED_MAX: Final = 8
+"""With so many of those that share words of its name a newcomer is compared."""
 
 
 def is_compared(user: Document) -> bool:
@@ -65,7 +68,12 @@ def _entry(found_by: Kept, identity: Issuer) -> Kept:
     return {scheme: identity.fingerprint(scheme, value)[:DIGITS] for scheme, value in claims}
 
 
-USERS: Final = Compared("users", _kept, tokens_of, _entry)
+def _rank(one: Kept, other: Kept, shared: Sequence[str]) -> int:
+    """By how many words they share; whose number of one scheme is another is another one."""
+    return 0 if differs(one, other, one) else len(shared)
+
+
+USERS: Final = Compared("users", _kept, tokens_of, _entry, _rank, COMPARED_MAX)
 
 
 def namesake_reads(user: Mapping[str, Any], context: Context) -> Reads:
@@ -80,7 +88,7 @@ def namesakes(user: Document, view: View, context: Context) -> list[tuple[str, C
     keys, found_by = [key for _, key in namesake_reads(user, context)], _kept(user)
     if found_by is None or not keys:
         return []
-    others = candidates(USERS.register, keys, _entry(found_by, context.identity), view)
+    others = candidates(USERS, keys, _entry(found_by, context.identity), view)
     if not others:
         return []
     newcomer = known_as(user)

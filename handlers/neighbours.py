@@ -4,7 +4,6 @@ A newcomer is compared with those alone that share a token with it. A token that
 `SHARED_MAX` records share says nothing, and is left empty.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +18,6 @@ TOKENS: Final = "tokens"
 SHARED_MAX: Final = 6
 """Of a token that more records share nobody is a candidate: a row is read and written as a whole.
 """
-CANDIDATES_MAX: Final = 8
-"""With so many of those that share a token the newcomer is compared: what they share most first."""
 CASES_MAX: Final = 3
 """So many cases a registration opens at most."""
 DIGITS: Final = 8
@@ -40,8 +37,12 @@ class Compared:
     tokens: Callable[[Kept, Issuer], Sequence[str]]
     """Ids of the rows in which a record is, by that."""
     entry: Callable[[Kept, Issuer], Kept]
-    """What a row holds of a record: digests by name, of which two that differ say that two records
-    are two things."""
+    """What a row holds of a record: a few digests and small numbers by name."""
+    rank: Callable[[Kept, Kept, Sequence[str]], int]
+    """How much two records have in common, by their entries and the rows that they share; 0 says
+    that they need not be compared."""
+    most: int
+    """With so many a newcomer is compared, those first with whom it has most in common."""
 
 
 def records_in(row: Document | None, register: str) -> Mapping[str, Kept]:
@@ -50,24 +51,30 @@ def records_in(row: Document | None, register: str) -> Mapping[str, Kept]:
 
 
 def candidates(
-    register: str, keys: Sequence[str], own: Kept, view: View
+    of: Compared, keys: Sequence[str], own: Kept, view: View
 ) -> list[tuple[str, Document]]:
     """With whom a newcomer is compared, whose own entry is given; `keys` are rows to look into.
 
-    By how many tokens they share, then by id: the order of the store plays no part.
+    By how much they have in common, then by id: the order of the store plays no part.
     """
     view.require((TOKENS, key) for key in keys)
-    rows = (records_in(view.get(TOKENS, key), register) for key in keys)
-    shared = Counter(one for row in rows for one, entry in row.items() if not _are_two(own, entry))
-    first = sorted(shared, key=lambda one: (-shared[one], one))[:CANDIDATES_MAX]
-    view.require((register, one) for one in first)
-    found = ((one, view.get(register, one)) for one in first)
+    shared: dict[str, tuple[Kept, list[str]]] = {}
+    for key in keys:
+        for one, entry in records_in(view.get(TOKENS, key), of.register).items():
+            shared.setdefault(one, (entry, []))[1].append(key)
+    ranks = {one: of.rank(own, entry, held) for one, (entry, held) in shared.items()}
+    some = [one for one, rank in ranks.items() if rank]
+    first = sorted(some, key=lambda one: (-ranks[one], one))[: of.most]
+    view.require((of.register, one) for one in first)
+    found = ((one, view.get(of.register, one)) for one in first)
     return [(one, document) for one, document in found if document is not None]
 
 
-def _are_two(one: Kept, other: Kept) -> bool:
-    """Whether two digests of one name say that these are two, which no comparison undoes."""
-    return any(other.get(name, digest) != digest for name, digest in one.items())
+def differs(one: Kept, other: Kept, names: Iterable[str]) -> bool:
+    """Whether both hold something by one of the names, and not the same."""
+    return any(
+        (here := one.get(name)) is not None and other.get(name, here) != here for name in names
+    )
 
 
 def likeliest(judged: Iterable[tuple[str, Comparison]]) -> list[tuple[str, Comparison]]:

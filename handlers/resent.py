@@ -54,6 +54,23 @@ class Resent:
             headers=headers,
         )
 
+    @classmethod
+    def named(cls, packed: bytes) -> tuple[str, str | None] | None:
+        """Letter and, of an edit, message of what was packed, also where the rest cannot be read.
+
+        None where not even that can.
+        """
+        try:
+            said = json.loads(packed)
+        except (ValueError, RecursionError):
+            return None
+        letter = said.get("letter") if isinstance(said, dict) else None
+        if not isinstance(letter, str):
+            return None
+        headers, message = said.get("headers"), said.get("message_id")
+        is_replay = isinstance(headers, dict) and REPLAYED in headers
+        return letter, message if isinstance(message, str) and not is_replay else None
+
     @property
     def mark(self) -> Mapping[str, str]:
         """The header that says which letter it is."""

@@ -29,8 +29,8 @@ class Handler:
     reads: Callable[[Any, Context], Reads]
     for_provisional: bool = False
     """Whether a provisional user may send it."""
-    is_off: bool = False
-    """Whether a setting of this backbone does not let anybody send it."""
+    off_by: str = ""
+    """By which setting this backbone lets nobody send it; empty where it takes it."""
     newer: type[Any] | None = None
     """The major that takes the place of this one."""
 

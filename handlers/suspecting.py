@@ -2,7 +2,9 @@
 
 Assets are found by tokens: a network address, the connection, the postcode, the spot on which they
 stand; make and serial are claims, and exact. A token's row holds the ids of the assets that have it
-and digests of their devices: whose make and serial are others is another device, and not read.
+with a digest of the device, since whose make and serial are others is another device, and with
+power and name in coarse: of many that stand close by, those are read that may be it. Its own id is
+a digest behind its kind: the archive keeps ids, and an MPAN there would outlast all.
 
 An asset of a person has no rows: where it stands and how it is connected is nobody else's, and is
 erased with its owner. Such assets are told apart by make and serial alone.
@@ -23,7 +25,7 @@ from handlers.matching.profiles import Point
 from handlers.matching.reading import of_asset
 from handlers.matching.tokens import kind_of
 from handlers.matching.verdict import Comparison
-from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, likeliest
+from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, differs, likeliest
 from handlers.nesting import is_portfolio
 from handlers.polygons import place_of
 from handlers.rules import attempted, finding, reject
@@ -40,6 +42,15 @@ IDENTIFIERS: Final = frozenset({"mpan", "mac", "serial"})
 """Fields that say which connection or device it is."""
 SPOT_DEGREES: Final = 0.005
 """North to south of a spot; about 550 m."""
+COMPARED_MAX: Final = 3
+"""With so many a newcomer is compared, since each is read; level two finds who is left out of more
+that stand close by."""
+IDENTIFYING: Final = ("mac|", "mpan|")
+"""Rows of an identifier: who shares one is looked at, whatever else differs."""
+IN_COMMON: Final = 2
+"""What is about the same counts as so many rows that are shared."""
+POWER_STEP: Final = math.log(1.25)
+"""Powers of one step, or of two beside each other, may be one that was rounded."""
 FOUND_BY: Final = ("asset_type", "identity", "connection", "location")
 """What of an asset says in which rows it is, and as what."""
 
@@ -63,16 +74,17 @@ def _columns(row: int, longitude: float) -> float:
     return longitude / SPOT_DEGREES * max(0.1, math.cos(math.radians(row * SPOT_DEGREES)))
 
 
-def tokens_of(asset: Mapping[str, Any], *, around: bool = False) -> Sequence[str]:
-    """The rows in which an asset is kept; with `around`, those in which others like it may be."""
-    identity, connection = asset.get("identity") or {}, asset.get("connection") or {}
+def tokens_of(asset: Mapping[str, Any], identity: Issuer, *, around: bool = False) -> Sequence[str]:
+    """Ids of the rows in which an asset is; with `around`, in which others like it may be."""
+    device, connection = asset.get("identity") or {}, asset.get("connection") or {}
     written = (
-        identity.get("mac"),
+        device.get("mac"),
         connection.get("mpan_import"),
         connection.get("mpan_export"),
         (asset.get("location") or {}).get("postcode"),
     )
-    return _tokens(asset["asset_type"], written, place_of(asset))[around]
+    told = _tokens(asset["asset_type"], written, place_of(asset))[around]
+    return [f"{one.partition('|')[0]}|{identity.fingerprint('asset-token', one)}" for one in told]
 
 
 @lru_cache(maxsize=4096)
@@ -101,15 +113,18 @@ def is_compared(asset: Document) -> bool:
     return not (is_out or is_personal(asset) or is_portfolio(asset["_id"]))
 
 
-def suspect_reads(asset: Mapping[str, Any]) -> Reads:
+def suspect_reads(asset: Mapping[str, Any], identity: Issuer) -> Reads:
     """The rows in which others like this one may be."""
-    yield from ((TOKENS, one) for one in tokens_of(asset, around=True))
+    yield from ((TOKENS, one) for one in tokens_of(asset, identity, around=True))
 
 
 def suspects(asset: Document, view: View, identity: Issuer) -> list[tuple[str, Comparison]]:
     """Whom of the register a newcomer may be, and why; the likeliest first."""
-    keys, own = tokens_of(asset, around=True), _entry(asset, identity)
-    others = candidates(ASSETS.register, keys, own, view)
+    found_by = _kept(asset)
+    if found_by is None:
+        return []
+    keys, own = tokens_of(asset, identity, around=True), _entry(found_by, identity)
+    others = candidates(ASSETS, keys, own, view)
     if not others:
         return []
     profile = of_asset(asset)
@@ -120,20 +135,63 @@ def _kept(asset: Document) -> Kept | None:
     """By what an asset is found; None where newcomers are not compared with it."""
     if not is_compared(asset):
         return None
-    return {name: asset[name] for name in FOUND_BY if name in asset}
+    found_by = {name: asset[name] for name in FOUND_BY if name in asset}
+    power = (asset.get("capability") or {}).get("power_kw")
+    step = round(math.log(power) / POWER_STEP) if power else None
+    return {**found_by, "name": folding.key(asset.get("name")), "power": step}
 
 
-def _rows(found_by: Kept, _: Issuer) -> Sequence[str]:
-    return tokens_of(found_by)
+def _corner(asset: Document) -> tuple[int, int] | None:
+    """In which corner of its spot a place is, of a hundred."""
+    place = place_of(asset)
+    if place is None:
+        return None
+    latitude, longitude = place
+    fine = SPOT_DEGREES / 10
+    north = math.floor(latitude / fine)
+    return north, math.floor(_columns(math.floor(latitude / SPOT_DEGREES), longitude) * 10)
 
 
 def _entry(found_by: Kept, identity: Issuer) -> Kept:
-    """A digest of the device: of most that share a place, no asset need be read."""
-    device = device_claim(found_by)
-    return {"device": identity.fingerprint(*device)[:DIGITS]} if device is not None else {}
+    """The device, the name and about how much power: of most close by, no asset need be read."""
+    device, name, power = device_claim(found_by), found_by["name"], found_by["power"]
+    entry: dict[str, Any] = {}
+    if device is not None:
+        entry["device"] = identity.fingerprint(*device)[:DIGITS]
+    if name:
+        entry["name"] = identity.fingerprint("name", name)[:DIGITS]
+    if power is not None:
+        entry["power"] = power
+    if (corner := _corner(found_by)) is not None:
+        entry["corner"] = list(corner)
+    return entry
 
 
-ASSETS: Final = Compared("assets", _kept, _rows, _entry)
+def _rank(one: Kept, other: Kept, shared: Sequence[str]) -> int:
+    """By the rows that they share, and by what is about the same; another device is out.
+
+    Who shares one row alone, and that says no more than about where, is something else close by.
+    """
+    if differs(one, other, ("device",)):
+        return 0
+    is_identified = any(key.startswith(IDENTIFYING) for key in shared)
+    rank = len(shared) + IN_COMMON * (is_identified + _in_common(one, other))
+    return rank if rank > 1 else 0
+
+
+def _in_common(one: Kept, other: Kept) -> int:
+    """How many of name, power and corner are about the same."""
+    power, corner, found = other.get("power"), other.get("corner"), 0
+    if (name := one.get("name")) is not None and name == other.get("name"):
+        found += 1
+    if power is not None and (own := one.get("power")) is not None and abs(own - power) <= 1:
+        found += 1
+    if corner is not None and (here := one.get("corner")) is not None:
+        found += abs(here[0] - corner[0]) <= 1 and abs(here[1] - corner[1]) <= 1
+    return found
+
+
+ASSETS: Final = Compared("assets", _kept, tokens_of, _entry, _rank, COMPARED_MAX)
 
 
 def is_certain(judged: Comparison) -> bool:

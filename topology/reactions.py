@@ -10,7 +10,7 @@ from contracts.broadcasts import BroadcastAsked
 from contracts.confirmation import UserRejected
 from contracts.consents import AssetConsented
 from contracts.dead import DeadRunAsked, DeadStopped
-from contracts.dead_edits import DeadEditSent
+from contracts.dead_edits import DeadEditSent, DeadUnsent
 from contracts.erasing import UserEraseAsked
 from contracts.interfaces import InterfaceAnnounced
 from contracts.lifecycle import AssetRetired
@@ -52,6 +52,7 @@ from handlers.spreading import (
 )
 from handlers.sweeping import sweep, sweep_reads
 from handlers.telling import tell, tell_reads
+from handlers.unsent import fail_again, unsent_reads
 from handlers.watching import note, note_reads
 from topology.catalog import Entry, events
 
@@ -82,6 +83,7 @@ REACTIONS: Final[Mapping[type[Event], tuple[Any, Any]]] = {
     DeadRunAsked: (go_through, run_reads),
     DeadStopped: (replay_alone, stopped_reads),
     DeadEditSent: (send_edit, sent_reads),
+    DeadUnsent: (fail_again, unsent_reads),
 }
 """Events with a consequence of their own; of all others whoever they concern is told."""
 

@@ -36,6 +36,7 @@ from workers.addresses import Addresses
 from workers.settings import Settings
 from workers.store.codec import encode_row
 from workers.store.driver import Driver
+from workers.store.indexes import INDEXES
 from workers.store.mongo import MongoStore
 from workers.store.protocol import Commit, Conflict, Fenced, LaneStore, StateStore
 from workers.vault import Undecipherable, Vault
@@ -47,6 +48,15 @@ INSTALL_POLL_S: Final = 0.1
 MASTER_CHECK: Final = "master-check"
 """A data key of nobody: whether it opens tells whether the master key is the right one; and it says
 whether the database is a sandbox's."""
+DEAD_EDIT: Final = "`FLEXSPINE_DEAD_EDIT`, set to `on` or `approved`"
+"""What lets operators edit dead letters, in words."""
+NO_CHECK: Final = (
+    f"expected `keys/{MASTER_CHECK}` beside the documents of the database, found none: a restore "
+    "or a rebuild into it was broken off. Drop it and begin that again, or name another "
+    "FLEXSPINE_MONGO_DATABASE."
+)
+FIRST: Final = frozenset({"lanes", "present"})
+"""What a start writes before there is the check."""
 KINDS: Final[Mapping[bool, str]] = {True: "the sandbox", False: "the live backbone"}
 
 
@@ -130,7 +140,7 @@ def with_edits(rules: Rulebook, allowed: str) -> Rulebook:
         edits = replace(rules.edits, need_approval=allowed == "approved")
         return replace(rules, edits=edits)
     off = {
-        name: replace(handler, is_off=True)
+        name: replace(handler, off_by=DEAD_EDIT)
         for name, handler in rules.handlers.items()
         if handler.contract in {EditDead, ApproveDead}
     }
@@ -179,6 +189,8 @@ async def check_master_key(store: InstallStore, vault: Vault, *, is_sandbox: boo
                 f"expected to write `keys/{MASTER_CHECK}` within {2 * INSTALL_S:.0f} s, found "
                 "other starts at it all the time. Start again when they have ended."
             )
+        if await _is_begun(store):
+            raise StartError(NO_CHECK)
         # Whoever else is at it writes the row; it is looked for again either way.
         await _install(store, vault, owner, is_sandbox=is_sandbox)
     _check_kind(bool(row.get(SANDBOX)), is_sandbox=is_sandbox)
@@ -189,6 +201,14 @@ async def check_master_key(store: InstallStore, vault: Vault, *, is_sandbox: boo
             "expected the master key with which this database was begun, got another one. Set "
             "FLEXSPINE_MASTER_KEY to that one, or name another FLEXSPINE_MONGO_DATABASE."
         ) from error
+
+
+async def _is_begun(store: InstallStore) -> bool:
+    """Whether there are documents and, looked at once more, no check beside them."""
+    for name in sorted(INDEXES.keys() - FIRST):
+        if await store.listed(name, ""):
+            return MASTER_CHECK not in (await store.load({"keys": {MASTER_CHECK}}))["keys"]
+    return False
 
 
 async def check_shards(store: StateStore, shards_max: int) -> None:

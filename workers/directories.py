@@ -38,6 +38,7 @@ def resending(backbone: Backbone, shares: Shares) -> Resending:
         per_second=settings.replay_per_second,
         lease_s=settings.lease_s,
         backoff_max_s=settings.backoff_max_s,
+        clock=backbone.clock,
         naming=backbone.addresses.naming,
     )
 

@@ -9,7 +9,6 @@ from hashlib import sha256
 from typing import Final, Literal
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage
 from faststream.rabbit import RabbitBroker
 
 from contracts.draining import ShardDrained, ShardSettled
@@ -97,10 +96,10 @@ class Following:
     clock: Callable[[], datetime]
     poll_s: float = FOLLOW_S
 
-    async def __call__(self, line: Line, announcement: AbstractIncomingMessage) -> None:
+    async def __call__(self, line: Line) -> None:
         """Mark the shards that something leaves, and let go when all they had to tell is sent.
 
-        Whoever takes over begins anew with the announcement: a marker more does no harm.
+        Whoever takes over begins anew: a marker more does no harm.
         """
         steering, marked = line.steering, set[tuple[int, str]]()
         await line.surely(steering.look)
@@ -120,7 +119,6 @@ class Following:
             await asyncio.sleep(self.poll_s)
             await line.surely(steering.look)
         line.pump()
-        line.settle(announcement)
 
     async def _drain(self, line: Line, shard: int) -> None:
         steering = line.steering

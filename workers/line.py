@@ -8,7 +8,6 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -26,7 +25,7 @@ from workers.acking import Acks
 from workers.lane import Feed, delivery_of
 from workers.passing import Parcel, Passing, properties_of
 from workers.pause import Pause
-from workers.quota import Quota
+from workers.quota import Quota, moment_of
 from workers.steering import Steering
 from workers.store.protocol import Unavailable
 
@@ -43,7 +42,7 @@ class Line:
 
     steering: Steering
     quota: Quota
-    announced: Callable[["Line", AbstractIncomingMessage], Awaitable[None]]
+    announced: Callable[["Line"], Awaitable[None]]
     """What follows a move from its announcement to its end."""
     make_wire: Callable[[Any], Passing]
     """What publishes on a channel."""
@@ -137,17 +136,21 @@ class Line:
         """Go on by another channel: what was un-acked on the former one comes again.
 
         The map is read now, when this consumer is the one that gets something: whoever got it
-        before has sent no marker that this map does not tell of.
+        before has sent no marker that this map does not tell of. A move that it tells of is
+        followed at once: what is held back may leave no room for the announcement to be delivered.
         """
         if self._acks is not None:
             self._acks.stop()
         if self._following is not None:
             self._following.cancel()
-        self._queues, self._on_way, self._announcement = {}, set(), None
+        self._queues, self._on_way = {}, set()
+        self._following = self._announcement = None
         self._count(-self.in_flight)
         self._channel, self._acks = channel, Acks(channel, self._fail)
         self._wire = self.make_wire(channel)
         await self.surely(self.steering.look)
+        if self.steering.move is not None:
+            self._follow(None)
 
     def _way(self, message: AbstractIncomingMessage) -> Addressed | None:
         kind = message.routing_key or ""
@@ -157,7 +160,7 @@ class Line:
         return addressed(kind, (account or "").partition("/")[0], message.body)
 
     def _is_within(self, message: AbstractIncomingMessage, way: Addressed) -> bool:
-        return self.quota.allows(delivery_of(message, self.naming), _moment(way.made))
+        return self.quota.allows(delivery_of(message, self.naming), moment_of(way.made))
 
     def pump(self) -> None:
         """Send what needs not be held back any more."""
@@ -256,7 +259,7 @@ class Line:
                 log.warning("directory.paused", register=self.steering.register, error=str(error))
                 await pause.wait()
 
-    def _follow(self, message: AbstractIncomingMessage) -> None:
+    def _follow(self, message: AbstractIncomingMessage | None) -> None:
         """Follow a move; the announcement is un-acked meanwhile, so that it comes to a successor.
 
         One that comes while a move is followed is looked into afterwards: it is mostly of the same,
@@ -270,9 +273,11 @@ class Line:
             self.settle(self._announcement)
         self._announcement = message
 
-    async def _followed(self, message: AbstractIncomingMessage) -> None:
+    async def _followed(self, message: AbstractIncomingMessage | None) -> None:
         with stalled():
-            await self.announced(self, message)
+            await self.announced(self)
+        if message is not None:
+            self.settle(message)
 
     def _ended(self, following: asyncio.Task[None]) -> None:
         if following.cancelled():
@@ -286,12 +291,3 @@ class Line:
     def _fail(self, error: BaseException) -> None:
         self._error = self._error or error
         self._failed.set()
-
-
-def _moment(text: str) -> datetime | None:
-    """When a message says that it was made, where that is a moment."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return moment if moment.tzinfo is not None else None

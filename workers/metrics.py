@@ -48,9 +48,11 @@ class Metrics:
         self.outbox_age = Gauge(
             "flexspine_outbox_oldest_seconds", "Age of the oldest record to be sent.", registry=of
         )
-        self.dead = Gauge("flexspine_dead_letters_open", "Open dead letters.", registry=of)
+        self.dead = Gauge(
+            "flexspine_dead_letters_open", "Dead letters open or failed again.", registry=of
+        )
         self.dead_age = Gauge(
-            "flexspine_dead_letter_oldest_seconds", "Age of the oldest open one.", registry=of
+            "flexspine_dead_letter_oldest_seconds", "Age of the oldest of them.", registry=of
         )
         self.parked = Gauge("flexspine_parked_commands", "Commands that wait.", registry=of)
         self.lost = Gauge(

@@ -83,13 +83,25 @@ def played(entry: Mapping[str, Any], batch: Batch, loaded: Loaded) -> Played:
     if sealed is not None:
         try:
             play.body = loaded.keyring.open(sealed, archive_place(batch.place, play.index))
-        except KeyDestroyed:
-            play.is_partial = True
+        except KeyDestroyed as gone:
+            _part_with(gone.subject, play, loaded)
         except Undecipherable:
             play.unreadable.append((COLLECTION, entry["id"]))
     for write in entry.get("writes", ()):
         _take(write, batch, play, loaded)
     return play
+
+
+def entry_is_bare(entry: Mapping[str, Any]) -> bool:
+    """Whether an accepted command stands there without its bytes, which no erasure takes away."""
+    return entry["kind"] == "accepted" and entry.get("body") is None
+
+
+def _part_with(subject: str, play: Played, loaded: Loaded) -> None:
+    """What went with an erasure is no fault; a key that is not there at all was lost."""
+    play.is_partial = True
+    if subject not in loaded.destroyed:
+        play.unreadable.append(("keys", subject))
 
 
 def _take(write: Mapping[str, Any], batch: Batch, play: Played, loaded: Loaded) -> None:
@@ -99,8 +111,8 @@ def _take(write: Mapping[str, Any], batch: Batch, play: Played, loaded: Loaded) 
         try:
             place = archive_place(batch.place, *write["at"])
             document = loaded.keyring.open(write["box"], place)
-        except KeyDestroyed:
-            play.is_partial = True
+        except KeyDestroyed as gone:
+            _part_with(gone.subject, play, loaded)
             if document is None:
                 play.lost.add((write["collection"], write["key"]))
                 return

@@ -81,6 +81,15 @@ class Quota:
         return minutes[minute] <= self.per_minute
 
 
+def moment_of(text: str) -> datetime | None:
+    """When a message says that it was made, where that is a moment."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo is not None else None
+
+
 def _minute(made: datetime, now: datetime) -> datetime:
     """When it was made, as far as that can be believed; else now."""
     counted = made if now - BACKLOG_MAX <= made <= now else now

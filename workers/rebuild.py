@@ -10,9 +10,10 @@ from handlers.case import Outcome, Rulebook
 from handlers.parking import Waiting
 from topology.catalog import contracts_of
 from workers.archive import COLLECTION, Archive, Batch
+from workers.backbone import MASTER_CHECK
 from workers.deciding import Grounds, decide
 from workers.loading import Loaded, Loader
-from workers.played import Played, differing, memory, played
+from workers.played import Played, differing, entry_is_bare, memory, played
 from workers.rows import Rows
 from workers.store.codec import encode_row
 from workers.store.indexes import INDEXES
@@ -92,6 +93,7 @@ class Rebuild:
     _rulebooks: dict[str, Rulebook] = field(default_factory=dict)
     _lost: set[tuple[str, Any]] = field(default_factory=set)
     """What was written and cannot be read any more."""
+    _check: bytes | None = None
 
     async def run(self, progress: Callable[[int], None] = lambda _done: None) -> Report:
         """Apply every batch of the archive; raises NotEmpty before anything is written."""
@@ -109,6 +111,8 @@ class Rebuild:
                 await self.target.renew(self._lease, LEASE_S)
         for lane, batch in archive.last.items():
             await self.target.begin(lane, batch.epoch, batch.number)
+        if self._check is not None:
+            await self._commit(inserts={"keys": [self._check]})
         await self.target.release(self._lease)
         return self.report
 
@@ -125,12 +129,18 @@ class Rebuild:
         self._lease = lease
 
     async def _copy_keys(self) -> None:
-        """Data keys first: destroyed ones are known as such from the first command on."""
+        """Data keys first: destroyed ones are known as such from the first command on.
+
+        But for what a start looks for: nothing starts on registers that are made in part.
+        """
         subjects = await self.source.listed("keys", "")
         for start in range(0, len(subjects), KEYS_PAGE):
             page = subjects[start : start + KEYS_PAGE]
-            rows = (await self.source.load({"keys": page}))["keys"]
-            await self._commit(inserts={"keys": [encode_row(row) for row in rows.values()]})
+            rows = dict((await self.source.load({"keys": page}))["keys"])
+            if (check := rows.pop(MASTER_CHECK, None)) is not None:
+                self._check = encode_row(check)
+            if rows:
+                await self._commit(inserts={"keys": list(map(encode_row, rows.values()))})
 
     async def _commit(self, **changes: Mapping[str, Any]) -> None:
         lease = self._lease
@@ -220,8 +230,12 @@ class Rebuild:
         place, report = f"{batch.place}/{play.index:05d}", self.report
         for named in play.unreadable:
             report.differ(place, "unreadable", named)
+        if entry_is_bare(play.entry):
+            report.differ(place, "decision", (play.entry["type"], play.entry["id"]))
         if play.kind != "accepted":
             report.entries["fact" if play.kind != "rejected" else "rejected"] += 1
+        elif play.unreadable or entry_is_bare(play.entry):
+            report.entries["different"] += 1
         elif play.body is None or loaded.destroyed:
             report.entries["erased"] += 1
         elif decided is None or decided[0].kind != "accepted":

@@ -1,22 +1,29 @@
 """The hop of dead letters: sends them again in their senders' names, one after the other, slowly.
 
 It decides nothing and writes nothing: what is to be sent comes from the outbox, and what becomes of
-it is written where it is decided. Sent twice is harmless, since the inbox knows what was decided.
+it is written where it is decided, also of what cannot be sent: that is a fact, sent like the rest.
+Sent twice is harmless, since the inbox knows what was decided.
 """
 
 import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
+from uuid import uuid4
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.exceptions import DeliveryError, PublishError
 from faststream.rabbit import RabbitBroker
 from pamqp.commands import Basic
+from pydantic import ValidationError
 
+from contracts.dead_edits import DeadUnsent
 from contracts.envelope import CONTENT_TYPE
+from handlers.dead_letters import top_of
+from handlers.letters import Letter
 from handlers.resent import Resent
 from outbox.wire import PERSISTENT
 from topology import names
@@ -32,6 +39,9 @@ log = structlog.get_logger()
 PREFETCH: Final = 1
 KEY_CHARACTERS_MAX: Final = 63
 """So many fit into a routing key, which has 255 bytes, however many bytes each of them has."""
+PROPERTIES_BYTES_MAX: Final = 100 * 1024
+"""So many fit into a frame, which has 128 KiB: with more the broker ends the connection, and the
+hop would come back with the same message for ever."""
 
 
 @dataclass(slots=True)
@@ -47,6 +57,7 @@ class Resending:
     per_second: int
     lease_s: float
     backoff_max_s: float
+    clock: Callable[[], datetime]
     naming: Naming = LIVE
     name: str = names.REPLAY_QUEUE
     progress: int = 0
@@ -115,20 +126,38 @@ class Resending:
                 self.is_busy = False
 
     async def _done_with(self, message: AbstractIncomingMessage) -> None:
-        """Acknowledge it once it is sent; what nobody can send goes, and those behind it move up.
+        """Acknowledge it once it is sent, or once it is told that nobody can send it.
 
-        They are taken one at a time: left where it is, it would keep them there for ever.
+        They are taken one at a time: left where it is, it would keep those behind it there for
+        ever. One that does not even say of which letter it is has nobody to tell, and goes.
         """
         tag = int(message.delivery_tag or 0)
         try:
             await self._surely(message, Resent.unpacked(message.body))
         except BROKER_FAULTS:
             raise
-        except Exception:
+        except Exception as error:
             log.exception("replay.unsendable", bytes=len(message.body))
-            await message.channel.basic_reject(tag, requeue=False)
-            return
+            fact = self._unsent(message.body, error)
+            if fact is None:
+                await message.channel.basic_reject(tag, requeue=False)
+                return
+            await self._surely(message, fact)
         await message.channel.basic_ack(tag)
+
+    def _unsent(self, packed: bytes, error: Exception) -> Resent | None:
+        """The fact that it could not be sent, to its letter; None where nothing names one."""
+        named = Resent.named(packed)
+        if named is None:
+            return None
+        key, message = named
+        raised, top = type(error).__qualname__, top_of(error)
+        try:
+            fact = DeadUnsent(id=key, message=message, exception=raised, top=top)
+        except ValidationError:
+            return None
+        one = Letter.fact(fact, id=uuid4().hex, time=self.clock())
+        return Resent(letter=key, type=one.type, account=names.RELAY_ACCOUNT, body=one.body)
 
     async def _surely(self, message: AbstractIncomingMessage, resent: Resent) -> None:
         """Have a queue take it, and the broker confirm that, however long the queue is full.
@@ -197,7 +226,7 @@ class Resending:
             headers=dict(resent.headers),
         )
         try:
-            properties.marshal()
+            size = len(properties.marshal())
         except UNWRITABLE:
             return Basic.Properties(
                 delivery_mode=PERSISTENT,
@@ -205,6 +234,8 @@ class Resending:
                 user_id=user,
                 headers=dict(resent.mark),
             )
+        if size > PROPERTIES_BYTES_MAX:
+            raise ValueError(f"expected properties of {PROPERTIES_BYTES_MAX} bytes, got {size}")
         return properties
 
 

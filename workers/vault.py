@@ -175,6 +175,10 @@ class Vault:
         salt, locked = box[:SALT_BYTES], box[SALT_BYTES:]
         return _unlock(self._transit_key(salt), locked, aad, "an outbox body")
 
+    def backup_seal(self, manifest: bytes) -> str:
+        """Say that a copy is of a backbone with this master key, as it was taken."""
+        return hmac.digest(self._derive("backup"), manifest, "sha256").hex()
+
     def _derive(self, *purpose: str, salt: bytes | None = None) -> bytes:
         info = "/".join(("flexspine", *purpose)).encode()
         return HKDF(SHA256(), KEY_BYTES, salt, info).derive(self._master)

@@ -53,6 +53,8 @@ async def test_what_two_platforms_registered_is_a_case_and_the_next_run_changes_
 
     tried = await run(place_of(working, tmp_path), tmp_path / "run", dry_run=True)
     assert (tried["records"], tried["sent"]) == (6, None)
+    shown = {(one["id"], one["other"]) for one in tried["pairs"]}
+    assert {tuple(sorted(pair)) for pair in shown} == {tuple(sorted(pair)) for pair in ids}
     assert len(await working.raw("cases")) == 2
     done = await run(place_of(working, tmp_path), tmp_path / "run", dry_run=False)
     cases = {tuple(case["records"]): case for case in await working.raw("cases")}

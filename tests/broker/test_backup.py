@@ -12,15 +12,17 @@ import pytest
 from tests.broker.test_send import place_of
 from tests.servers import TestServers
 from tests.spine import Platform, Spine, asset, eventually
-from workers.backbone import now_utc
+from workers.backbone import StartError, now_utc, open_backbone
 from workers.backup import BadBackup, Part, read_manifest, restore, take
 from workers.cli.place import Place
 from workers.cli.rescuing import _dump, _rebuilt, _restored
 from workers.embedded.database import Database
 from workers.embedded.ports import of_folder
+from workers.rebuild import NotEmpty
 from workers.store.codec import decode
 from workers.store.driver import Driver
 from workers.store.dump import Dump
+from workers.vault import Vault, sandbox_master
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(240)]
 
@@ -71,7 +73,7 @@ async def reached(answered: Sequence[str], count: int) -> bool:
 
 async def copied(place: Place, folder: Path) -> dict[str, Part]:
     async with _dump(place) as dump:
-        return await take(dump, folder, now_utc(), lambda _name, _count: None)
+        return await take(dump, folder, place.vault, now_utc(), lambda _name, _count: None)
 
 
 def elsewhere(place: Place, url: str) -> Place:
@@ -90,7 +92,8 @@ async def test_what_was_answered_before_is_there(
         parts = await copied(place, folder)
         # It was under load: more came while it was copied, or right after.
         await eventually(lambda: reached(answered, len(before) + 1), 60)
-    assert parts == read_manifest(folder)
+    assert parts == read_manifest(folder, place.vault)
+    assert {path.stat().st_mode & 0o077 for path in folder.iterdir()} == {0}
     second = elsewhere(place, empty_server)
     assert await _restored(second, folder) == parts
     rows = await stored(second)
@@ -128,8 +131,13 @@ async def test_a_copy_that_was_changed_is_not_restored(
     with pytest.raises(BadBackup, match="checksum"):
         await _restored(second, folder)
     async with _dump(second) as dump:
-        assert await dump.is_empty()
+        # Not even collections are made for a copy that is none.
+        assert await dump.collections() == []
     file.write_bytes(whole)
+    # The copy of another backbone, or of this one's sandbox, is another's.
+    other = replace(second, vault=Vault(sandbox_master(bytes(32))))
+    with pytest.raises(BadBackup, match="another backbone"):
+        await _restored(other, folder)
     await _restored(second, folder)
     # Not over what is there.
     with pytest.raises(BadBackup, match="empty database"):
@@ -144,9 +152,41 @@ async def test_a_copy_that_was_broken_off_is_none(
     (tmp_path / "copy" / "manifest.json").unlink()
     async with Dump(empty_server, "any", _driver(place)) as dump:
         with pytest.raises(BadBackup, match="finished copy"):
-            await restore(dump, tmp_path / "copy", lambda _name, _count: None)
+            await restore(dump, tmp_path / "copy", place.vault, never, lambda _name, _count: None)
     with pytest.raises(BadBackup, match="empty folder"):
         await copied(place, tmp_path / "copy")
+
+
+async def never() -> None:
+    raise AssertionError("expected nothing to be made")
+
+
+async def test_nothing_starts_on_a_restore_that_was_broken_off(
+    working: Spine, tmp_path: Path, empty_server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, folder = place_of(working, tmp_path / "cli"), tmp_path / "copy"
+    await working.platform()
+    await copied(place, folder)
+    second = elsewhere(place, empty_server)
+    filled: list[str] = []
+    fill = Dump.fill
+
+    async def broken_off(dump: Dump, name: str, rows: Sequence[bytes]) -> None:
+        if filled.count("keys"):
+            raise KeyboardInterrupt
+        filled.append(name)
+        await fill(dump, name, rows)
+
+    monkeypatch.setattr(Dump, "fill", broken_off)
+    with pytest.raises(KeyboardInterrupt):
+        await _restored(second, folder)
+    monkeypatch.undo()
+    with pytest.raises(StartError, match="was broken off"):
+        async with open_backbone(second.settings, second.addresses):
+            pass
+    # Nor is anything made in what is somebody else's.
+    with pytest.raises(NotEmpty, match="with documents"):
+        await _rebuilt(second, second.settings.database, check=False)
 
 
 def _driver(place: Place) -> Driver:

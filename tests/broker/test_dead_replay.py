@@ -19,6 +19,7 @@ from handlers import endings
 from handlers.decision import Accepted, Context, Decision, Guard, View
 from handlers.parking import LADDER
 from handlers.resending import PORTION_BYTES_MAX, STUCK
+from handlers.resent import Resent
 from handlers.signature import Handler
 from tests.broker.registers import ExplodeAsset, KeepAsset, keep_asset
 from tests.broker.test_dead import crash, worker
@@ -29,6 +30,8 @@ from workers.backbone import Backbone, now_utc
 from workers.cli import dead, dead_edits
 from workers.cli.keyring import AccountKeys
 from workers.cli.place import Place
+from workers.glancing import looked
+from workers.resending import Resending
 
 pytestmark = pytest.mark.connected
 
@@ -280,6 +283,34 @@ async def test_what_no_queue_is_bound_for_is_returned_and_failed_again(
     assert (letter["reason"], letter["exception"]) == ("unroutable", "message.unknown-type")
     assert [one["state"] for one in letter["history"]] == ["open", "replaying", "failed-again"]
     assert await lone.waiting(names.REPLAY_QUEUE) == 0
+
+
+async def test_what_cannot_be_sent_at_all_has_failed_again_at_once_and_is_sent_when_it_can_be(
+    lone: Spine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writable = Resending._properties
+
+    def unwritable(hop: Resending, resent: Resent) -> Any:
+        if resent.type == EXPLODE:
+            raise TypeError("expected a value that the driver writes")
+        return writable(hop, resent)
+
+    monkeypatch.setattr(Resending, "_properties", unwritable)
+    async with lone.running():
+        sender, operator = await lone.platform(), await lone.operator()
+        await sender.answered([await sender.send(EXPLODE, {"words": "a bug"})])
+        run = await ask(operator, "replay", which={"reason": "poisoned"}, why="In vain.")
+        assert await settled(operator, run=run["id"]) == {"failed-again": 1}
+        (letter,) = await lone.raw("dead_letters")
+        assert (letter["reason"], letter["exception"]) == ("unsendable", "TypeError")
+        assert letter["top"].endswith(":unwritable")
+        assert await lone.waiting(names.REPLAY_QUEUE) == 0
+        glance = await looked(lone.settings, lone.addresses, lone.vault)
+        assert glance.dead[0] == 1, "somebody has to look at it again"
+    monkeypatch.undo()
+    async with lone.running(mend):
+        run = await ask(operator, "replay", which={"reason": "unsendable"}, why="It can be.")
+        assert await settled(operator, run=run["id"]) == {"resolved": 1}
 
 
 async def test_a_replay_waits_in_the_hop_while_nothing_at_all_is_bound(lone: Spine) -> None:

@@ -95,6 +95,15 @@ def test_a_second_up_refuses_and_leaves_the_servers_alone(newcomer: Mapping[str,
     assert "accepted" in _run(".venv/bin/flexspine send examples/hello.jsonl", newcomer)
 
 
+def test_send_ends_with_one_where_anything_is_rejected(newcomer: Mapping[str, str]) -> None:
+    sent = [".venv/bin/flexspine", "send", "examples/first-steps.jsonl", "--json"]
+    done = subprocess.run(
+        sent, cwd=ROOT, env=newcomer, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert '"outcome": "rejected"' in done.stdout
+    assert done.returncode == 1, done.stderr
+
+
 def _run(block: str, environment: Mapping[str, str]) -> str:
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],

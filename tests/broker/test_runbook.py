@@ -25,7 +25,7 @@ BLOCKS: Final = re.findall(r"^```sh\n(.*?)^```$", PRACTICE, re.MULTILINE | re.DO
 
 
 def test_each_block_does_what_the_runbook_says(newcomer: Mapping[str, str]) -> None:
-    status, rescue = BLOCKS
+    status, rescue, _ = BLOCKS
     told = _run(status, newcomer)
     assert "mailbox.assets.0" in told
     said = json.loads(told.splitlines()[-1])
@@ -37,6 +37,16 @@ def test_each_block_does_what_the_runbook_says(newcomer: Mapping[str, str]) -> N
     found = json.loads(rebuilt)
     assert (found["differences"], found["documents"]) == (0, [])
     assert found["entries"]["verified"] > 5
+
+
+def test_a_dead_letter_to_practise_with_fails_again_and_is_given_up(
+    newcomer: Mapping[str, str],
+) -> None:
+    said = _run(BLOCKS[2], newcomer)
+    steps = ["message.undecodable", "open, 1x", "1 failed-again", "failed-again, 2x", "1 discarded"]
+    found = [said.find(step) for step in steps]
+    assert found == sorted(found), said
+    assert -1 not in found, said
 
 
 def test_the_tests_that_the_runbook_names_are_there() -> None:

@@ -168,6 +168,8 @@ class World:
     store: MemoryStore
     engines: dict[str, Engine]
     user: str
+    prefetch: int = 1000
+    """So many deliveries a line may have un-acked."""
     refusals: float = 0.0
     """How often the broker refuses what the directory publishes."""
     queues: dict[str, deque[tuple[Delivery, bool]]] = field(
@@ -258,7 +260,8 @@ class World:
         """Hand a line some of what waits for it."""
         line, channel, _ = self.lines[queue]
         for _ in range(self.random.randint(1, 8)):
-            if self.queues[queue] and not channel.is_closed:
+            has_room = len(channel.unacked) < self.prefetch and not channel.is_closed
+            if self.queues[queue] and has_room:
                 channel.deliver(line)
 
     def confirm(self, queue: str) -> None:

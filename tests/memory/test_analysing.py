@@ -22,14 +22,15 @@ from handlers.matching.reading import of_asset
 from tests.builders import NOW, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import reply
 from tests.given import ROOT
-from tests.memory.analysed import HERE, Operator, analysed, learned
+from tests.memory.analysed import HERE, Operator, analysed, learned, silent
 from tests.memory.shards import Shards
 from tests.memory.test_real_doubles import SEED, capacity, doubled
 from workers.addresses import Addresses
 from workers.analysis import exporting, judging, linking, run
 from workers.analysis.options import AnalysisStopped, Options
+from workers.analysis.run import Analysis
 from workers.analysis.table import Table
-from workers.cli.analysing import _packages
+from workers.cli.analysing import _packages, _print
 from workers.cli.keyring import AccountKeys
 from workers.cli.place import Place
 from workers.settings import Settings
@@ -193,6 +194,25 @@ async def test_a_dry_run_opens_nothing_and_the_next_run_sends_what_it_found(tmp_
     assert (tried["sent"], cases(store)) == (None, {})
     done = await analysed(store, tmp_path, operator)
     assert done["sent"]["opened"] == tried["cases"] >= len(twice(twins()))
+
+
+async def test_a_dry_run_shows_the_likeliest_pairs_and_no_more_than_are_wanted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = await register_of(*twins())
+    tried = await analysed(store, tmp_path)
+    run = Analysis.open(tmp_path, Options(memory="1GB"), silent, HERE)
+    try:
+        every, few = run.first_pairs(1000), run.first_pairs(3)
+    finally:
+        run.close()
+    scores = [one["score"] for one in every]
+    assert (len(every), few) == (tried["cases"], every[:3])
+    assert scores == sorted(scores, reverse=True)
+    _print({**tried, "pairs": few})
+    said = capsys.readouterr().out
+    assert f"… and {len(every) - 3} more, less likely ones" in said
+    assert all(one[name] in said for one in few for name in ("id", "other", "verdict"))
 
 
 async def test_parts_of_one_site_are_cases_unless_that_is_not_wanted(tmp_path: Path) -> None:

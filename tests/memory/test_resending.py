@@ -1,6 +1,7 @@
 """The hop of dead letters: one message that cannot be sent does not keep those behind it."""
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,8 +10,10 @@ from typing import Any, cast
 import pytest
 from pamqp.commands import Basic
 
+from contracts.dead import REPLAYED
 from handlers.resent import Resent
 from outbox.wire import Wire
+from tests.builders import NOW
 from tests.memory.broker import settled, until
 from tests.memory.test_mailbox import Broker
 from topology import names
@@ -19,6 +22,7 @@ from workers.resending import Resending
 from workers.store.memory import MemoryStore
 
 LETTER = "20261129T170000000-0123456789abcdef0123456789abcdef"
+MARK = {REPLAYED: LETTER}
 LONG = "é" * 200
 """Fewer characters than a routing key has bytes, and more bytes."""
 
@@ -78,6 +82,7 @@ def hop(per_second: int = 10_000) -> Resending:
         per_second=per_second,
         lease_s=1,
         backoff_max_s=1,
+        clock=lambda: NOW,
         **parts,
     )
 
@@ -107,11 +112,8 @@ async def test_a_type_that_is_no_routing_key_goes_to_the_unrouted_and_the_next_i
     assert b"trial.keep.v1" in second
 
 
-@pytest.mark.parametrize(
-    "broken",
-    [b"no json", b'{"letter": "x"}', packed("trial.keep.v1").replace(b"USR-1", b"x" * 300)],
-)
-async def test_what_cannot_be_sent_at_all_is_rejected_and_the_next_is_sent(broken: bytes) -> None:
+@pytest.mark.parametrize("broken", [b"no json", b"[]", b'{"letter": "x"}', b'{"letter": 1}'])
+async def test_what_names_no_letter_is_rejected_and_the_next_is_sent(broken: bytes) -> None:
     channel = await taken(broken, packed("trial.keep.v1"))
     assert channel.settled == [("reject", 1), ("ack", 2)]
     assert len(channel.written) == 1
@@ -184,3 +186,29 @@ class Silent(Channel):
     async def put(self, piece: Any) -> None:
         self.written.append(piece.payload)
         piece.drain_future.set_result(None)
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (packed("trial.keep.v1", headers=MARK).replace(b"USR-1", b"x" * 300), None),
+        (packed("trial.keep.v1", message_id="new").replace(b"USR-1", b"x" * 300), "new"),
+        (packed("trial.keep.v1", headers=MARK).replace(b'"body"', b'"of a later release"'), None),
+        # With these the broker would end the connection, each time that it comes.
+        (packed("trial.keep.v1", headers={**MARK, "x": "y" * 120_000}), None),
+    ],
+)
+async def test_what_cannot_be_sent_at_all_is_told_and_the_next_is_sent(
+    broken: bytes, message: str | None
+) -> None:
+    channel = await taken(broken, packed("trial.keep.v1"))
+    told, second = channel.written
+    assert channel.settled == [("ack", 1), ("ack", 2)]
+    assert names.REPLAY_FACTS.encode() in told
+    assert b"dead.unsent.v1" in told
+    body = told[told.index(b'{"') : told.rindex(b"}") + 1]
+    said = json.loads(body)
+    assert (said["source"], said["type"]) == ("urn:flexspine:backbone", "dead.unsent.v1")
+    assert (said["data"]["id"], said["data"].get("message")) == (LETTER, message)
+    assert said["data"]["exception"] in {"KeyError", "TypeError", "ValueError"}
+    assert b"trial.keep.v1" in second

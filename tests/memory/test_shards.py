@@ -66,7 +66,7 @@ async def test_each_assets_order_holds_while_cells_move(world: World) -> None:
     """
     entities = await registered(world)
     sent: dict[str, list[str]] = defaultdict(list)
-    world.refusals = 0.05
+    world.refusals, world.prefetch = 0.05, 10
     orders = [
         ("shard.split.v1", {"shard": 0, "into": [0, 1]}),
         ("shard.move.v1", {"cells": "*.*.3", "to": 0}),
@@ -262,12 +262,11 @@ async def test_where_an_asset_goes_is_not_forgotten_while_the_map_changes(world:
 async def test_an_announcement_at_the_very_end_of_a_move_is_followed_too(world: World) -> None:
     """The map may have been read for the last time just before the next move began."""
     line, channel, _ = world.lines[FRONT]
-    followed, last = list[Any](), asyncio.Event()
+    followed, last = list[Line](), asyncio.Event()
 
-    async def following(line: Line, announcement: Any) -> None:
-        followed.append(announcement)
+    async def following(line: Line) -> None:
+        followed.append(line)
         await last.wait()
-        line.settle(announcement)
 
     line.announced = following
     announcement = Delivery(b"{}", "shard.draining.v1", names.RELAY_ACCOUNT)

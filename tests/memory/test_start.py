@@ -45,6 +45,14 @@ async def test_first_start_writes_the_check_and_each_later_one_opens_it() -> Non
     assert (list(before), store._documents["keys"]) == ([MASTER_CHECK], before)
 
 
+async def test_documents_without_the_check_are_of_a_restore_that_was_broken_off() -> None:
+    store = MemoryStore()
+    store._documents["assets"] = {"BAT-1": encode_row({"_id": "BAT-1", "revision": 1})}
+    with pytest.raises(StartError, match=r"keys/master-check.*was broken off"):
+        await check_master_key(store, Vault(MINE))
+    assert not store._documents.get("keys")
+
+
 async def test_another_master_key_stops_the_start() -> None:
     store = MemoryStore()
     await check_master_key(store, Vault(MINE))

@@ -8,6 +8,7 @@ import pytest
 
 from contracts.taxonomy import BACKBONE, OPERATOR
 from handlers.admission import Delivery
+from handlers.spans import PAGE
 from tests.builders import OWNER, PLATFORM, STRANGER, asset, command, issued, user_document
 from tests.decider import Decider, reply, said
 
@@ -218,3 +219,25 @@ def test_a_merge_makes_two_of_those_who_had_one_asset_each(decider: Decider, bat
     for party, data in told.items():
         assert (data["id"], data["party"], data["service"]) == (battery, party, "DC")
         assert data["until"] == "2026-06-01T00:00:00Z"
+
+
+def test_all_of_what_an_owner_has_is_answered_page_by_page(decider: Decider, battery: str) -> None:
+    one = decider.documents["assets", battery]
+    ids = [issued("SOL", number) for number in range(2 * PAGE + 50)]
+    for key in ids:
+        decider.documents["assets", key] = {**one, "_id": key}
+    last = max(ids)
+    relate(decider, last, STRANGER)
+    told, cursors, data = [], 0, {"owner": OWNER, "service": "DC"}
+    page = check(decider, OWNER, **data)
+    while True:
+        told += [one["id"] for one in page["assets"]]
+        if (cursor := page.get("cursor")) is None:
+            break
+        cursors += 1
+        other = check(decider, OPERATOR, **data, cursor=cursor)
+        assert other["code"] == "cursor.foreign"
+        wrong = check(decider, OWNER, owner=OWNER, service="DM", cursor=cursor)
+        assert wrong["code"] == "cursor.foreign"
+        page = check(decider, OWNER, **data, cursor=cursor)
+    assert (told, cursors) == ([last], 2)

@@ -6,12 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from base64 import b64encode
 from collections import Counter
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+from typer.testing import CliRunner
 
 from topology import names
 from workers.addresses import Addresses
@@ -19,9 +21,11 @@ from workers.backup import BadBackup, read_manifest
 from workers.cli.asking import _check_events, _remarks, _table
 from workers.cli.client import LoginFailed, NothingToWatch
 from workers.cli.dead import _groups, _hints, _letters
+from workers.cli.dead_shown import shown
 from workers.cli.input import FileFault, lines_of
 from workers.cli.keyring import AccountKeys
 from workers.cli.lines import Line
+from workers.cli.main import build
 from workers.cli.mappings import MappingError, TableMapping
 from workers.cli.occupancy import Occupied, occupied
 from workers.cli.place import Place
@@ -171,9 +175,9 @@ def test_a_refusal_is_told_with_its_advice() -> None:
 
 def test_a_folder_that_is_not_there_is_no_broken_copy(tmp_path: Path) -> None:
     with pytest.raises(BadBackup, match="got no folder"):
-        read_manifest(tmp_path / "absent")
+        read_manifest(tmp_path / "absent", Vault(bytes(32)))
     with pytest.raises(BadBackup, match="was broken off"):
-        read_manifest(tmp_path)
+        read_manifest(tmp_path, Vault(bytes(32)))
 
 
 def test_who_has_no_key_here_is_told_whose_there_are(tmp_path: Path) -> None:
@@ -197,3 +201,81 @@ def test_an_example_without_arguments_says_what_it_takes(example: str) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith(f"usage: python examples/{example} ")
     assert done.stderr.count("\n") == 1
+
+
+LETTER = {
+    "id": "20261129T170000000-0123456789abcdef0123456789abcdef",
+    "state": "failed-again",
+    "reason": "poisoned",
+    "type": "asset.keep.v1",
+    "account": "USR-1",
+    "outcome": None,
+    "history": [
+        {"at": "2026-11-29T17:00:00Z", "by": "", "state": "open"},
+        {"at": "2026-11-29T18:00:00Z", "by": "operator", "state": "replaying"},
+    ],
+}
+
+
+def letter_shown(**more: object) -> str:
+    return "\n".join(shown({"letter": LETTER, "notes": [], **more}))
+
+
+def test_a_letter_is_shown_for_people() -> None:
+    body = b64encode(b'{"id":"one","data":{"words":"x"}}').decode()
+    properties = {"account": "USR-1", "message_id": "m-1", "header traceparent": "00-1"}
+    said = letter_shown(
+        body=body,
+        properties=properties,
+        fault={"type": "ValueError", "stack": "Traceback\n  File one"},
+        notes=[{"at": "2026-11-29T19:00:00Z", "by": "operator", "note": "asked"}],
+        edit={"id": "e", "state": "proposed", "data": {"words": "mended"}},
+    )
+    lines = [line.strip() for line in said.splitlines()]
+    assert "state         failed-again" in lines
+    assert "2026-11-29T18:00:00Z  replaying, by operator" in lines
+    assert "message_id    m-1" in lines
+    assert said.count("USR-1") == 1
+    assert lines[lines.index("stack") + 1 :][:2] == ["Traceback", "File one"]
+    assert "2026-11-29T19:00:00Z  operator: asked" in lines
+    assert lines.count('"words": "x"') == 1
+    assert '"words": "mended"' in lines
+    assert not any(raw in said for raw in ("None", "{'", "[{"))
+
+
+def test_what_a_sender_wrote_never_reaches_the_terminal_as_more_than_text() -> None:
+    nasty = b"no JSON \x1b[2J\x1b]0;title\x07 \xe2\x80\xae"
+    said = letter_shown(body=b64encode(nasty).decode(), fault={"message": "\x1b[31mred"})
+    assert all(c.isprintable() or c == "\n" for c in said)
+    assert "\\x1b[2J" in said
+    assert "\\x1b[31mred" in said
+    assert "It was erased." in letter_shown()
+    assert "It was erased." not in letter_shown(body="")
+
+
+def test_a_long_message_says_how_much_of_it_is_left_out() -> None:
+    assert "… and 1000 characters more: --json" in letter_shown(
+        body=b64encode(b"x" * 3000).decode()
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("asset.registr.v1", "did you mean asset.register.v1"),
+        ("zzz", "no type is called zzz;"),
+    ],
+)
+def test_a_type_that_is_mistyped_is_answered_with_the_nearest_ones(given: str, meant: str) -> None:
+    said = CliRunner(env={"TERM": "dumb", "COLUMNS": "200"}).invoke(build(), ["schema", given])
+    assert said.exit_code == 2
+    assert meant in said.output
+    assert "`flexspine schema` lists them" in said.output
+    assert len(said.output) < 1500
+
+
+@pytest.mark.parametrize("name", ["", "a b", "$x", "a.b", "x" * 64])
+def test_a_name_that_no_database_may_have_is_a_sentence(name: str) -> None:
+    said = CliRunner(env={"TERM": "dumb", "COLUMNS": "200"}).invoke(build(), ["rebuild", name])
+    assert said.exit_code == 2
+    assert "expected a name such as flexspine-rebuilt" in said.output

@@ -234,8 +234,10 @@ def test_off_nobody_edits_and_whoever_is_no_operator_is_told_no_more() -> None:
     assert code(edited(decider, sender=PLATFORM)) == ("dead.edit.rejected.v1", "sender.role")
     approved = send(decider, "dead.approve.v1", id="0" * 32, why="Fine.")
     assert code(approved) == ("dead.approve.rejected.v1", "message.switched-off")
+    _, said = reply(approved)
+    assert "`FLEXSPINE_DEAD_EDIT`, set to `on` or `approved`" in said["findings"][0]["advice"]
     assert states(decider) == ["open"]
-    assert {h.contract for h in decider.rulebook.handlers.values() if h.is_off} == {
+    assert {h.contract for h in decider.rulebook.handlers.values() if h.off_by} == {
         EditDead, ApproveDead
     }  # fmt: skip
 

@@ -1,11 +1,12 @@
 """Level one: an asset that is registered once more, or that may be."""
 
+import re
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
 
-from handlers.decision import View
+from handlers.decision import NotLoadedError, View
 from handlers.duplicates import CASES
 from handlers.neighbours import DIGITS, SHARED_MAX, TOKENS
 from handlers.suspecting import is_compared, suspects, tokens_of
@@ -32,6 +33,10 @@ def farm(sender: str = PLATFORM, message_type: str = "asset.register.v1", **data
     given: dict[str, Any] = {n: v for n, v in (FARM | data).items() if v is not None}
     given.setdefault("identity", {})
     return new(sender, message_type, **given)
+
+
+def row_of(token: str) -> str:
+    return f"{token.partition('|')[0]}|{VAULT.fingerprint('asset-token', token)}"
 
 
 @pytest.fixture
@@ -101,8 +106,8 @@ def test_rows_follow_an_asset_that_moves(decider: Decider) -> None:
     before = kept(decider, first)
     accept(decider, changed(first, location=ELSEWHERE))
     after = kept(decider, first)
-    assert set(before) & set(after) == {"mpan|1000000000040"}
-    assert after == sorted(tokens_of(document(decider, first)))
+    assert set(before) & set(after) == {row_of("mpan|1000000000040")}
+    assert after == sorted(tokens_of(document(decider, first), VAULT))
     assert refused(decider, farm(STRANGER, location=ELSEWHERE)) == [("asset.duplicate", "")]
 
 
@@ -131,18 +136,53 @@ def test_halves_of_one_site_are_not_refused(decider: Decider) -> None:
     assert not any(first in str(data) for _, data in events(outcome)[:2])
 
 
-def test_rows_say_which_device_it_is_now_and_no_word_of_it(decider: Decider) -> None:
+def test_rows_say_what_it_is_about_and_no_word_of_it(decider: Decider) -> None:
     first = register(decider, farm())
     said = []
     for serial in (None, "SN-4711", "SN-4712"):
         device = {"make": "Acme", "serial": serial} if serial else {}
         accept(decider, changed(first, identity=device, name=f"Farm {serial}"))
-        row = decider.documents[TOKENS, "mpan|1000000000040"]
+        row = decider.documents[TOKENS, row_of("mpan|1000000000040")]
         assert row is not None
         said.append(row["assets"][first])
-    assert said[0] == {}
+    assert said[0].keys() == {"name", "power", "corner"}
+    assert len({one["name"] for one in said}) == 3
     assert len({one["device"] for one in said[1:]}) == 2
-    assert all(one.keys() == {"device"} and len(one["device"]) == DIGITS for one in said[1:])
+    assert all(len(one["device"]) == len(one["name"]) == DIGITS for one in said[1:])
+    assert all((one["power"], one["corner"]) == (38, [104_790, 319]) for one in said)
+
+
+def test_of_many_close_by_those_are_read_that_may_be_it(decider: Decider) -> None:
+    """What shares the spot alone is left out; a name, a power or the corner brings it back."""
+    away = {"postcode": "CB7 8ZZ", "point": {"latitude": 52.3990, "longitude": 0.2590}}
+    apart: dict[str, Any] = {
+        "connection": None, "name": "Fen End", "location": away, "capability": {"power_kw": 50},
+    }  # fmt: skip
+    for given, is_read in (
+        ({}, False),
+        ({"name": "CLYDE MEADOW  solar"}, True),
+        ({"capability": {"power_kw": 5100}}, True),
+        ({"location": {"point": BESIDE["point"]}}, True),
+        ({"location": {"postcode": "CB7 9AA"}}, False),
+        ({"connection": {"mpan_export": "1000000000040"}}, True),
+    ):
+        alone = Decider()
+        other = register(alone, farm(**(apart | given)))
+        newcomer = document(alone, register(alone, farm()))
+        tokens = {
+            key: alone.documents.get((TOKENS, key))
+            for key in tokens_of(newcomer, VAULT, around=True)
+        }
+        without = {
+            k: v and {**v, "assets": {o: e for o, e in v["assets"].items() if o == other}}
+            for k, v in tokens.items()
+        }
+        asked = View({TOKENS: without, "assets": {}})
+        if is_read:
+            with pytest.raises(NotLoadedError, match=other):
+                suspects(newcomer, asked, VAULT)
+        else:
+            assert suspects(newcomer, asked, VAULT) == []
 
 
 def test_another_device_at_the_same_place_is_not_read(decider: Decider) -> None:
@@ -169,7 +209,7 @@ def test_a_token_that_many_share_says_nothing(decider: Decider) -> None:
                 location={"postcode": "CB7 9AA", "point": spot},
             ),
         )
-    row = decider.documents[TOKENS, "postcode|HPA|CB79AA"]
+    row = decider.documents[TOKENS, row_of("postcode|HPA|CB79AA")]
     assert row is not None
     assert (row["full"], row["assets"]) == (True, {})
     revision = row["revision"]
@@ -177,7 +217,15 @@ def test_a_token_that_many_share_says_nothing(decider: Decider) -> None:
         decider,
         new(asset_type="HPA", identity={}, location={"postcode": "CB7 9AA"}),
     )
-    assert decider.documents[TOKENS, "postcode|HPA|CB79AA"] == {**row, "revision": revision}
+    assert decider.documents[TOKENS, row_of("postcode|HPA|CB79AA")] == {**row, "revision": revision}
+
+
+def test_no_row_says_which_connection_or_place_it_is_of(decider: Decider) -> None:
+    """The archive keeps ids of what was written, and outlasts the erasure of a later owner."""
+    first = register(decider, farm())
+    ids = kept(decider, first)
+    assert len(ids) == 3
+    assert all(re.fullmatch(r"(mpan|postcode|spot)\|[0-9a-f]{64}", one) for one in ids)
 
 
 def test_an_asset_of_a_person_has_no_rows(decider: Decider) -> None:
@@ -194,7 +242,7 @@ def test_the_order_of_the_store_plays_no_part(decider: Decider) -> None:
     for number in range(3):
         register(decider, farm(connection=None, capability={"power_kw": 5000 + number}))
     newcomer = document(decider, register(decider, farm(connection=None)))
-    keys = tokens_of(newcomer, around=True)
+    keys = tokens_of(newcomer, VAULT, around=True)
     rows = {key: decider.documents.get((TOKENS, key)) for key in keys}
     turned = {
         key: row and {**row, "assets": dict(reversed(row["assets"].items()))}
@@ -209,7 +257,7 @@ def test_the_order_of_the_store_plays_no_part(decider: Decider) -> None:
 def test_a_row_made_again_is_not_taken_for_the_one_before(decider: Decider) -> None:
     """Another lane that has read the first row must lose against the second."""
     first = register(decider, farm())
-    key = "mpan|1000000000040"
+    key = row_of("mpan|1000000000040")
     before = decider.documents[TOKENS, key]
     accept(decider, changed(first, message_type="asset.retire.v1", reason="decommissioned"))
     assert decider.documents.get((TOKENS, key)) is None

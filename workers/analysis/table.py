@@ -209,6 +209,12 @@ class Table:
             end,
         )
 
+    def likeliest(self, most: int) -> list[tuple[str, str, str, float]]:
+        """Pairs for a person, those with the highest scores first: ids, verdict, score."""
+        return self.rows(
+            "SELECT id, other, verdict, score FROM cases ORDER BY score DESC, number LIMIT ?", most
+        )
+
     def same(self) -> list[tuple[str, str]]:
         """The pairs that are one."""
         return self.rows("SELECT id, other FROM cases WHERE verdict = 'same' ORDER BY number")

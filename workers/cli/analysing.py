@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
 
 from contracts.duplicates import OpenCases
 from contracts.envelope import user_urn
@@ -26,6 +26,9 @@ from workers.settings import Settings
 from workers.store.driver import Driver
 from workers.store.mongo import MongoStore
 
+PAIRS_SHOWN_MAX: Final = 20
+"""How many pairs a dry run shows, the likeliest first."""
+
 
 def analyse(
     *,
@@ -33,7 +36,8 @@ def analyse(
         Path | None, typer.Option(help="Where the run is kept; else `analysis` in the settings'.")
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Open no case; the next run without it does.")
+        bool,
+        typer.Option("--dry-run", help="Show pairs, open no case; the next run without it does."),
     ] = False,
     anew: Annotated[
         bool, typer.Option("--anew", help="Throw away a run in the folder that is not done.")
@@ -70,7 +74,7 @@ def analyse(
     if as_json:
         typer.echo(json.dumps(summary))
     else:
-        Console().print(_table(summary))
+        _print(summary)
 
 
 def _packages() -> ModuleType:
@@ -114,7 +118,7 @@ async def analysed(run: Any, place: Place, *, dry_run: bool) -> Mapping[str, Any
     if not dry_run:
         await run.send(lambda *portions: _send(place, *portions), now_utc)
     summary: Mapping[str, Any] = run.summary()
-    return summary
+    return {**summary, "pairs": run.first_pairs(PAIRS_SHOWN_MAX)} if dry_run else summary
 
 
 async def _send(
@@ -147,10 +151,28 @@ def _answer(settled: Settled) -> Mapping[str, Any]:
     return data
 
 
+def _print(summary: Mapping[str, Any]) -> None:
+    console = Console(markup=False)
+    console.print(_table(summary))
+    if pairs := summary.get("pairs"):
+        console.print(_pairs(pairs))
+        if (more := summary["cases"] - len(pairs)) > 0:
+            console.print(f"… and {more:,} more, less likely ones")
+
+
 def _table(summary: Mapping[str, Any]) -> Table:
     table = Table("analysis", "", show_header=False)
     for name, value in summary.items():
-        table.add_row(name.replace("_", " "), _said(value))
+        if name != "pairs":
+            table.add_row(name.replace("_", " "), _said(value))
+    return table
+
+
+def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Table:
+    wide = (Column(name, overflow="fold") for name in ("asset", "other"))
+    table = Table(*wide, "verdict", "score")
+    for one in pairs:
+        table.add_row(one["id"], one["other"], one["verdict"], f"{one['score']:.2f}")
     return table
 
 

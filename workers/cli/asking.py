@@ -15,10 +15,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedCo
 from rich.table import Table
 
 from contracts.envelope import USER_URN, user_urn
+from contracts.messages import check_type
 from topology import names
 from topology.catalog import build
 from workers.backbone import now_utc
-from workers.cli.client import NothingToWatch, listen
+from workers.cli.client import LOGIN_S, NothingToWatch, listen
 from workers.cli.faults import UNSETTLED
 from workers.cli.input import FileArgument, FileFault, MappingOption, lines_of
 from workers.cli.lines import Line
@@ -29,6 +30,16 @@ from workers.cli.spool import Spool
 from workers.settings import Settings
 
 SILENCE_S: Final = 60.0
+ANSWER_S: Final = 10.0
+"""For how long an operator's question waits: any worker answers it at once."""
+NO_WORKER: Final = (
+    f"nobody has answered within {ANSWER_S:.0f} s. Does a worker run? `flexspine doctor` says what "
+    "is wrong; `flexspine work`, or `flexspine up` for all of it, starts one."
+)
+BEHIND: Final = (
+    f"a worker runs, and has not come to it within {SILENCE_S:.0f} s. `flexspine status` says what "
+    "is before it; it is done when its turn comes, and asked again it does no harm."
+)
 REFUSALS_SHOWN_MAX: Final = 20
 LABELS_SHOWN_MAX: Final = 10
 STANDARD_OUTPUT: Final = "-"
@@ -52,7 +63,8 @@ def send(
     """Send a file to the running backbone and wait for every reply.
 
     The same lines as for `run`. What is sent is kept in the folder's spool: sending a line again
-    sends the same bytes, and gets the same reply. Ends with 1 if a command has no outcome.
+    sends the same bytes, and gets the same reply. Ends with 0 if every command was accepted, with
+    1 if one was rejected or has no outcome.
     """
     place = Place.of(Settings.read())
     with Spool(place.settings.home) as spool:
@@ -70,7 +82,7 @@ def send(
         console.print(_table(counts))
         for text in _remarks(settled, again):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
-    if any(result in {"unanswered", "held"} for _, result, _ in counts):
+    if any(result != "accepted" for _, result, _ in counts):
         raise typer.Exit(UNSETTLED)
 
 
@@ -108,6 +120,7 @@ async def deliver(
     lines: Sequence[Line],
     take: Callable[[Settled], None],
     silence_s: float = SILENCE_S,
+    reach_s: float = LOGIN_S,
 ) -> int:
     """Send lines in the names of their senders, and hand over what becomes of each.
 
@@ -122,6 +135,7 @@ async def deliver(
             clock=now_utc,
             settled=take,
             silence_s=silence_s,
+            reach_s=reach_s,
         )
         await sending.run(lines)
     return sending.again
@@ -221,15 +235,28 @@ async def asked(
 ) -> Mapping[str, Any]:
     """What a message of the operator is answered with; ends with 1 if it is not.
 
-    Another user with that role needs a key that is kept here.
+    Another user with that role needs a key that is kept here. A command is checked before, which
+    any worker answers: so it is known soon that none runs, and that one is behind only after long.
     """
+    is_command = build()[kind].kind == "command"
+    if is_command:
+        await _asked(place, check_type(kind), data, user, ANSWER_S)
+    return await _asked(place, kind, data, user, SILENCE_S if is_command else ANSWER_S)
+
+
+async def _asked(
+    place: Place, kind: str, data: Mapping[str, Any], user: str, silence_s: float
+) -> Mapping[str, Any]:
     envelope = {"source": user_urn(user), "type": kind, "data": dict(data)}
     settled: list[Settled] = []
     # Its scope is of this run alone, so that no answer of an earlier one is kept for it.
-    await deliver(place, [Line(uuid4().hex, 1, kind, envelope)], settled.append)
+    line = Line(uuid4().hex, 1, kind, envelope)
+    await deliver(place, [line], settled.append, silence_s, ANSWER_S)
     (one,) = settled
     if one.result != "accepted" or one.reply is None:
-        typer.echo(f"{kind}: {one.result}: {one.message}", err=True)
+        silent = NO_WORKER if silence_s == ANSWER_S else BEHIND
+        said = silent if one.code == "silence" else one.message
+        typer.echo(f"{kind}: {one.result}: {said}", err=True)
         raise typer.Exit(UNSETTLED)
     found: Mapping[str, Any] = json.loads(one.reply)["data"]
     return found

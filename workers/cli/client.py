@@ -66,25 +66,31 @@ class _Asked:
 
 
 @asynccontextmanager
-async def channel_of(url: str, user: str) -> AsyncIterator[AbstractChannel]:
-    """Open a connection and its channel; retry until LOGIN_S have passed, then LoginFailed."""
+async def channel_of(
+    url: str, user: str, reach_s: float = LOGIN_S
+) -> AsyncIterator[AbstractChannel]:
+    """Open a connection and its channel; LoginFailed if the broker refuses for LOGIN_S.
+
+    And where there is none to ask for `reach_s`.
+    """
     pause, loop = Pause(PAUSE_MAX_S), asyncio.get_running_loop()
-    deadline = loop.time() + LOGIN_S
+    begun = loop.time()
     while True:
         try:
             connection = await _connected(url)
             break
         except CONNECTION_EXCEPTIONS as error:
-            if loop.time() < deadline:
+            is_refused = isinstance(error, LOGIN_REFUSED)
+            if loop.time() < begun + (LOGIN_S if is_refused else reach_s):
                 await pause.wait()
                 continue
-            if isinstance(error, LOGIN_REFUSED):
+            if is_refused:
                 raise LoginFailed(
                     f"expected the broker to let {user} in within {LOGIN_S:.0f} s, got a refusal. "
                     "Are the keyring and the master key those of this backbone?"
                 ) from error
             raise Unreachable(
-                f"expected a broker within {LOGIN_S:.0f} s, got: {_said(error)}. "
+                f"expected a broker within {reach_s:.0f} s, got: {_said(error)}. "
                 "Is the backbone up? `flexspine up` starts it."
             ) from error
     async with connection:
@@ -116,9 +122,9 @@ class Correspondent:
     gives the same answer.
     """
 
-    def __init__(self, url: str, user: str) -> None:
-        """Connects on entry; `url` has the account in it."""
-        self._url = url
+    def __init__(self, url: str, user: str, reach_s: float = LOGIN_S) -> None:
+        """Connects on entry; `url` has the account in it, `reach_s` is for finding a broker."""
+        self._url, self._reach_s = url, reach_s
         self._user = user
         # What the broker checks `user_id` against is its own name of the account.
         self._account = URL(url).user or user
@@ -156,7 +162,7 @@ class Correspondent:
         pause = Pause(PAUSE_MAX_S)
         occupied_s = 0.0
         while True:
-            async with channel_of(self._url, self._user) as channel:
+            async with channel_of(self._url, self._user, self._reach_s) as channel:
                 self._channel = channel
                 if await self._listen(channel):
                     occupied_s = 0.0

@@ -15,13 +15,12 @@ from rich.table import Column, Table
 from contracts.dead import DiscardDead, GetDead, GroupDead, ListDead, NoteDead, ReplayDead
 from contracts.messages import check_type
 from workers.cli.asking import asked
+from workers.cli.dead_shown import shown
 from workers.cli.place import Place
 from workers.settings import Settings
 
 POLL_S: Final = 1.0
 PAGE: Final = 100
-SHOWN: Final = 2000
-"""How many characters of a body are shown."""
 ID_LENGTH: Final = 51
 FINGERPRINT_LENGTH: Final = 16
 
@@ -145,18 +144,9 @@ def show(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    console = Console(markup=False, highlight=False)
-    for part in ("letter", "properties", "fault"):
-        for name, value in (found.get(part) or {}).items():
-            console.print(f"{name}: {value}")
-    for note in found["notes"]:
-        console.print(f"note of {note['by']}, {note['at']}: {note.get('note') or 'erased'}")
-    for name, value in (found.get("edit") or {}).items():
-        console.print(f"edit {name}: {value}")
-    if found.get("body") is None:
-        console.print("The contents were erased.")
-    else:
-        console.print(b64decode(found["body"])[:SHOWN].decode(errors="replace"))
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    for line in shown(found):
+        console.print(line)
 
 
 async def whole(place: Place, letter: str) -> dict[str, Any]:

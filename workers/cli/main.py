@@ -27,7 +27,7 @@ from workers.cli import (
 from workers.cli.faults import FAILED, FAULTS
 
 EPILOG = (
-    "Exit codes: 0 done; 1 a command has no outcome yet (unanswered or held); "
+    "Exit codes: 0 done; 1 a command was rejected, or has no outcome yet (unanswered or held); "
     "2 the words, settings, files or servers cannot be used; "
     "3 the broker, or a rebuild, holds something else than expected, or there is an alarm."
 )

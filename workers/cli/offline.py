@@ -3,10 +3,11 @@
 import asyncio
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -20,6 +21,9 @@ from workers.cli.input import FileArgument, MappingOption, lines_of
 from workers.cli.lines import Line, unserved
 from workers.cli.parts import parted
 from workers.local import open_register
+
+NEAR_MAX: Final = 3
+"""How many types are named that one may have meant."""
 
 
 def run(
@@ -82,12 +86,19 @@ def schema(
             (into / f"{name}.json").write_text(_pretty(one), encoding="utf-8")
     elif type is not None:
         if type not in found:
-            raise typer.BadParameter(f"expected one of {', '.join(found)}; got {type}.")
+            raise typer.BadParameter(_unknown(type, found))
         typer.echo(_pretty(found[type]), nl=False)
     elif as_json:
         typer.echo(_pretty(found), nl=False)
     else:
         Console().print(_listed(entries.values()))
+
+
+def _unknown(given: str, found: Collection[str]) -> str:
+    """What the type may have been meant for, and where all of them are listed."""
+    near = get_close_matches(given, found, n=NEAR_MAX)
+    meant = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"no type is called {given}; {meant}`flexspine schema` lists them."
 
 
 def _pretty(value: object) -> str:

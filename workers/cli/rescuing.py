@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,12 +21,14 @@ from workers.backup import restore as put_back
 from workers.cli.faults import DRIFTED
 from workers.cli.place import Place
 from workers.comparing import compare
-from workers.rebuild import DIFFERENCES_MAX, Difference, Rebuild, Report
+from workers.rebuild import DIFFERENCES_MAX, Difference, NotEmpty, Rebuild, Report
 from workers.settings import Settings
 from workers.store.driver import Driver
 from workers.store.dump import Dump
 from workers.store.mongo import MongoStore
 
+NAME: Final = "[A-Za-z0-9_-]{1,63}"
+"""What a database may be called."""
 SHOWN: Final = 50
 """Differences that are printed; `--json` has all that are kept."""
 
@@ -43,6 +46,8 @@ def rebuild(
     What was written then is applied; what is decided now is compared with it. Ends with 3 if
     anything differs. Changes nothing in the database that it reads; stop the workers before.
     """
+    if not re.fullmatch(NAME, into):
+        raise typer.BadParameter(f"expected a name such as flexspine-rebuilt, got {into!r}.")
     report, unlike = asyncio.run(_rebuilt(Place.of(Settings.read()), into, check=check))
     if as_json:
         typer.echo(json.dumps(_as_json(report, unlike)))
@@ -56,6 +61,7 @@ async def _rebuilt(place: Place, into: str, *, check: bool) -> tuple[Report, lis
     settings, entries = place.settings, catalog.build()
     source, target = _store(place, settings.database), _store(place, into)
     try:
+        await _want_empty(place, into)
         await target.install()
         work = Rebuild(
             source=source,
@@ -79,6 +85,16 @@ async def _rebuilt(place: Place, into: str, *, check: bool) -> tuple[Report, lis
         await target.close()
 
 
+async def _want_empty(place: Place, database: str) -> None:
+    """Before anything is made there: it may be somebody else's."""
+    async with _dump(place, database) as dump:
+        if not await dump.is_empty():
+            raise NotEmpty(
+                f"expected an empty database to rebuild into, got {database} with documents. Name "
+                "another one, or drop that one if it is nobody's. Nothing was changed."
+            )
+
+
 Folder = Annotated[Path, typer.Argument(help="A folder for this copy alone.")]
 
 
@@ -93,7 +109,7 @@ def backup(folder: Folder) -> None:
 def restore(folder: Folder) -> None:
     """Write a copy into the empty database of the settings, and read it back to compare.
 
-    Nothing is written before all checksums of the copy are right.
+    Nothing is written before the seal and all checksums of the copy are right.
     """
     _tell(asyncio.run(_restored(Place.of(Settings.read()), folder)), f"restored from {folder}")
 
@@ -101,23 +117,26 @@ def restore(folder: Folder) -> None:
 async def _copied(place: Place, folder: Path) -> dict[str, Part]:
     async with _dump(place) as dump:
         with Progress(console=Console(stderr=True), transient=True) as bar:
-            return await take(dump, folder, now_utc(), _following(bar))
+            return await take(dump, folder, place.vault, now_utc(), _following(bar))
 
 
 async def _restored(place: Place, folder: Path) -> dict[str, Part]:
-    store = _store(place, place.settings.database)
-    try:
-        await store.install()
-    finally:
-        await store.close()
+    async def install() -> None:
+        store = _store(place, place.settings.database)
+        try:
+            await store.install()
+        finally:
+            await store.close()
+
     async with _dump(place) as dump:
         with Progress(console=Console(stderr=True), transient=True) as bar:
-            return await put_back(dump, folder, _following(bar))
+            return await put_back(dump, folder, place.vault, install, _following(bar))
 
 
-def _dump(place: Place) -> Dump:
+def _dump(place: Place, database: str | None = None) -> Dump:
     settings = place.settings
-    return Dump(place.addresses.mongo_url, settings.database, Driver(settings.mongo_driver))
+    name = database or settings.database
+    return Dump(place.addresses.mongo_url, name, Driver(settings.mongo_driver))
 
 
 def _following(bar: Progress) -> Callable[[str, int], None]:

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 
 from contracts.envelope import Finding
 from topology.catalog import Entry
-from workers.cli.client import Correspondent, LoginFailed, PublishRefused, Unreachable
+from workers.cli.client import LOGIN_S, Correspondent, LoginFailed, PublishRefused, Unreachable
 from workers.cli.keyring import AccountKeys
 from workers.cli.knowing import Known, ids_of, questions, reference_of
 from workers.cli.lines import (
@@ -65,6 +65,8 @@ class Sending:
     settled: Callable[[Settled], None]
     silence_s: float
     """After so long without any answer the rest is unanswered."""
+    reach_s: float = LOGIN_S
+    """After so long without a broker nothing is sent."""
     known: Known | None = None
     """What was sent before under a reference of its sender's, so that it is changed now."""
     answers: Answers = field(default_factory=Answers)
@@ -209,7 +211,8 @@ class Sending:
         return opened
 
     async def _opened(self, user: str, stack: AsyncExitStack) -> Correspondent:
-        correspondent, ready = Correspondent(self.url(user), user), asyncio.Event()
+        correspondent = Correspondent(self.url(user), user, self.reach_s)
+        ready = asyncio.Event()
         running = asyncio.create_task(correspondent.run(ready.set))
         waiting = asyncio.create_task(ready.wait())
         stack.push_async_callback(_ended, running)

@@ -21,6 +21,7 @@ PASSING: Final = frozenset({"present"})
 """Collections of which a copy would be wrong at once."""
 SNAPSHOT_TOO_OLD: Final = 239
 Keys = Sequence[tuple[str, Any]]
+Session = AsyncClientSession
 
 
 class Dump:

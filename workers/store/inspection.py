@@ -110,13 +110,16 @@ class Inspection:
         return count, min(oldest, default=None)
 
     async def dead_letters(self) -> tuple[int, datetime | None]:
-        """How many dead letters are open, and since when the oldest is."""
+        """How many dead letters wait for an operator, and since when the oldest does.
+
+        Also those that failed again, which nobody may have waited for.
+        """
+        waiting = {"terms": {"$in": ["state:open", "state:failed-again"]}}
         with _in_words():
             letters = self._database["dead_letters"]
-            count = await letters.count_documents({"state": "open"})
-            oldest = await letters.find_one(
-                {"state": "open"}, {"first_at": 1}, sort=[("first_at", 1)]
-            )
+            count = await letters.count_documents(waiting)
+            # Ids begin with the moment at which they died.
+            oldest = await letters.find_one(waiting, {"first_at": 1}, sort=[("_id", 1)])
         return count, None if oldest is None else _plain(oldest)["first_at"]
 
     async def losses(self) -> list[Mapping[str, Any]]:

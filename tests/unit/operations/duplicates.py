@@ -183,6 +183,7 @@ ALLOCATION: Final = Operation(
         "tie.period": Otherwise({"until": "2026-01-01T00:00:00Z"}),
         "asset.not-found": Otherwise({"id": NOTHING}),
         "user.not-found": Otherwise({"id": ABSENT, "owner": STRANGER}),
+        **CURSOR,
     },
     given=TWINS,
     unknown="asset.not-found",
