@@ -27,6 +27,8 @@ CONNECT_S: Final = 10.0
 
 Only the driver can end one: it goes on by itself where who waits for it is cancelled, for ever.
 """
+CLOSE_S: Final = 5.0
+"""How long a stop waits for the end of the connection."""
 
 
 class Delivered(StrEnum):
@@ -130,9 +132,14 @@ class Publisher:
         return Wire(underlay, account, CONTENT_TYPE, self._timeout_s)
 
     async def stop(self) -> None:
-        """Close the connection; what is not confirmed stays in the outbox."""
-        if self._connection is not None:
-            await self._connection.close()
+        """Close the connection, as long as it may take; what is unconfirmed stays in the outbox."""
+        if self._connection is None:
+            return
+        closing = asyncio.ensure_future(self._connection.close())
+        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # Cancelled, the driver may go on with it: whoever waited for that would never end.
+        await asyncio.wait([closing], timeout=CLOSE_S)
+        closing.cancel()
 
     def send(self, record: OutboxRecord) -> asyncio.Future[Delivered]:
         """Publish; the future says what became of it, once the broker has confirmed.

@@ -27,6 +27,7 @@ class Leases:
     present: Callable[[], int] = lambda: 1
     """How many processes share the lanes; 0 where this one can send nothing."""
     _held: dict[str, tuple[Lease, float]] = field(default_factory=dict)
+    _refreshing: asyncio.Task[None] | None = None
 
     def held(self) -> Mapping[int, int]:
         """Position -> epoch of the lanes that are ours at this moment, with time to spare."""
@@ -37,8 +38,9 @@ class Leases:
     async def run(self) -> None:
         """Acquire and renew for ever; an outage lets the leases run out."""
         while True:
+            self._refreshing = asyncio.create_task(self.refresh())
             try:
-                await self.refresh()
+                await asyncio.shield(self._refreshing)
             except Unavailable as error:
                 log.warning("leases.unrenewed", error=str(error))
             await asyncio.sleep(self.ttl_s / RENEWALS)
@@ -71,7 +73,9 @@ class Leases:
         return held[0]
 
     async def release(self) -> None:
-        """Give all up, so that a standby need not wait."""
+        """Give all up, so that a standby need not wait; what is just being taken too."""
+        if self._refreshing is not None:
+            await asyncio.wait([self._refreshing])
         held, self._held = self._held, {}
         for lease, _ in held.values():
             try:

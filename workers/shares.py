@@ -47,12 +47,14 @@ class Shares:
     present: int = 1
     _reached_at: float | None = None
     _owned: dict[str, Owned] = field(default_factory=dict)
+    _counting: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Count who is present, for ever, and give back what is too much."""
         while True:
+            self._counting = asyncio.create_task(self.count())
             try:
-                await self.count()
+                await asyncio.shield(self._counting)
             except Unavailable as error:
                 log.warning("shares.uncounted", error=str(error))
             await asyncio.sleep(self.lease_s / ROUNDS)
@@ -104,7 +106,12 @@ class Shares:
         self._owned.pop(mailbox.name, None)
 
     async def leave(self) -> None:
-        """Say that this process is not present any more, so that nobody waits for it."""
+        """Say that this process is not present any more, so that nobody waits for it.
+
+        After a count that is on its way: the driver does what it was asked, whoever is cancelled.
+        """
+        if self._counting is not None:
+            await asyncio.wait([self._counting])
         try:
             await self.store.leave(self.owner)
         except Unavailable as error:

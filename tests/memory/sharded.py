@@ -234,6 +234,15 @@ class World:
             )
             self.lines[queue] = (line, channel, asyncio.create_task(line.run()))
 
+    def reconnect(self, queue: str) -> None:
+        """A line goes on by another channel; with something on its way, the loss is its end."""
+        line, former, task = self.lines[queue]
+        if former.confirms:
+            self.take_over()
+            return
+        former.close()
+        self.lines[queue] = (line, Channel(self, queue), task)
+
     def _end(self, queue: str) -> None:
         if queue in self.lines:
             _, channel, task = self.lines.pop(queue)
@@ -341,6 +350,8 @@ class World:
                 await self.send()
             case "kill":
                 self.take_over()
+            case "reconnect":
+                self.reconnect(self.random.choice(FRONTS))
             case "decide" | "again" | "contended" as how:
                 lane = self.random.choice(list(LANES.values()))
                 await self.decide(lane, again=how == "again", contended=how == "contended")

@@ -99,3 +99,24 @@ async def test_channels_that_are_slow_to_close_are_all_closed() -> None:
         channel.may_close.set()
     await until(lambda: not publisher._closing)
     assert [channel.is_closed for channel in channels] == [True, True, False]
+
+
+class Clinging:
+    """A connection whose end waits for its own callback, cancelled or not, as the driver's does."""
+
+    async def close(self) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.Event().wait()
+
+
+async def test_a_stop_does_not_wait_for_a_broker_that_takes_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that blocks who publishes, for want of memory, reads no farewell either."""
+    monkeypatch.setattr("outbox.publisher.CLOSE_S", 0.05)
+    async with asyncio.timeout(5):
+        stopping = asyncio.create_task(publisher_on(Clinging()).stop())
+        await asyncio.wait([stopping], timeout=2)
+        assert stopping.done()

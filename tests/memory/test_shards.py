@@ -28,7 +28,7 @@ ABSENT = issued("BAT", 7)
 ASSETS = 10
 STEPS = 1200
 """From 1,000 on, a command is sent at each step up to this one, and then more seldom."""
-FAULTS = ("kill", "again", "contended")
+FAULTS = ("kill", "again", "contended", "reconnect")
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def in_order(world: World, entity: str) -> list[int]:
 async def test_each_assets_order_holds_while_cells_move(world: World) -> None:
     """One shard becomes two and one again while commands stream in, every third asset in bulk.
 
-    Meanwhile the directory dies, shards die before their acks, queues refuse, commands have to
-    wait, and some are about what is not there.
+    Meanwhile the directory dies or gets another channel, shards die before their acks, queues
+    refuse, commands have to wait, and some are about what is not there.
     """
     entities = await registered(world)
     sent: dict[str, list[str]] = defaultdict(list)

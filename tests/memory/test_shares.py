@@ -1,12 +1,18 @@
 """How processes share mailboxes: each its part, and all of them where one is gone."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any, TypeVar
 
 import pytest
 
+from tests.memory.broker import settled
+from workers.leases import Leases
 from workers.shares import Shares
 from workers.store.memory import MemoryStore
+from workers.store.protocol import Lease
 
+T = TypeVar("T")
 NAMES = ["mailbox.a.0", "mailbox.b.0", "mailbox.c.0", "dead.a", "dead.b", "unrouted"]
 
 
@@ -129,3 +135,60 @@ async def test_who_cannot_reach_the_broker_leaves_everything_to_others(
     reaches[0] = True
     await first.shares.count()
     assert first.shares.present == 2
+
+
+class Threaded(MemoryStore):
+    """A store whose driver does what it was asked though whoever asked is cancelled."""
+
+    arrives: asyncio.Event
+
+    async def attend(self, owner: str, ttl_s: float) -> int:
+        return await self._arriving(super().attend(owner, ttl_s))
+
+    async def acquire(self, lane: str, owner: str, ttl_s: float) -> Lease | None:
+        return await self._arriving(super().acquire(lane, owner, ttl_s))
+
+    async def _arriving(self, work: Coroutine[Any, Any, T]) -> T:
+        async def arriving() -> T:
+            await self.arrives.wait()
+            return await work
+
+        return await asyncio.shield(asyncio.ensure_future(arriving()))
+
+
+@pytest.fixture
+def threaded(clock: Clock) -> Threaded:
+    store = Threaded(clock)
+    store.arrives = asyncio.Event()
+    return store
+
+
+async def ended(running: asyncio.Task[None], left: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """End a task while its question is on its way, and then leave."""
+    await settled()
+    running.cancel()
+    await asyncio.wait([running])
+    leaving = asyncio.create_task(left)
+    await settled()
+    return leaving
+
+
+async def test_a_count_that_is_on_its_way_at_the_end_does_not_come_behind_it(
+    threaded: Threaded,
+) -> None:
+    """Else the others would leave a part to who is gone, until that has run out."""
+    shares = Process("one", threaded).shares
+    leaving = await ended(asyncio.create_task(shares.run()), shares.leave())
+    threaded.arrives.set()
+    await leaving
+    await settled()
+    assert await MemoryStore.attend(threaded, "two", 10) == 1
+
+
+async def test_a_lease_that_is_on_its_way_at_the_end_is_released(threaded: Threaded) -> None:
+    leases = Leases(threaded, ["relay.00"], "one", 60)
+    leaving = await ended(asyncio.create_task(leases.run()), leases.release())
+    threaded.arrives.set()
+    await leaving
+    await settled()
+    assert await MemoryStore.acquire(threaded, "relay.00", "two", 60) is not None
