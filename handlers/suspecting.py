@@ -51,6 +51,8 @@ IN_COMMON: Final = 2
 """What is about the same counts as so many rows that are shared."""
 POWER_STEP: Final = math.log(1.25)
 """Powers of one step, or of two beside each other, may be one that was rounded."""
+CORNERS: Final = 16
+"""After so many corners, more than those who share a row are apart, the same number comes again."""
 FOUND_BY: Final = ("asset_type", "identity", "connection", "location")
 """What of an asset says in which rows it is, and as what."""
 
@@ -142,14 +144,14 @@ def _kept(asset: Document) -> Kept | None:
 
 
 def _corner(asset: Document) -> tuple[int, int] | None:
-    """In which corner of its spot a place is, of a hundred."""
+    """In which corner of about 55 m a place is; which square it is a corner of is not in it."""
     place = place_of(asset)
     if place is None:
         return None
     latitude, longitude = place
-    fine = SPOT_DEGREES / 10
-    north = math.floor(latitude / fine)
-    return north, math.floor(_columns(math.floor(latitude / SPOT_DEGREES), longitude) * 10)
+    rows = latitude / SPOT_DEGREES
+    columns = _columns(math.floor(rows), longitude)
+    return math.floor(rows * 10) % CORNERS, math.floor(columns * 10) % CORNERS
 
 
 def _entry(found_by: Kept, identity: Issuer) -> Kept:
@@ -187,8 +189,12 @@ def _in_common(one: Kept, other: Kept) -> int:
     if power is not None and (own := one.get("power")) is not None and abs(own - power) <= 1:
         found += 1
     if corner is not None and (here := one.get("corner")) is not None:
-        found += abs(here[0] - corner[0]) <= 1 and abs(here[1] - corner[1]) <= 1
+        found += all(_is_beside(*both) for both in zip(here, corner, strict=True))
     return found
+
+
+def _is_beside(one: int, other: int) -> bool:
+    return (one - other) % CORNERS in {0, 1, CORNERS - 1}
 
 
 ASSETS: Final = Compared("assets", _kept, tokens_of, _entry, _rank, COMPARED_MAX)

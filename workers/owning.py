@@ -156,8 +156,10 @@ async def part(end: Callable[[], Awaitable[object]]) -> None:
 
 def _heard(ending: asyncio.Future[object]) -> None:
     """Say what came of an end, which is of no use to anybody else."""
-    if not ending.cancelled() and (error := ending.exception()) is not None:
-        log.info("broker.left", error=type(error).__name__)
+    if ending.cancelled() or (error := ending.exception()) is None:
+        return
+    is_usual = isinstance(error, (*BROKER_FAULTS, asyncio.InvalidStateError))
+    log.warning("broker.left", error=str(error), exc_info=None if is_usual else error)
 
 
 async def first_of(*tasks: asyncio.Task[None]) -> None:

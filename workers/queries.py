@@ -1,7 +1,7 @@
 """The desk: answers queries and dry runs, one at a time, and never writes."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -9,7 +9,7 @@ import structlog
 from aio_pika.abc import AbstractIncomingMessage
 
 from contracts.messages import Request
-from handlers.admission import Delivery, Limits, admit
+from handlers.admission import Arrival, Delivery, Limits, Refusal, admit
 from handlers.asking import answer
 from handlers.case import Asked, Rulebook
 from handlers.decision import NotLoadedError, View
@@ -49,7 +49,14 @@ class Desk:
 
     async def answer(self, delivery: Delivery) -> Letter | None:
         """The reply; None where there is nobody to tell. Raises Unavailable, or a handler's bug."""
-        arrival = self.admit(delivery, self._contracts, self.limits)
+        return await self.answer_to(self.admitted(delivery))
+
+    def admitted(self, delivery: Delivery) -> Arrival | Refusal:
+        """Say what a delivery is; it is counted, so that this is asked once."""
+        return self.admit(delivery, self._contracts, self.limits)
+
+    async def answer_to(self, arrival: Arrival | Refusal) -> Letter | None:
+        """The reply, as often as it is asked for. Raises as `answer` does."""
         loader, loaded = Loader(self.store, self.vault, lazily=True), Loaded()
         now, asked = self.clock(), Asked()
         for round_number in range(ROUNDS_MAX):
@@ -75,18 +82,18 @@ class QueryWorker:
 
     async def take(self, message: AbstractIncomingMessage) -> None:
         """Answer one question, however long an outage lasts."""
-        pause, delivery = Pause(self.backoff_max_s), delivery_of(message, self.naming)
+        pause, arrival = Pause(self.backoff_max_s), None
         while not message.channel.is_closed:
             try:
-                letter = await self.desk.answer(delivery)
+                # Whoever asked asked once, and the quota counts what is asked.
+                arrival = arrival or self.desk.admitted(delivery_of(message, self.naming))
+                letter = await self.desk.answer_to(arrival)
                 if letter is not None:
                     for one in (letter, *letter.noted):
                         await self.publish(OutboxRecord.of(one, "query"))
             except (Unavailable, PublishFailedError) as error:
                 log.warning("query.paused", type=message.routing_key, error=str(error))
                 await pause.wait()
-                # Whoever asked asked once, and the quota counts what is asked.
-                delivery = replace(delivery, redelivered=True)
             except Exception:
                 log.exception("query.failed", type=message.routing_key)
                 await message.reject(requeue=False)

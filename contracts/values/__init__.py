@@ -7,12 +7,12 @@ from contracts.values.identity import (
     AnyUserId,
     AssetId,
     AssetType,
-    CommandId,
     RecordId,
     UserId,
     compose_id,
     user_of,
 )
+from contracts.values.message import CommandId
 from contracts.values.moment import Date, Timestamp
 from contracts.values.network import BmUnit, Eic, GspGroup, MacAddress, Mpan, Mpid, gsp_group
 from contracts.values.place import (

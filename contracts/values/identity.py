@@ -1,4 +1,4 @@
-"""Ids that the backbone issues, and ids that senders give their own messages."""
+"""Ids that the backbone issues."""
 
 import re
 from functools import lru_cache
@@ -21,7 +21,6 @@ _GIVEN: Final = r"^\s*[A-Za-z]{3}([ -]?[0-9A-Za-z]){13}\s*$"
 _OWN_NAME: Final = r"[a-z0-9-]{1,20}"
 _TYPE: Final = f"(?!{USER_PREFIX})[A-Z]{{3}}"
 """Which of them there are is data: see `taxonomy.define.v1`."""
-_COMMAND_ID: Final = r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}"
 
 _COPY: Final = "Copy the id as the backbone gave it."
 
@@ -78,12 +77,6 @@ ACCOUNT_NAME_FORMAT: Final = Rule(
     "This is not the name of a user's account.",
     expected="a user's id, alone or with a slash and 1 to 20 of a-z 0-9 - behind it",
     advice="Give the user's id itself, `<id>/bulk`, or `<id>/` and a name of your own.",
-)
-COMMAND_ID_FORMAT: Final = Rule(
-    "command-id.format",
-    "This cannot be the id of a message.",
-    expected="1 to 128 of A-Z a-z 0-9 . _ : ~ -, the first a letter or digit",
-    advice="Use a new UUID for every new message, the same one when you send it again.",
 )
 
 
@@ -179,13 +172,6 @@ def _asset_type(value: object) -> str:
     text = text_of(value)
     if not re.fullmatch(_TYPE, text):
         raise ASSET_TYPE_UNKNOWN.broken()
-    return text
-
-
-def _command_id(value: object) -> str:
-    text = text_of(value)
-    if not re.fullmatch(_COMMAND_ID, text):
-        raise COMMAND_ID_FORMAT.broken()
     return text
 
 
@@ -296,20 +282,3 @@ AssetType = TypeAliasType(
     ],
 )
 """What kind of thing an asset is: three capital letters."""
-
-CommandId = TypeAliasType(
-    "CommandId",
-    Annotated[
-        str,
-        Parsed(
-            _command_id,
-            published(
-                "The sender's own id of a message: a UUID, or 1 to 128 safe characters.",
-                "0b6e7a52-6f0c-4d3c-9f6b-0d3a5a5d2f11",
-                given=f"^{_COMMAND_ID}$",
-            ),
-            {},
-        ),
-    ],
-)
-"""The sender's own id of a message; kept as it came."""

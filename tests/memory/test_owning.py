@@ -24,7 +24,7 @@ from workers.owning import first_of, keep
 from workers.settings import Settings
 from workers.store.memory import MemoryStore
 from workers.store.mongo import MongoStore
-from workers.store.protocol import Lease
+from workers.store.protocol import Fenced, Lease
 from workers.vault import Vault
 
 MASTER = bytes(32)
@@ -181,3 +181,15 @@ async def test_a_queue_is_given_up_whatever_the_driver_does_at_its_end(
     async with asyncio.timeout(5):
         await mailbox.run()
     assert await store.acquire(mailbox.name, "another", 60) is not None
+
+
+async def test_a_lease_that_another_has_ends_the_owner() -> None:
+    store = MemoryStore()
+    mailbox = await made(store)
+    mailbox.lease_s = 0.01
+    lease = await store.acquire(mailbox.name, "tests", 0)
+    assert lease is not None
+    await store.acquire(mailbox.name, "another", 60)
+    with pytest.raises(Fenced):
+        async with asyncio.timeout(5):
+            await keep(mailbox, lambda: lease)

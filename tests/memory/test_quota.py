@@ -218,3 +218,24 @@ async def test_a_question_that_is_tried_again_is_counted_once(clock: Clock) -> N
     assert (store.outages, failing, message.is_acked) == (0, [], True)
     (answer,) = said
     assert "message.quota" not in answer.body.decode()
+
+
+async def test_over_the_quota_is_over_it_also_when_that_is_told_again(clock: Clock) -> None:
+    """The broker did not take the refusal: a second try is no way to an answer."""
+    quota = Quota(1, clock, is_bulk_free=False)
+    desk = Desk(MemoryStore(), VAULT, RULEBOOK, Limits(), clock, quota.admit)
+    said, failing = list[OutboxRecord](), [PublishFailedError("no confirm")]
+
+    async def publish(record: OutboxRecord) -> Delivered:
+        if len(said) == 1 and failing:
+            raise failing.pop()
+        said.append(record)
+        return Delivered.DELIVERED
+
+    worker = QueryWorker(desk, publish, 0.001)
+    for number in range(2):
+        asked = command("asset.register.check.v1", id=f"q-{number}")
+        message = Question(FakeChannel(), number, asked.body, asked.type, asked.account)
+        await worker.take(cast("AbstractIncomingMessage", message))
+    assert failing == []
+    assert ["message.quota" in answer.body.decode() for answer in said] == [False, True]

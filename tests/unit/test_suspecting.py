@@ -9,7 +9,7 @@ import pytest
 from handlers.decision import NotLoadedError, View
 from handlers.duplicates import CASES
 from handlers.neighbours import DIGITS, SHARED_MAX, TOKENS
-from handlers.suspecting import is_compared, suspects, tokens_of
+from handlers.suspecting import CORNERS, is_compared, suspects, tokens_of
 from tests.builders import OWNER, PLATFORM, STRANGER, user_document
 from tests.decider import VAULT, Decider, events, reply, rules
 from tests.unit.test_assets import accept, changed, document, new, refused, register
@@ -149,7 +149,7 @@ def test_rows_say_what_it_is_about_and_no_word_of_it(decider: Decider) -> None:
     assert len({one["name"] for one in said}) == 3
     assert len({one["device"] for one in said[1:]}) == 2
     assert all(len(one["device"]) == len(one["name"]) == DIGITS for one in said[1:])
-    assert all((one["power"], one["corner"]) == (38, [104_790, 319]) for one in said)
+    assert all((one["power"], one["corner"]) == (38, [6, 15]) for one in said)
 
 
 def test_of_many_close_by_those_are_read_that_may_be_it(decider: Decider) -> None:
@@ -164,7 +164,7 @@ def test_of_many_close_by_those_are_read_that_may_be_it(decider: Decider) -> Non
         ({"capability": {"power_kw": 5100}}, True),
         ({"location": {"point": BESIDE["point"]}}, True),
         ({"location": {"postcode": "CB7 9AA"}}, False),
-        ({"connection": {"mpan_export": "1000000000040"}}, True),
+        ({"connection": {"mpan_export": "1000000000040"}, "location": ELSEWHERE}, True),
     ):
         alone = Decider()
         other = register(alone, farm(**(apart | given)))
@@ -226,6 +226,9 @@ def test_no_row_says_which_connection_or_place_it_is_of(decider: Decider) -> Non
     ids = kept(decider, first)
     assert len(ids) == 3
     assert all(re.fullmatch(r"(mpan|postcode|spot)\|[0-9a-f]{64}", one) for one in ids)
+    (row, *_) = (row for row in decider.of(TOKENS) if first in row["assets"])
+    # Which corner of a square that is under a key, and which power of many: no place by itself.
+    assert all(0 <= number < CORNERS for number in row["assets"][first]["corner"])
 
 
 def test_an_asset_of_a_person_has_no_rows(decider: Decider) -> None:
