@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 from uuid import uuid4
@@ -63,8 +63,15 @@ async def die(testbed: Testbed, users: Sequence[str], count: int) -> None:
         async with asyncio.timeout(LIMIT_S):
             await done.wait()
             # A queue that is busy takes them a little later; what it has not is delivered again.
-            while await _waiting(channel) < count:
-                await asyncio.sleep(POLL_S)
+            await eventually(lambda: _waiting(channel), count)
+
+
+async def eventually(ask: Callable[[], Awaitable[int]], least: int) -> None:
+    """Ask until it is so many."""
+    while True:
+        if await ask() >= least:
+            return
+        await asyncio.sleep(POLL_S)
 
 
 async def _waiting(channel: AbstractChannel) -> int:
