@@ -2,17 +2,22 @@
 
 import asyncio
 import json
+import os
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import pytest
 import typer
 
 from tests.servers import TestServers
-from tests.spine import ENTRIES, Platform, Spine, asset, eventually, open_spine
+from tests.spine import ENTRIES, MASTER, Platform, Spine, asset, eventually, open_spine
 from topology import names
+from topology.management import Management
 from topology.sharding import build
 from workers.backbone import apply_topology
 from workers.cli import asking, sharding
@@ -28,6 +33,8 @@ MERGE: Final = "shard.merge.v1"
 LIST: Final = "shard.list.v1"
 SHARDS: Final = 4
 ALL: Final = tuple(range(SHARDS))
+DIRECT: Final = (names.COMMANDS, names.mailbox("assets"), REGISTER)
+BY_DIRECTORY: Final = (names.COMMANDS, names.directory("assets"), REGISTER)
 LANES: Final = [names.mailbox("assets", shard) for shard in ALL]
 
 
@@ -226,3 +233,80 @@ async def test_the_command_line_splits_moves_merges_and_shows(
     said = capsys.readouterr().err
     assert "moving: bulk" in said
     assert "shard.empty" in said
+
+
+async def run(
+    servers: TestServers, spine: Spine, *words: str, shards_max: int
+) -> subprocess.CompletedProcess[str]:
+    """Our command, in a shell with this setting; the workers' heartbeats go on meanwhile."""
+    outside = {k: v for k, v in os.environ.items() if not k.startswith("FLEXSPINE_")}
+    path = urlsplit(spine.addresses.amqp_url).path
+    given = {
+        "FLEXSPINE_AMQP_URL": urlsplit(servers.amqp_url)._replace(path=path, query="").geturl(),
+        "FLEXSPINE_MANAGEMENT_URL": servers.urls.management_url,
+        "FLEXSPINE_MONGO_URL": servers.urls.mongo_url,
+        "FLEXSPINE_MONGO_DATABASE": spine.settings.database,
+        "FLEXSPINE_MASTER_KEY": MASTER.hex(),
+        "FLEXSPINE_SHARDS_MAX": str(shards_max),
+    }
+    return await asyncio.to_thread(
+        lambda: subprocess.run(  # noqa: S603 - our own command
+            [Path(sys.executable).with_name("flexspine"), *words],
+            env=outside | given,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    )
+
+
+async def bound(servers: TestServers, spine: Spine) -> set[tuple[str, str, str]]:
+    """The bindings at the broker: exchange, queue, key."""
+    login = (servers.administrator, servers.password)
+    async with Management(spine.addresses.management_as(*login)) as management:
+        rows = (await management.holdings()).bindings
+    return {(row["source"], row["destination"], row["routing_key"]) for row in rows}
+
+
+def of_topology(looked: subprocess.CompletedProcess[str]) -> str:
+    """What `doctor --json` says is wrong with the topology."""
+    (said,) = (one for one in json.loads(looked.stdout) if one["check"] == "topology")
+    assert said["state"] == "fault"
+    return str(said["said"])
+
+
+@pytest.mark.timeout(180)
+async def test_a_shell_without_the_setting_takes_no_directory_away(
+    servers: TestServers, sharded: Spine
+) -> None:
+    """While several shards decide, nothing at the broker is changed."""
+    too_small = "expected FLEXSPINE_SHARDS_MAX of 4 at least, since assets are decided in that many"
+    async with sharded.running():
+        await changed(await sharded.operator(), SPLIT, shard=0, into=list(ALL))
+    before = await bound(servers, sharded)
+    for words in (("apply",), ("diff", "--repair")):
+        refused = await run(servers, sharded, "topology", *words, shards_max=1)
+        assert (refused.returncode, refused.stdout) == (2, "")
+        assert too_small in refused.stderr
+    assert await bound(servers, sharded) == before
+    assert BY_DIRECTORY in before
+    assert DIRECT not in before
+    shown = await run(servers, sharded, "topology", "diff", shards_max=1)
+    assert shown.returncode == 3
+    assert too_small in shown.stderr
+    assert too_small in of_topology(await run(servers, sharded, "doctor", "--json", shards_max=1))
+
+
+@pytest.mark.timeout(180)
+async def test_a_directory_that_divides_nothing_is_taken_away_by_who_wants_that(
+    servers: TestServers, sharded: Spine
+) -> None:
+    """As long as the first shard has all; `doctor` names the setting and advises nothing."""
+    said = of_topology(await run(servers, sharded, "doctor", "--json", shards_max=1))
+    assert "with another FLEXSPINE_SHARDS_MAX than 1" in said
+    assert "makes it so" not in said
+    applied = await run(servers, sharded, "topology", "apply", shards_max=1)
+    assert (applied.returncode, applied.stdout) == (0, "The broker holds the plan.\n")
+    after = await bound(servers, sharded)
+    assert DIRECT in after
+    assert BY_DIRECTORY not in after

@@ -10,15 +10,17 @@ import pytest
 from pydantic import SecretStr
 
 from topology import catalog
+from topology.sharding import build as build_plan
 from workers import opening
 from workers.addresses import Addresses
 from workers.app import Workers
 from workers.backbone import MASTER_CHECK, Backbone, StartError, check_master_key, check_shards
+from workers.cli.applying import check_plan
 from workers.settings import Settings, SettingsError
 from workers.store.codec import encode_row
 from workers.store.memory import MemoryStore
 from workers.store.mongo import MongoStore
-from workers.store.protocol import Commit
+from workers.store.protocol import Commit, StateStore, Unavailable
 from workers.vault import Vault
 
 MINE, ANOTHER = bytes(32), bytes(range(32))
@@ -108,3 +110,66 @@ async def test_a_setting_that_leaves_shards_without_an_owner_stops_the_start(
     await store.commit(Commit("tests", lease.epoch, 1, inserts={"shards": [encode_row(row)]}))
     with nullcontext() if may else pytest.raises(StartError, match="FLEXSPINE_SHARDS_MAX of 4"):
         await check_shards(store, shards_max)
+
+
+class Bound:
+    """A broker to which a topology with so many shards was applied."""
+
+    def __init__(self, shards_max: int) -> None:
+        """Hold the bindings of its plan."""
+        self.bindings = build_plan(catalog.build(), shards_max).bindings
+
+    async def bindings_of(self, queue: str) -> tuple[Mapping[str, Any], ...]:
+        """In the words of the management API."""
+        return tuple(
+            {"source": one.exchange, "destination": queue, "routing_key": one.key}
+            for one in self.bindings
+            if one.queue == queue
+        )
+
+
+class Away:
+    """A database that does not answer."""
+
+    async def load(self, keys: object) -> Mapping[str, Any]:
+        """Fail as the driver does."""
+        raise Unavailable(f"ServerSelectionTimeoutError: {keys}")
+
+
+async def placed(*shards: int, becoming: int | None = None) -> MemoryStore:
+    """A register whose cells these shards have, and which may be on their way to another."""
+    store = MemoryStore()
+    lease = await store.acquire("tests", "tests", 60)
+    assert lease is not None
+    rules = [{"cells": f"*.*.{number}", "shard": shard} for number, shard in enumerate(shards)]
+    row: dict[str, Any] = {"_id": "assets", "revision": 1, "placed": rules}
+    if becoming is not None:
+        row["becoming"] = [{"cells": "*.*.*", "shard": becoming}]
+    await store.commit(Commit("tests", lease.epoch, 1, inserts={"shards": [encode_row(row)]}))
+    return store
+
+
+@pytest.mark.parametrize(("shards", "becoming"), [((0, 1), None), ((0,), 1), ((0, 1), 0)])
+async def test_a_topology_without_a_directory_is_refused_until_the_first_shard_has_all(
+    shards: tuple[int, ...], becoming: int | None
+) -> None:
+    """In the words of the workers, whatever the broker holds."""
+    store = await placed(*shards, becoming=becoming)
+    plan = build_plan(catalog.build())
+    with pytest.raises(StartError) as worker:
+        await check_shards(store, 1)
+    with pytest.raises(StartError, match="are decided in that many shards, got 1") as refused:
+        await check_plan(store, 1, plan, Bound(4))
+    assert str(refused.value) == str(worker.value)
+    await check_plan(await placed(0, 0), 1, plan, Bound(4))
+    await check_plan(MemoryStore(), 1, plan, Bound(4))
+
+
+async def test_without_a_database_no_directory_is_taken_away() -> None:
+    """What takes none away is made all the same: the first topology of all, and more shards."""
+    away, entries = cast("StateStore", Away()), catalog.build()
+    with pytest.raises(StartError, match=r"bindings of directory\.assets, directory\.assets\.bulk"):
+        await check_plan(away, 1, build_plan(entries), Bound(4))
+    await check_plan(away, 1, build_plan(entries), Bound(1))
+    await check_plan(away, 4, build_plan(entries, 4), Bound(1))
+    await check_plan(away, 4, build_plan(entries, 4), Bound(4))

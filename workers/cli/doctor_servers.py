@@ -12,9 +12,10 @@ from topology.catalog import build
 from topology.management import Management, ManagementError, ManagementUnavailableError
 from topology.sharding import build as build_plan
 from workers.backbone import MASTER_CHECK
+from workers.cli import applying
 from workers.cli.doctor_fault import Fault
 from workers.cli.place import Place
-from workers.cli.plans import administrator, drifts
+from workers.cli.plans import administrator, drifts, planned
 from workers.store.inspection import members
 from workers.store.protocol import Unavailable
 from workers.vault import Undecipherable
@@ -122,14 +123,20 @@ def clocks(ahead_s: float) -> str:
 
 
 async def topology(place: Place) -> str:
-    """Whether the broker holds the plan. What it holds besides is `topology diff`'s to say."""
-    found = [drift for drift in await drifts(place) if drift.state != "surplus"]
+    """Whether the setting fits the map of shards, and the broker holds the plan.
+
+    What it holds besides is `topology diff`'s to say.
+    """
+    await applying.check_map(place)
+    all_found = await drifts(place)
+    said = applying.advice(place.settings.shards_max, all_found, planned(place.settings))
+    found = [drift for drift in all_found if drift.state != "surplus"]
     if found:
         first = f"{found[0].kind} {found[0].name} {found[0].state}"
         raise Fault(
             "the broker to hold the plan",
             f"{len(found)} differences, the first: {first}",
-            "See `flexspine topology diff`; `flexspine topology apply` makes it so.",
+            said or "See `flexspine topology diff`; `flexspine topology apply` makes it so.",
         )
     return "as planned"
 

@@ -25,7 +25,8 @@ from topology.repair import Repair, Repaired
 from topology.sharding import build as build_plan
 from workers import __version__
 from workers.accounts import AccountWorker
-from workers.backbone import apply_topology, open_backbone
+from workers.backbone import StartError, open_backbone
+from workers.cli import applying
 from workers.cli.faults import DRIFTED
 from workers.cli.place import Place
 from workers.loading import Loader
@@ -73,10 +74,15 @@ def plan(
 
 
 def apply() -> None:
-    """Make them at the broker, as FLEXSPINE_AMQP_URL's administrator; repeating is harmless."""
+    """Make them at the broker, as FLEXSPINE_AMQP_URL's administrator; repeating changes nothing.
+
+    With FLEXSPINE_SHARDS_MAX of 1 the bindings of the directory of shards are taken away, with
+    more those that pass it by. Nothing else that is old is removed. A setting that is too small for
+    the map of shards is refused, exit code 2, and so is taking a directory's bindings away while
+    the database does not answer.
+    """
     place = Place.of(Settings.read())
-    login = administrator(place)
-    asyncio.run(apply_topology(place.addresses, place.vault, planned(place.settings), *login))
+    asyncio.run(applying.applied(place, planned(place.settings), administrator(place)))
     typer.echo("The broker holds the plan.")
 
 
@@ -99,7 +105,8 @@ def diff(
     surplus.
 
     With `--repair` what is missing is made, rights and limits are set, and bindings that nobody
-    planned are taken away. Exchanges, queues and policies that are surplus are left.
+    planned are taken away. Exchanges, queues and policies that are surplus are left. A
+    FLEXSPINE_SHARDS_MAX that is too small for the map of shards is said, and nothing is repaired.
     """
     place = Place.of(Settings.read())
     if repair:
@@ -116,6 +123,8 @@ def diff(
     else:
         typer.echo("The broker holds the plan, and nothing else.")
     if found:
+        if said := asyncio.run(_setting(place, found)):
+            typer.echo(f"flexspine: {said}", err=True)
         raise typer.Exit(DRIFTED)
 
 
@@ -179,6 +188,7 @@ async def drifts(place: Place, known: Iterable[str] = ()) -> list[Drift]:
 async def repaired(place: Place, known: Iterable[str] = ()) -> list[Repaired]:
     """Take back what has drifted; what a user should have is the reconciler's to make."""
     limits = _limits(place)
+    await applying.check_map(place)
     async with (
         audit(place) as asked,
         open_backbone(place.settings, place.addresses) as backbone,
@@ -194,6 +204,15 @@ async def repaired(place: Place, known: Iterable[str] = ()) -> list[Repaired]:
             reconcile=worker.reconcile,
         )
         return await repair.run(asked.compared(limits, known))
+
+
+async def _setting(place: Place, found: Iterable[Drift]) -> str | None:
+    """What is wrong with FLEXSPINE_SHARDS_MAX, if that is what makes the differences."""
+    try:
+        await applying.check_map(place)
+    except StartError as error:
+        return str(error)
+    return applying.advice(place.settings.shards_max, found, planned(place.settings))
 
 
 def _limits(place: Place) -> AccountLimits:

@@ -15,7 +15,7 @@ import uvloop
 from topology import names
 from topology.naming import Naming
 from workers import app, embedded, logs
-from workers.backbone import apply_topology
+from workers.cli.applying import applied
 from workers.cli.asking import deliver
 from workers.cli.input import lines_of
 from workers.cli.keyring import AccountKeys
@@ -72,8 +72,7 @@ def work() -> None:
 
 
 async def _up(place: Place, play: "_Play | None") -> None:
-    login = administrator(place)
-    await apply_topology(place.addresses, place.vault, planned(place.settings), *login)
+    await applied(place, planned(place.settings), administrator(place))
     await _work(place, play)
 
 
