@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
+from contracts.dead import DiscardDead, NoteDead, ReplayDead
+from contracts.dead_edits import ApproveDead, EditDead
 from contracts.messages import register_of_entity
 from handlers.bookkeeping import REGISTERS
 from handlers.case import Outcome
@@ -26,6 +28,13 @@ LEFT_OUT: Final = frozenset(
 )
 """Collections that no rebuild needs of the archive: the first is made again from the entries, the
 others tell of what was said, failed or waited."""
+UNREPEATED: Final = frozenset(
+    one.message_type for one in (ReplayDead, DiscardDead, NoteDead, EditDead, ApproveDead)
+)
+"""Commands that a rebuild does not decide again: they rest on dead letters, which it has not.
+
+All that they write is left out.
+"""
 REDERIVED: Final = frozenset({"history", "object_chunks"})
 """Left out where a command wrote them: they follow from its other writes and from its body."""
 SUBJECTS: Final[Mapping[str, str]] = {

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Any, Final
 
 from workers.archive import COLLECTION
+from workers.differences import Difference, fields_in_words, key_in_words
 from workers.loading import Loaded, Loader
-from workers.rebuild import Difference
 from workers.store.codec import key_of
 from workers.store.indexes import INDEXES
 from workers.store.protocol import InboxKey, Key, StateStore
@@ -51,7 +51,14 @@ async def _differing(
         was, now = [await _opened(store, collection, page, vault) for store in (first, second)]
         for key in page:
             if was.get(key) != now.get(key) and not _is_forgotten(was.get(key), now.get(key)):
-                yield Difference("", "document", collection, str(key))
+                said = _in_words(was.get(key), now.get(key))
+                yield Difference("", "document", collection, key_in_words(key), said)
+
+
+def _in_words(was: object, now: object) -> str:
+    if was is None:
+        return "only in the rebuilt database"
+    return "not in the rebuilt database" if now is None else fields_in_words(was, now)
 
 
 def _is_forgotten(was: Any, now: Any) -> bool:

@@ -1,23 +1,27 @@
 """One entry of the archive as it is played again: what it wrote, as far as its keys still open."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
 from contracts.messages import reply_type
-from handlers.archiving import has_history, is_kept
+from handlers.admission import Arrival
+from handlers.archiving import UNREPEATED, has_history, is_kept
 from handlers.case import Outcome
 from handlers.decision import Secret
 from handlers.documents import history_id
 from workers.archive import COLLECTION, Batch
+from workers.differences import fields_in_words
 from workers.loading import Loaded
 from workers.rows import Rows, archive_place, sealing_place
-from workers.store.codec import decode, encode_row, key_of, secret_value, stored_key, unsealed
-from workers.store.protocol import Key
+from workers.store.codec import decode, encode_row, key_of, secret_value, unsealed
+from workers.store.protocol import InboxKey, Key
 from workers.vault import KeyDestroyed, Sealed, Undecipherable
 
 Named = tuple[str, Key]
+Unlike = tuple[str, Named, str]
+"""Whether a decision or a write differs, which one, and how."""
 UNKNOWN: Final = "rebuild/unknown"
 """The key of an answer that nobody can give again: no such key is ever made."""
 
@@ -29,6 +33,8 @@ class Played:
     entry: Mapping[str, Any]
     body: bytes | None = None
     """As it came; None where its key is gone, and of what is not decided again."""
+    came: Arrival | None = None
+    """What the bytes say; None where there are none, or they are no command of any type."""
     writes: dict[Named, bytes | None] = field(default_factory=dict)
     """The stored bytes, None for what it deleted."""
     expected: dict[Named, int | None] = field(default_factory=dict)
@@ -48,6 +54,11 @@ class Played:
     @property
     def kind(self) -> str:
         return str(self.entry["kind"])
+
+    @property
+    def is_unrepeated(self) -> bool:
+        """Whether it is applied and not decided again: what it rested on is not made again."""
+        return self.entry["type"] in UNREPEATED
 
     def opened(self, named: Named, loaded: Loaded) -> Any:
         """A written document with its secrets open."""
@@ -156,20 +167,44 @@ def _moved(values: Any, named: Named, name: str, loaded: Loaded) -> Any:
     return unsealed(values, again)
 
 
-def differing(play: Played, outcome: Outcome, rows: Rows, loaded: Loaded) -> list[tuple[str, Any]]:
+def differing(play: Played, decided: tuple[Outcome, Rows] | None, loaded: Loaded) -> list[Unlike]:
+    """What of an accepted command is not as it was then; `decided` is what it is now."""
+    command = play.entry["type"], InboxKey(play.entry["user"], play.entry["id"])
+    if play.came is None:
+        return [("decision", command, "cannot be read, or nobody takes it any more")]
+    if play.is_unrepeated:
+        said = play.came.id, play.came.digest
+        if play.came.message is None or said != (play.entry["id"], play.entry["digest"]):
+            return [("decision", command, "its bytes are of another command")]
+        # What such a command writes is in no archive: whatever stands there was put there.
+        return [("write", named, "not of such a command") for named in play.writes]
+    if decided is None or decided[0].kind != "accepted":
+        now = "not decided" if decided is None else decided[0].kind
+        return [("decision", command, f"accepted then, {now} now")]
+    return [("write", *one) for one in _unlike_writes(play, *decided, loaded)]
+
+
+def _unlike_writes(
+    play: Played, outcome: Outcome, rows: Rows, loaded: Loaded
+) -> Iterator[tuple[Named, str]]:
     """Which documents are written otherwise now, or are not, or are besides."""
-    now: dict[tuple[str, Key], Any] = {}
+    now: dict[Named, Any] = {}
     for write in rows.writes:
         if is_kept(outcome, write.collection):
             document = write.document
             at = (write.collection, write.key)
             now[at] = None if document is None else reopened(write.collection, document, loaded)
     then = {named: play.opened(named, loaded) for named in play.writes}
-    names = sorted(now.keys() | then.keys(), key=str)
-    found = [one for one in names if one not in now or one not in then or now[one] != then[one]]
     expected = {(w.collection, w.key): w.expected for w in reversed(rows.writes)}
-    found += [n for n in names if n not in found and expected[n] != play.expected[n]]
-    return [(collection, stored_key(key)) for collection, key in found]
+    for one in sorted(now.keys() | then.keys(), key=str):
+        if one not in now:
+            yield one, "written then, not now"
+        elif one not in then:
+            yield one, "written now, not then"
+        elif now[one] != then[one]:
+            yield one, fields_in_words(then[one], now[one])
+        elif expected[one] != play.expected[one]:
+            yield one, f"found at revision {play.expected[one]} then, {expected[one]} now"
 
 
 def memory(play: Played, batch: Batch) -> dict[str, Any]:

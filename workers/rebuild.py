@@ -1,6 +1,5 @@
 """The registers made again from the command archive, and each decision looked at once more."""
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
@@ -12,6 +11,7 @@ from topology.catalog import contracts_of
 from workers.archive import COLLECTION, Archive, Batch
 from workers.backbone import MASTER_CHECK
 from workers.deciding import Grounds, decide
+from workers.differences import Report
 from workers.loading import Loaded, Loader
 from workers.played import Played, differing, entry_is_bare, memory, played
 from workers.rows import Rows
@@ -32,8 +32,6 @@ from workers.vault import Vault
 LANE: Final = "rebuild"
 LEASE_S: Final = 300.0
 KEYS_PAGE: Final = 500
-DIFFERENCES_MAX: Final = 1000
-"""How many differences are kept; all are counted."""
 NOTHING: Final[Mapping[str, Any]] = {"revision": None}
 
 
@@ -43,39 +41,6 @@ class NotEmpty(Exception):
 
 class RebuildStore(StateStore, LaneStore, Protocol):
     """What a rebuild needs of the store that it fills."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """What is not as the archive says it was."""
-
-    place: str
-    """Batch and index of the entry."""
-    what: str
-    """`revision`, `decision`, `write` or `unreadable`."""
-    collection: str
-    key: str
-
-    def __str__(self) -> str:
-        return f"{self.place}: {self.what}: {self.collection}/{self.key}"
-
-
-@dataclass(slots=True)
-class Report:
-    """What was applied, what of it was decided again, and everything that differs."""
-
-    batches: int = 0
-    entries: Counter[str] = field(default_factory=Counter)
-    """By what became of them: verified, different, or why they could not be verified."""
-    writes: int = 0
-    found: int = 0
-    differences: list[Difference] = field(default_factory=list)
-
-    def differ(self, place: str, what: str, named: tuple[str, Any]) -> None:
-        """Count one difference, and keep it while there is room."""
-        self.found += 1
-        if len(self.differences) < DIFFERENCES_MAX:
-            self.differences.append(Difference(place, what, named[0], str(named[1])))
 
 
 @dataclass(slots=True)
@@ -102,8 +67,8 @@ class Rebuild:
         archive = Archive(self.source)
         async for batch, fits in archive.batches(self._fits):
             if not fits:
-                for named in await self._unfit(batch):
-                    self.report.differ(batch.place, "revision", named)
+                for named, said in await self._unfit(batch):
+                    self.report.differ(batch.place, "revision", named, said)
             await self._apply(batch)
             self.report.batches += 1
             progress(self.report.batches)
@@ -148,8 +113,8 @@ class Rebuild:
         await self.target.commit(commit)
         self._lease = replace(lease, batch=commit.batch)
 
-    async def _unfit(self, batch: Batch) -> list[tuple[str, Any]]:
-        """What is not at the revision that a batch found it at.
+    async def _unfit(self, batch: Batch) -> list[tuple[tuple[str, Any], str]]:
+        """What is not at the revision that a batch found it at, and at which it is.
 
         Of what an erasure has taken nobody can say at which revision it would be.
         """
@@ -157,11 +122,11 @@ class Rebuild:
         for collection, key in (expected := batch.expected()):
             asked.setdefault(collection, set()).add(key)
         there = await self.target.load(asked)
+        now = {(name, key): (there[name].get(key) or NOTHING)["revision"] for name, key in expected}
         return [
-            (name, key)
-            for (name, key), revision in expected.items()
-            if (there[name].get(key) or NOTHING)["revision"] != revision
-            and (name, key) not in self._lost
+            (named, f"found revision {now[named]}, expected {revision}")
+            for named, revision in expected.items()
+            if now[named] != revision and named not in self._lost
         ]
 
     async def _fits(self, batch: Batch) -> bool:
@@ -181,7 +146,9 @@ class Rebuild:
         loaded = Loaded()
         await self._load_keys(entries, loaded)
         plays = [played(entry, batch, loaded) for entry in entries]
-        arrivals = [(p.index, a) for p in plays if (a := self._arrival(batch, p)) is not None]
+        for play in plays:
+            play.came = self._arrival(batch, play)
+        arrivals = [(p.index, p.came) for p in plays if p.came and not p.is_unrepeated]
         outcomes: dict[int, tuple[Outcome, Rows]] = {}
         if arrivals:
             folded, _ = await decide(arrivals, {}, self._grounds(batch), loaded)
@@ -215,7 +182,7 @@ class Rebuild:
         return Grounds(self._rules(batch.lane), loader, Waiting(), batch.place, batch.at)
 
     def _arrival(self, batch: Batch, play: Played) -> Arrival | None:
-        """The command as it came; None where it cannot be read, or is not decided again."""
+        """The command as it came; None where it cannot be read."""
         if play.body is None:
             return None
         contracts = contracts_of(self._rules(batch.lane).handlers)
@@ -228,24 +195,26 @@ class Rebuild:
     ) -> None:
         """Compare what is decided now with what was written then."""
         place, report = f"{batch.place}/{play.index:05d}", self.report
+        command = play.entry["type"], InboxKey(play.entry["user"], play.entry["id"])
         for named in play.unreadable:
-            report.differ(place, "unreadable", named)
+            gone = "the key is not there" if named[0] == "keys" else "does not open"
+            report.differ(place, "unreadable", named, gone)
         if entry_is_bare(play.entry):
-            report.differ(place, "decision", (play.entry["type"], play.entry["id"]))
+            report.differ(place, "decision", command, "without its bytes")
         if play.kind != "accepted":
             report.entries["fact" if play.kind != "rejected" else "rejected"] += 1
-        elif play.unreadable or entry_is_bare(play.entry):
+            return
+        if play.unreadable or entry_is_bare(play.entry):
             report.entries["different"] += 1
-        elif play.body is None or loaded.destroyed:
+            return
+        if play.body is None or loaded.destroyed:
             report.entries["erased"] += 1
-        elif decided is None or decided[0].kind != "accepted":
-            report.entries["different"] += 1
-            report.differ(place, "decision", (play.entry["type"], play.entry["id"]))
-        else:
-            unlike = differing(play, *decided, loaded)
-            report.entries["different" if unlike else "verified"] += 1
-            for named in unlike:
-                report.differ(place, "write", named)
+            return
+        unlike = differing(play, decided, loaded)
+        plain = "unrepeated" if play.is_unrepeated else "verified"
+        report.entries["different" if unlike else plain] += 1
+        for what, named, said in unlike:
+            report.differ(place, what, named, said)
 
     async def _write(
         self,

@@ -1,24 +1,33 @@
 """A rebuild gives the same documents, revisions and history, and tells what does not fit."""
 
 import asyncio
+import re
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from handlers.archiving import UNREPEATED
 from tests.boxes import readable
+from tests.builders import asset, delivery, envelope
 from tests.memory.crowd import Crowd, gather
+from topology.catalog import build
 from workers.backbone import MASTER_CHECK, rulebook
 from workers.comparing import compare
-from workers.rebuild import NotEmpty, Rebuild, Report
+from workers.differences import Difference, Report, fields_in_words, key_in_words
+from workers.rebuild import NotEmpty, Rebuild
 from workers.store.codec import decode, encode_row
 from workers.store.memory import MemoryStore
+from workers.store.protocol import InboxKey
 
 COMMANDS = 500
 FULL = 50_000
+UNREPEATED_SENT = 7
+"""Commands about dead letters that are sent by those who care for them."""
 
 
 async def rebuilt(crowd: Crowd, source: MemoryStore | None = None) -> tuple[Report, MemoryStore]:
@@ -216,6 +225,103 @@ async def test_what_an_erasure_took_is_in_no_archive(crowd: Crowd) -> None:
     assert all(map(found, living))
     assert crowd.taken
     assert not [number for number in crowd.taken if found(number)]
+
+
+async def cared_for() -> Crowd:
+    """A crowd, and dead letters of one of it with which operators have done all there is to do."""
+    crowd = await gather(5, 40)
+    sender, register = crowd.users[0], crowd.register
+
+    async def said(kind: str, data: dict[str, Any], by: str = "operator") -> None:
+        crowd.now[0] += timedelta(seconds=1)
+        answers = await register.deliver(crowd._message(by, kind, data))
+        assert f"{kind[:-3]}.accepted.v1" in {one.type for one in answers}
+
+    def letters() -> list[str]:
+        return sorted(str(one) for one in register.store._documents["dead_letters"])
+
+    for number in range(4):
+        crowd.now[0] += timedelta(seconds=1)
+        content = envelope("asset.register.v1", asset(name=f"Roof {number}"), sender=sender)
+        await register.deliver(delivery({**content, "id": number}, account=sender))
+    noted, replayed, discarded, edited = letters()
+    for one in (noted, edited):
+        await said("dead.note.v1", {"id": one, "note": "Asked."})
+    await said("dead.replay.v1", {"which": {"id": replayed}, "why": "Again."})
+    await said("dead.discard.v1", {"which": {"id": discarded}, "why": "Enough."})
+    await said("dead.discard.v1", {"which": {"reason": "poisoned"}, "why": "There is none."})
+    await said("dead.edit.v1", {"id": edited, "data": asset(name="Roof"), "why": "Mended."})
+    await said("dead.replay.v1", {"which": {"reason": "undecodable"}, "why": "All."})
+    return crowd
+
+
+async def test_what_operators_did_with_dead_letters_is_no_difference() -> None:
+    crowd = await cared_for()
+    report, target = await rebuilt(crowd)
+    assert [str(one) for one in report.differences] == []
+    assert [one async for one in compare(crowd.register.store, target, crowd.register.vault)] == []
+    assert report.entries["unrepeated"] == UNREPEATED_SENT
+    assert report.entries["different"] == 0
+    assert report.entries["verified"] > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda entry, other: entry["writes"].append(other),
+            {"write: assets ", ": not of such a command"},
+        ),
+        (lambda entry, _: entry.update(digest="0" * 64), {"decision: dead.note.v1 operator/"}),
+        (lambda entry, _: entry.update(type="dead.edit.v1"), {"its bytes are of another command"}),
+        (lambda entry, _: entry.pop("body"), {"decision: dead.note.v1 operator/", "bytes"}),
+    ],
+)
+async def test_an_altered_entry_of_care_for_a_dead_letter_is_reported(
+    change: Callable[[dict[str, Any], dict[str, Any]], None], said: set[str]
+) -> None:
+    crowd = await cared_for()
+    copy = _copied(crowd)
+    rows = {place: decode(raw) for place, raw in copy._documents["commands"].items()}
+    written = (w for row in rows.values() for e in row["entries"] for w in e.get("writes", ()))
+    other = next(write for write in written if write["collection"] == "assets")
+    first = {p: row["entries"][0] for p, row in rows.items() if row["entries"]}
+    place = next(p for p, entry in first.items() if entry["type"] == "dead.note.v1")
+    change(rows[place]["entries"][0], {**other, "expected": None})
+    copy._documents["commands"][place] = encode_row(rows[place])
+    report, _ = await rebuilt(crowd, copy)
+    lines = [str(one) for one in report.differences]
+    assert any(all(part in line for part in said) for line in lines), lines
+    assert report.entries["different"] == 1
+    assert report.entries["unrepeated"] == UNREPEATED_SENT - 1
+
+
+async def test_a_digest_that_was_altered_differs_from_what_is_remembered() -> None:
+    crowd = await cared_for()
+    copy = _copied(crowd)
+    for key, raw in copy._documents["inbox"].items():
+        row = decode(raw)
+        if row["type"] == "dead.note.accepted.v1":
+            copy._documents["inbox"][key] = encode_row({**row, "digest": "0" * 64})
+            break
+    _, target = await rebuilt(crowd, copy)
+    unlike = [str(one) async for one in compare(copy, target, crowd.register.vault)]
+    assert len(unlike) == 1
+    assert re.fullmatch(r"document: inbox operator/c-[0-9]+: other digest, reply", unlike[0])
+
+
+def test_every_command_about_dead_letters_is_taken_as_archived() -> None:
+    commands = {name for name, entry in build().items() if entry.kind == "command"}
+    assert {name for name in commands if name.startswith("dead.")} == UNREPEATED
+
+
+def test_a_difference_is_a_line_that_can_be_read() -> None:
+    report = Report()
+    report.differ("mailbox.a/1/00000", "decision", ("x.y.v1", InboxKey("u", "c")), "rejected now")
+    assert str(report.differences[0]) == "mailbox.a/1/00000: decision: x.y.v1 u/c: rejected now"
+    one = Difference("", "document", "inbox", key_in_words({"user": "u", "id": "c"}), "other at")
+    assert str(one) == "document: inbox u/c: other at"
+    assert fields_in_words({"a": 1, "b": 2, "c": None}, {"a": 1, "b": 3}) == "other b, c"
 
 
 if __name__ == "__main__":

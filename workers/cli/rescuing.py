@@ -21,7 +21,8 @@ from workers.backup import restore as put_back
 from workers.cli.faults import DRIFTED
 from workers.cli.place import Place
 from workers.comparing import compare
-from workers.rebuild import DIFFERENCES_MAX, Difference, NotEmpty, Rebuild, Report
+from workers.differences import DIFFERENCES_MAX, Difference, Report
+from workers.rebuild import NotEmpty, Rebuild
 from workers.settings import Settings
 from workers.store.driver import Driver
 from workers.store.dump import Dump
