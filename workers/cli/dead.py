@@ -72,7 +72,7 @@ def listed(
 
 def _copied(name: str, length: int) -> Column:
     """A column of what is typed into the next command: in a narrow terminal others give way."""
-    return Column(name, min_width=length, overflow="fold")
+    return Column(name, width=length, overflow="fold")
 
 
 def _letters(found: Sequence[Mapping[str, Any]]) -> Table:
