@@ -186,6 +186,31 @@ def test_nothing_of_letters_and_groups_is_cut_at_the_usual_width() -> None:
     assert whole == list(told)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "nope"],
+        ["note", "nope", "words"],
+        ["edit", "nope", "--data", "new.json", "--why", "x"],
+        ["replay", "--id", "nope", "--why", "x"],
+        ["discard", "--id", "nope", "--why", "x"],
+    ],
+)
+def test_what_is_no_id_of_a_letter_is_told_where_there_are_some(words: list[str]) -> None:
+    said = CliRunner(env={"TERM": "dumb", "COLUMNS": "200"}).invoke(build(), ["dead", *words])
+    assert said.exit_code == 2
+    assert "expected an id from `flexspine dead list`, all of it, got nope" in said.output
+    assert "pattern" not in said.output
+
+
+def test_an_export_does_not_write_over_a_file_without_a_word(tmp_path: Path) -> None:
+    file = file_of(tmp_path, "letters of yesterday")
+    said = CliRunner().invoke(build(), ["dead", "export", "--to", file])
+    assert isinstance(said.exception, FileFault)
+    assert "--force" in str(said.exception)
+    assert Path(file).read_text() == "letters of yesterday"
+
+
 def test_what_failed_again_is_told_with_where_to_look() -> None:
     assert _hints({"resolved": 2}, {}) == []
     assert _hints({"failed-again": 1}, {"id": "one"}) == ["why: flexspine dead show one"]
