@@ -9,13 +9,13 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 from uuid import uuid4
 
 import aio_pika
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from bench import seeding
 from bench.contest import MAILBOXES, prepare, serving
@@ -62,6 +62,22 @@ async def die(testbed: Testbed, users: Sequence[str], count: int) -> None:
             await (await channel.get_queue(name, ensure=False)).consume(reject)
         async with asyncio.timeout(LIMIT_S):
             await done.wait()
+            # A queue that is busy takes them a little later; what it has not is delivered again.
+            await eventually(lambda: _waiting(channel), count)
+
+
+async def eventually(ask: Callable[[], Awaitable[int]], least: int) -> None:
+    """Ask until it is so many."""
+    while True:
+        if await ask() >= least:
+            return
+        await asyncio.sleep(POLL_S)
+
+
+async def _waiting(channel: AbstractChannel) -> int:
+    """How many dead letters of assets the broker holds."""
+    dead = await channel.declare_queue(names.dead_queue("assets"), passive=True)
+    return int(dead.declaration_result.message_count or 0)
 
 
 async def until(testbed: Testbed, least: int, **wanted: Any) -> None:

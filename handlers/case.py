@@ -70,6 +70,7 @@ class Rulebook:
             cursor=arrival.delivery.cursor,
             sunset=sunset,
             shards_max=self.shards_max,
+            version=self.version,
             edits=self.edits,
             dry_run=dry_run,
         )

@@ -290,6 +290,7 @@ class Context:
     sunset: datetime | None = None
     """Until when the type that was sent is taken, where its end is announced."""
     shards_max: int = 1  # So many queues the broker has for the shards of one register.
+    version: str = ""  # Of the program, for who looks at what failed.
     edits: Edits = field(default_factory=Edits)
     """What is sent in the place of a dead letter is held to these."""
     dry_run: bool = False

@@ -38,6 +38,7 @@ def fail_again(fact: DeadUnsent, view: View, context: Context) -> Handled:
         "fingerprint": failure.fingerprint(letter["type"]),
         "exception": failure.exception,
         "top": failure.top,
+        "version": context.version,
         "last_at": context.now,
     }
     if fact.message is not None:

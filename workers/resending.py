@@ -117,7 +117,11 @@ class Resending:
         self.is_busy = True
         try:
             await self._done_with(message)
-        except BROKER_FAULTS as error:
+        except Exception as error:
+            # Whatever it was: un-acked it is the only one that the broker delivers, so that the hop
+            # would own its queue and stand still. As after a lost connection it begins anew.
+            if not isinstance(error, BROKER_FAULTS):
+                log.exception("replay.failed", bytes=len(message.body))
             if leaving is self._leaving:
                 self._error = error
             leaving.set()

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -145,17 +145,16 @@ async def test_no_more_are_sent_in_a_second_than_may_be() -> None:
             taking.append(asyncio.create_task(resending.take(waiting.pop(0))))
 
     channel.next = deliver
+    began = time.monotonic()  # not when the first was written, which is a little after its turn
     deliver()
     await until(lambda: len(channel.settled) == 5)
-    assert channel.sent_at[-1] - channel.sent_at[0] >= 4 / 20
+    assert channel.sent_at[-1] - began >= 4 / 20
 
 
-async def test_what_a_former_owner_has_on_its_way_ends_nobody_else() -> None:
-    """A connection that does not answer ends late, when the queue may be owned again long since."""
+def owned(resending: Resending) -> Callable[[], Awaitable[asyncio.Task[None]]]:
+    """What has the hop own its queue, once after the other."""
     store = MemoryStore()
-    resending = hop()
     resending.store, resending.make_broker = store, lambda: cast("Any", Broker([], lambda: None))
-    silent = Silent()
 
     async def own() -> asyncio.Task[None]:
         lease = await store.acquire(resending.name, "me", 60)
@@ -164,10 +163,15 @@ async def test_what_a_former_owner_has_on_its_way_ends_nobody_else() -> None:
         await settled()
         return owning
 
+    return own
+
+
+async def test_what_a_former_owner_has_on_its_way_ends_nobody_else() -> None:
+    """A connection that does not answer ends late, when the queue may be owned again long since."""
+    resending, silent = hop(), Silent()
+    own = owned(resending)
     former = await own()
-    message: Any = Incoming(silent, packed("trial.keep.v1"), 1)
-    taking = asyncio.create_task(resending.take(message))
-    await until(lambda: bool(silent.confirmations))
+    taking = await on_its_way(resending, silent)
     resending.give_way()
     await former
     owning = await own()
@@ -177,6 +181,58 @@ async def test_what_a_former_owner_has_on_its_way_ends_nobody_else() -> None:
     assert not owning.done()
     resending.give_way()
     await owning
+
+
+async def test_the_end_of_what_a_former_owner_had_does_not_hide_that_one_is_on_its_way() -> None:
+    resending, first, second = hop(), Silent(), Silent()
+    own, busy = owned(resending), list[bool]()
+    former = await own()
+    taking = await on_its_way(resending, first)
+    resending.give_way()
+    await former
+    busy.append(resending.is_busy)
+    owning = await own()
+    following = await on_its_way(resending, second)
+    first.confirmations[1].set_exception(ConnectionError("lost"))
+    await taking
+    busy.append(resending.is_busy)
+    second.confirmations[1].set_result(Basic.Ack())
+    await following
+    busy.append(resending.is_busy)
+    assert busy == [False, True, False]
+    resending.give_way()
+    await owning
+
+
+async def on_its_way(resending: Resending, silent: "Silent") -> asyncio.Task[None]:
+    """Have one taken, as far as its confirm."""
+    message: Any = Incoming(silent, packed("trial.keep.v1"), 1)
+    taking = asyncio.create_task(resending.take(message))
+    await until(lambda: bool(silent.confirmations))
+    return taking
+
+
+@dataclass
+class Unwritten:
+    """What can write nothing at all."""
+
+    is_closed: bool = False
+
+    def pass_on(self, *_: Any) -> asyncio.Future[Any]:
+        raise ValueError("expected something else")
+
+
+async def test_where_not_even_the_fact_can_be_sent_the_queue_is_left_and_taken_anew() -> None:
+    """The broker delivers one at a time: un-acked, it would keep all others where they are."""
+    resending, channel = hop(), Channel()
+    resending.make_wire = lambda _channel: Unwritten()
+    owning = await owned(resending)()
+    message: Any = Incoming(channel, packed("trial.keep.v1", headers=MARK), 1)
+    await resending.take(message)
+    with pytest.raises(ConnectionError, match="expected something else"):
+        await asyncio.wait_for(owning, 5)
+    assert not channel.settled
+    assert not resending.is_busy
 
 
 @dataclass

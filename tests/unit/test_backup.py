@@ -1,13 +1,29 @@
 """The manifest of a copy: whose it is, whether it is whole, and what is said of one that is not."""
 
 import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
+import bson
 import pytest
 
 from tests.builders import NOW
-from workers.backup import BadBackup, Part, _make, _pages, _write_manifest, check, read_manifest
+from workers.backbone import MASTER_CHECK
+from workers.backup import (
+    BadBackup,
+    Part,
+    _make,
+    _pages,
+    _write_manifest,
+    check,
+    read_manifest,
+    restore,
+    take,
+)
+from workers.store.dump import Dump
 from workers.vault import Vault, sandbox_master
 
 MINE: Final = bytes(range(32))
@@ -85,3 +101,63 @@ def test_documents_that_say_a_wrong_length_are_none(tmp_path: Path) -> None:
 def test_a_file_in_the_place_of_the_folder_is_a_sentence(copy: Path) -> None:
     with pytest.raises(BadBackup, match="new or empty folder"):
         _make(copy / "manifest.json")
+
+
+@dataclass
+class Stub:
+    """Collections in memory, of which one document may get lost on its way in."""
+
+    held: dict[str, dict[str, bytes]]
+    lost: str | None = None
+
+    async def collections(self) -> list[str]:
+        return sorted(self.held)
+
+    @asynccontextmanager
+    async def moment(self) -> AsyncIterator[None]:
+        yield None
+
+    async def rows(self, name: str, _session: object = None) -> AsyncIterator[bytes]:
+        for _, row in sorted(self.held[name].items()):
+            yield row
+
+    async def indexes(self, _name: str) -> list[list[list[Any]]]:
+        return [[["_id", 1]]]
+
+    async def is_empty(self) -> bool:
+        return not any(self.held.values())
+
+    async def fill(self, name: str, rows: Sequence[bytes]) -> None:
+        named = {bson.decode(row)["_id"]: row for row in rows}
+        self.held[name] |= {key: row for key, row in named.items() if key != self.lost}
+
+
+async def restored(folder: Path, lost: str | None) -> Stub:
+    """What a copy with two data keys is restored into."""
+    keys = {key: bson.encode({"_id": key}) for key in ("2026-11", "USR-1", MASTER_CHECK)}
+    users = {"USR-2": bson.encode({"_id": "USR-2"})}
+    source, target = Stub({"keys": keys, "users": users}), Stub({"keys": {}, "users": {}}, lost)
+    await take(cast("Dump", source), folder, Vault(MINE), NOW, lambda *_: None)
+
+    async def install() -> None: ...
+
+    try:
+        await restore(cast("Dump", target), folder, Vault(MINE), install, lambda *_: None)
+    except BadBackup as error:
+        assert lost is not None
+        assert "documents of" in str(error)  # noqa: PT017  where nothing is lost none is raised
+    else:
+        assert lost is None
+        assert target.held == source.held
+    return target
+
+
+async def test_what_is_restored_whole_has_what_a_start_looks_for(tmp_path: Path) -> None:
+    assert MASTER_CHECK in (await restored(tmp_path, None)).held["keys"]
+
+
+@pytest.mark.parametrize("lost", ["2026-11", "USR-1"])
+async def test_nothing_starts_on_a_restore_that_has_lost_a_key(tmp_path: Path, lost: str) -> None:
+    target = await restored(tmp_path, lost)
+    assert lost not in target.held["keys"]
+    assert MASTER_CHECK not in target.held["keys"]

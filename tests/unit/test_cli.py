@@ -330,3 +330,11 @@ def test_a_name_that_no_database_may_have_is_a_sentence(name: str) -> None:
     said = CliRunner(env={"TERM": "dumb", "COLUMNS": "200"}).invoke(build(), ["rebuild", name])
     assert said.exit_code == 2
     assert "expected a name such as flexspine-rebuilt" in said.output
+
+
+def test_the_exit_codes_say_that_a_rejected_line_does_not_end_run_with_1(tmp_path: Path) -> None:
+    played = CliRunner().invoke(build(), ["run", file_of(tmp_path, '{"type": "user.get.v1"}\n')])
+    assert b"message.rejected.v1" in played.stdout_bytes
+    assert played.exit_code == 0
+    said = " ".join(CliRunner().invoke(build(), ["--help"]).output.split())
+    assert "`run` prints what is rejected and ends with 0" in said

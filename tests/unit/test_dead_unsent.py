@@ -1,16 +1,21 @@
 """What could not be sent at all, by a replay or an edit: its letter is the operators' again."""
 
+from dataclasses import replace
+from datetime import timedelta
 from typing import Final
+
+import pytest
 
 from contracts.dead_edits import DeadUnsent
 from contracts.taxonomy import BACKBONE
 from handlers.admission import Delivery
+from handlers.bookkeeping import unattributed
 from handlers.case import Outcome
-from handlers.decision import Document
+from handlers.decision import Document, Put, Secret
 from handlers.letters import Letter
-from tests.builders import NOW
+from tests.builders import NOW, PLATFORM
 from tests.decider import Decider
-from tests.unit.test_dead import asked, letters, operate, replay, run_through, states
+from tests.unit.test_dead import asked, crash, letters, operate, replay, run_through, states
 from tests.unit.test_dead_editing import deciding, edited, sent
 
 RAISED: Final = ("UnicodeEncodeError", "aiormq/channel.py:publish")
@@ -93,3 +98,26 @@ def test_what_was_erased_meanwhile_stays_erased() -> None:
     unsent(decider)
     failed(decider)
     assert decider.documents[key] == erased
+
+
+@pytest.mark.parametrize(("sender", "key"), [(PLATFORM, PLATFORM), ("operator", unattributed(NOW))])
+def test_its_contents_stay_under_the_key_that_they_came_under(sender: str, key: str) -> None:
+    """An erasure destroys the sender's; the month's ends with the retention of its first month."""
+    decider = Decider()
+    decider.decide(crash("one", sender=sender))
+    run = operate(decider, "replay", which={"reason": "poisoned"}, why="Mended.")["id"]
+    run_through(decider, run)
+    decider.now = NOW + timedelta(days=62)
+    assert unattributed(decider.now) != unattributed(NOW)
+    outcome = unsent(decider)
+    (put,) = [one for one in outcome.writes if one.collection == "dead_contents"]
+    assert isinstance(put, Put)
+    assert isinstance(put.document["fault"], Secret)
+    assert outcome.keyed_to == key
+
+
+def test_it_says_which_release_could_not_send_it() -> None:
+    decider = replaying()
+    decider.rulebook = replace(decider.rulebook, version="2.0")
+    unsent(decider)
+    assert failed(decider)["version"] == "2.0"

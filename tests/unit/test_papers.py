@@ -4,11 +4,12 @@ import importlib
 import pkgutil
 import re
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import pytest
 
 import contracts.values
+from contracts.dead_values import DeadReason
 from contracts.findings import FALLBACK, STANDARD_RULES
 from contracts.values.rule import Rule
 from handlers.keeping import RETENTION
@@ -96,3 +97,9 @@ def test_the_map_names_every_module_once(folder: str) -> None:
 
 def test_readme_is_read_in_one_go() -> None:
     assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 150
+
+
+def test_the_runbook_names_every_reason_for_which_a_message_is_dead() -> None:
+    page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
+    (row,) = (line for line in page.splitlines() if line.startswith("| `reason` |"))
+    assert [one for one in get_args(DeadReason) if f"`{one}`" not in row] == []

@@ -38,8 +38,14 @@ NO_WORKER: Final = (
 )
 BEHIND: Final = (
     f"a worker runs, and has not come to it within {SILENCE_S:.0f} s. `flexspine status` says what "
-    "is before it; it is done when its turn comes, and asked again it does no harm."
+    "is before it. It is done when its turn comes, and once more if it is asked again: look with "
+    "{look} whether it is done before you ask again."
 )
+LOOK: Final = {
+    "dead": "`flexspine dead show <id>`, or `flexspine dead groups` for many,",
+    "shard": "`flexspine shard list`",
+}
+"""Register of a command -> what shows whether it is done."""
 REFUSALS_SHOWN_MAX: Final = 20
 LABELS_SHOWN_MAX: Final = 10
 STANDARD_OUTPUT: Final = "-"
@@ -78,7 +84,7 @@ def send(
     if as_json:
         typer.echo(json.dumps(_summary(settled, counts), indent=2), err=aside)
     else:
-        console = Console(stderr=aside)
+        console = Console(stderr=aside, emoji=False)
         console.print(_table(counts))
         for text in _remarks(settled, again):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
@@ -259,9 +265,15 @@ async def _asked(
     await deliver(place, [line], settled.append, silence_s, ANSWER_S)
     (one,) = settled
     if one.result != "accepted" or one.reply is None:
-        silent = NO_WORKER if silence_s == ANSWER_S else BEHIND
+        silent = NO_WORKER if silence_s == ANSWER_S else behind(kind)
         said = silent if one.code == "silence" else one.message
         typer.echo(f"{kind}: {one.result}: {said}", err=True)
         raise typer.Exit(UNSETTLED)
     found: Mapping[str, Any] = json.loads(one.reply)["data"]
     return found
+
+
+def behind(kind: str) -> str:
+    """What is said of a command that waits; each run is a command of its own, with its own id."""
+    look = LOOK.get(kind.partition(".")[0], "a query of its register")
+    return BEHIND.format(look=look)

@@ -68,7 +68,7 @@ def listed(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    Console(markup=False).print(_letters(found))
+    Console(markup=False, emoji=False).print(_letters(found))
 
 
 def _copied(name: str, length: int) -> Column:
@@ -116,7 +116,7 @@ def groups(*, state: State = None, as_json: AsJson = False) -> None:
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    console = Console(markup=False)
+    console = Console(markup=False, emoji=False)
     console.print(_groups(found["groups"]))
     console.print(_counts(found["counts"]) or "none")
 
@@ -147,7 +147,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
-    console = Console(markup=False, highlight=False, soft_wrap=True)
+    console = Console(markup=False, emoji=False, highlight=False, soft_wrap=True)
     for line in shown(found):
         console.print(line)
 

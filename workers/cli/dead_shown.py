@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -112,10 +112,38 @@ def _edit(found: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _body(body: bytes) -> list[str]:
-    """JSON over several lines; what is none as the text that it is, as far as it is shown."""
+    """JSON over several lines, as far as it is shown; as it came where that would say less.
+
+    So would a name that stands there twice, or a number in other words: it may be why it is dead.
+    """
     text = body.decode(errors="replace")
     with suppress(ValueError, RecursionError):
-        text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        text = _laid_out(text)
     more = len(text) - SHOWN
     lines = text[:SHOWN].split("\n")
     return [*lines, f"… and {more} characters more: --json has all of it"] if more > 0 else lines
+
+
+def _laid_out(text: str) -> str:
+    """JSON over several lines; raises ValueError where something of it would be lost."""
+    whole = json.loads(
+        text, object_pairs_hook=_each_once, parse_float=_same(float), parse_int=_same(int)
+    )
+    return json.dumps(whole, indent=2, ensure_ascii=False)
+
+
+def _each_once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def _same(kind: type[float | int]) -> Callable[[str], float | int]:
+    def parse(said: str) -> float | int:
+        number = kind(said)
+        if json.dumps(number) != said:
+            raise ValueError("written anew it would be another text")
+        return number
+
+    return parse

@@ -27,7 +27,8 @@ from workers.cli import (
 from workers.cli.faults import FAILED, FAULTS
 
 EPILOG = (
-    "Exit codes: 0 done; 1 a command was rejected, or has no outcome yet (unanswered or held); "
+    "Exit codes: 0 done; 1 a command that was sent to the running backbone was rejected, or has no "
+    "outcome yet (unanswered or held), while `run` prints what is rejected and ends with 0; "
     "2 the words, settings, files or servers cannot be used; "
     "3 the broker, or a rebuild, holds something else than expected, or there is an alarm."
 )
