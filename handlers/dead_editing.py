@@ -32,6 +32,10 @@ from handlers.signature import reads
 
 EDITS: Final = "dead_edits"
 EDITABLE: Final = frozenset({"open", "failed-again"})
+ANOTHER_EDIT: Final = "Mend it by another `dead.edit.v1`, which takes its place."
+ANOTHER_TYPE: Final = (
+    "Send `dead.edit.v1` with the type that was meant as its `type`; on the command line, `--type`."
+)
 ID_MAX: Final = 200
 """How long an envelope's `causationid` may be."""
 
@@ -200,14 +204,13 @@ def _unsendable(
                 advice="Write it in another way.",
             ),
         )
-    advice = "Mend it by another `dead.edit.v1`, which takes its place."
     return tuple(
         finding(
             "dead.not-editable",
             field or fault.field or "data",
             expected=f"what the backbone would read: {fault.expected} ({fault.rule})",
             got=fault.got,
-            advice=advice,
+            advice=ANOTHER_TYPE if fault.field == "type" else ANOTHER_EDIT,
         )
         for fault in context.edits.read(Delivery(body, edit["type"], edit["by"]))
     )

@@ -3,15 +3,18 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from aio_pika.abc import AbstractChannel
 
 from tests.given import ROOT, data
 from tests.spine import Spine
 from topology import names
+from workers.cli import client
 from workers.cli.asking import deliver
 from workers.cli.client import Correspondent, LoginFailed, listen
 from workers.cli.keyring import AccountKeys
@@ -171,3 +174,25 @@ async def test_the_operator_watches_what_happens(working: Spine, tmp_path: Path)
         pass
     watching.cancel()
     await asyncio.wait([watching])
+
+
+async def test_a_watch_for_a_time_counts_from_when_it_listens(
+    working: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a connection takes: what waits is shown, and then it ends by itself."""
+    place, heard, opened = place_of(working, tmp_path), asyncio.Queue[bytes](), client.channel_of
+
+    @asynccontextmanager
+    async def slow(url: str, user: str) -> AsyncIterator[AbstractChannel]:
+        await asyncio.sleep(3)
+        async with opened(url, user) as channel:
+            yield channel
+
+    queues = [names.domain_queue(names.OPERATOR)]
+    (settled,) = await sent(place, registrations(1, tag="watched for a time"))
+    issued = json.loads(settled.reply or b"{}")["data"]["id"]
+    monkeypatch.setattr(client, "channel_of", slow)
+    async with asyncio.timeout(60):
+        await listen(place.url(names.OPERATOR), names.OPERATOR, queues, heard.put, 2)
+    subjects = [json.loads(heard.get_nowait())["subject"] for _ in range(heard.qsize())]
+    assert issued in subjects

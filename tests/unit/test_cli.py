@@ -149,6 +149,13 @@ def printed(table: Table) -> str:
     return shown.getvalue()
 
 
+def cells(shown: str) -> list[str]:
+    """The row under the head, each cell with its lines put together again."""
+    lines = [line.strip("│").split("│") for line in shown.splitlines() if line.startswith("│")]
+    assert all(line.endswith("│") for line in shown.splitlines() if line.startswith("│"))
+    return ["".join("".join(parts).split()) for parts in zip(*lines, strict=True)]
+
+
 def test_ids_and_fingerprints_are_shown_whole() -> None:
     letter, group = f"20261129T170000000-{'0123456789abcdef' * 2}", "0123456789abcdef"
     kind, place = "asset.register.v1", "handlers/assets.py:register_asset:120"
@@ -158,6 +165,50 @@ def test_ids_and_fingerprints_are_shown_whole() -> None:
     assert letter in printed(_letters([listed]))
     assert f"{kind}, USR-1" in printed(_letters([listed]))
     assert group in printed(_groups([counted]))
+
+
+def test_nothing_of_letters_and_groups_is_cut_at_the_usual_width() -> None:
+    """What does not fit goes on in the next line of its own column."""
+    said = {
+        "reason": "delivery-limit",
+        "type": "asset.register.v1",
+        "exception": "ZeroDivisionError",
+    }
+    account, place = "USR-1234-5678-9012-A", "handlers/assets.py:register_asset:120"
+    letter = f"20261129T170000000-{'0123456789abcdef' * 2}"
+    listed = {"id": letter, "state": "failed-again", "account": account, "times": 2, **said}
+    counts = {"discarded": 11, "failed-again": 2, "open": 130}
+    counted = {"fingerprint": "0123456789abcdef", "top": place, "counts": counts, **said}
+    whole = cells(printed(_letters([listed])))
+    assert whole[1] == "failed-again,2xdelivery-limit:ZeroDivisionError"
+    whole = cells(printed(_groups([counted])))
+    told = ("0123456789abcdef", *said.values(), place, "11discarded,2failed-again,130open")
+    assert whole == list(told)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["show", "nope"],
+        ["note", "nope", "words"],
+        ["edit", "nope", "--data", "new.json", "--why", "x"],
+        ["replay", "--id", "nope", "--why", "x"],
+        ["discard", "--id", "nope", "--why", "x"],
+    ],
+)
+def test_what_is_no_id_of_a_letter_is_told_where_there_are_some(words: list[str]) -> None:
+    said = CliRunner(env={"TERM": "dumb", "COLUMNS": "200"}).invoke(build(), ["dead", *words])
+    assert said.exit_code == 2
+    assert "expected an id from `flexspine dead list`, all of it, got nope" in said.output
+    assert "pattern" not in said.output
+
+
+def test_an_export_does_not_write_over_a_file_without_a_word(tmp_path: Path) -> None:
+    file = file_of(tmp_path, "letters of yesterday")
+    said = CliRunner().invoke(build(), ["dead", "export", "--to", file])
+    assert isinstance(said.exception, FileFault)
+    assert "--force" in str(said.exception)
+    assert Path(file).read_text() == "letters of yesterday"
 
 
 def test_what_failed_again_is_told_with_where_to_look() -> None:

@@ -168,6 +168,20 @@ def test_what_the_backbone_would_not_read_takes_no_letters_place(
     assert (states(decider), decider.of("dead_edits")) == (["open"], [])
 
 
+def test_a_type_that_nobody_serves_is_answered_with_where_the_right_one_goes() -> None:
+    decider = deciding("on")
+    (contents,) = decider.of("dead_contents")
+    properties = {**contents["properties"].value, "type": "asset.fly.v1"}
+    decider.documents["dead_contents", contents["_id"]] = {
+        **contents, "properties": Secret(properties)
+    }  # fmt: skip
+    (told,) = reply(edited(decider))[1]["findings"]
+    assert (told["field"], told["rule"]) == ("data.type", "dead.not-editable")
+    assert "`--type`" in told["advice"]
+    assert "`--type`" not in reply(edited(decider, data={"wrods": "x"}))[1]["message"]
+    assert edited(decider, type="trial.keep.v1", data={"id": "right"}).kind == "accepted"
+
+
 def test_a_number_without_end_takes_no_letters_place() -> None:
     decider = deciding("on")
     (letter,) = letters(decider)

@@ -199,6 +199,11 @@ def watch(
     user: Annotated[
         str, typer.Option(help="`operator` sees all domain events, a user what concerns it.")
     ] = names.OPERATOR,
+    *,
+    for_s: Annotated[
+        float | None,
+        typer.Option("--for", min=0, help="Seconds to watch, from when it listens; then it ends."),
+    ] = None,
 ) -> None:
     """Print events as they arrive, one envelope per line, until interrupted; they are taken off.
 
@@ -216,10 +221,10 @@ def watch(
         sys.stdout.buffer.write(body + b"\n")
         sys.stdout.buffer.flush()
 
-    words = f"watching as {user}; Ctrl-C ends; what is shown is taken off the queue"
-    typer.echo(words, err=True)
+    end = "Ctrl-C ends" if for_s is None else f"for {for_s:g} s, Ctrl-C ends it sooner"
+    typer.echo(f"watching as {user}; {end}; what is shown is taken off the queue", err=True)
     try:
-        asyncio.run(listen(place.url(user), user, queues, show))
+        asyncio.run(listen(place.url(user), user, queues, show, for_s))
     except KeyboardInterrupt:
         return
 

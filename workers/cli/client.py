@@ -266,20 +266,32 @@ class Correspondent:
 
 
 async def listen(
-    url: str, user: str, queues: list[str], take: Callable[[bytes], Awaitable[None]]
+    url: str,
+    user: str,
+    queues: list[str],
+    take: Callable[[bytes], Awaitable[None]],
+    for_s: float | None = None,
 ) -> None:
     """Hand over what arrives in the user's own queues, until cancelled; raises LoginFailed.
 
-    A message is acknowledged when it has been taken.
+    A message is acknowledged when it has been taken. `for_s` ends it, counted from when it listens
+    first: how long it takes to begin depends on the machine.
     """
 
     async def consume(message: AbstractIncomingMessage) -> None:
         await take(message.body)
         await message.ack()
 
-    while True:
-        async with channel_of(url, user) as channel:
-            for name in queues:
-                queue = await channel.get_queue(name, ensure=False)
-                await queue.consume(consume)
-            await channel.closed()
+    try:
+        async with asyncio.timeout(None) as limit:
+            while True:
+                async with channel_of(url, user) as channel:
+                    for name in queues:
+                        queue = await channel.get_queue(name, ensure=False)
+                        await queue.consume(consume)
+                    if for_s is not None and limit.when() is None:
+                        limit.reschedule(asyncio.get_running_loop().time() + for_s)
+                    await channel.closed()
+    except TimeoutError:
+        if not limit.expired():
+            raise

@@ -15,7 +15,9 @@ from rich.table import Column, Table
 from contracts.dead import DiscardDead, GetDead, GroupDead, ListDead, NoteDead, ReplayDead
 from contracts.messages import check_type
 from workers.cli.asking import asked
+from workers.cli.dead_ids import Letter, One
 from workers.cli.dead_shown import shown
+from workers.cli.input import FileFault
 from workers.cli.place import Place
 from workers.settings import Settings
 
@@ -31,7 +33,6 @@ Account = Annotated[str | None, typer.Option(help="The sender's account.")]
 State = Annotated[str | None, typer.Option(help="Such as `open` or `failed-again`.")]
 Since = Annotated[str | None, typer.Option(help="Died at this moment or later, in ISO 8601.")]
 Until = Annotated[str | None, typer.Option(help="Died before this moment, in ISO 8601.")]
-One = Annotated[str | None, typer.Option("--id", help="One letter.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
 Why = Annotated[str, typer.Option(help="Why; other operators read it.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; otherwise it is only counted.")]
@@ -72,7 +73,7 @@ def listed(
 
 def _copied(name: str, length: int) -> Column:
     """A column of what is typed into the next command: in a narrow terminal others give way."""
-    return Column(name, min_width=length, overflow="fold")
+    return Column(name, width=length, overflow="fold")
 
 
 def _letters(found: Sequence[Mapping[str, Any]]) -> Table:
@@ -137,7 +138,9 @@ def _counts(counts: Mapping[str, int]) -> str:
 
 
 def show(
-    letter: Annotated[str, typer.Argument(help="Id of the letter.")], *, as_json: AsJson = False
+    letter: Letter,
+    *,
+    as_json: AsJson = False,
 ) -> None:
     """Show a letter with its message, its failure and its notes."""
     found = asyncio.run(whole(_here(), letter))
@@ -161,7 +164,7 @@ async def whole(place: Place, letter: str) -> dict[str, Any]:
 
 
 def note(
-    letter: Annotated[str, typer.Argument(help="Id of the letter.")],
+    letter: Letter,
     words: Annotated[str, typer.Argument(help="What other operators should know.")],
 ) -> None:
     """Write a note on a letter."""
@@ -255,8 +258,15 @@ def export(
     reason: Reason = None,
     fingerprint: Fingerprint = None,
     state: State = None,
+    force: Annotated[bool, typer.Option("--force", help="Also over a file that is there.")] = False,
 ) -> None:
     """Write letters with their contents into a file; it holds personal data in plain."""
+    # An empty one has nothing to lose, and is what an export that was not answered leaves.
+    if not force and to.is_file() and to.stat().st_size:
+        raise FileFault(
+            f"expected a new file, got {to}, which holds something already. "
+            "Give another name, or --force to write over it."
+        )
     which = _which(reason=reason, fingerprint=fingerprint, state=state)
     typer.echo(f"{asyncio.run(exported(_here(), which, to))} letters written to {to}")
 

@@ -13,6 +13,7 @@ from contracts.envelope import USER_URN
 from contracts.messages import check_type
 from topology import names
 from workers.cli.asking import asked
+from workers.cli.dead_ids import Letter
 from workers.cli.input import FileFault
 from workers.cli.place import Place
 from workers.settings import Settings
@@ -30,7 +31,7 @@ Yes = Annotated[bool, typer.Option("--yes", help="Do it; otherwise it is only ch
 
 
 def edit(
-    letter: Annotated[str, typer.Argument(help="Id of the letter.")],
+    letter: Letter,
     *,
     data: Annotated[Path, typer.Option(help="File with the new `data`, all of it, as JSON.")],
     why: Annotated[str, typer.Option(help="Why; other operators read it.")],

@@ -4,7 +4,8 @@
     node minimal.js 'amqp://USR-...:key@host:5672/vhost' state.json
 
 Standard input stands for your program: a line `{"type": ..., "data": ...}` is a wish of it.
-Standard output is what it would act on: `{"reply": ...}` and `{"event": ...}`, events in order.
+Standard output is what it would act on: `{"reply": ...}` and `{"event": ...}`, events in order,
+and `{"refused": ...}` for a wish whose type the broker does not let this account send.
 It ends when its input has ended and every command has its answer. */
 "use strict";
 
@@ -17,6 +18,7 @@ const REPLAY = "event.replay.v1";
 const ENDED = "event.replay-ended.v1";
 /* The next replay may be asked for five seconds after the end of the last one. */
 const AGAIN_MS = 6000;
+const ADVICE = "Nobody has it. Compare its type with those that your role may send, and send it anew.";
 
 const [url, path] = process.argv.slice(2);
 /* The account's name is the user's id; in a sandbox `sandbox.` stands before it. */
@@ -83,6 +85,16 @@ function publish(id) {
   } catch (error) {
     end(error); // A channel that is just being closed throws.
   }
+}
+
+/* Give up what the broker refuses by its type: it would end every connection to come. */
+function dropRefused(error) {
+  for (const [id, [type]] of Object.entries(state.waiting)) {
+    if (!String(error).includes(`access to topic '${type}' in exchange`)) continue;
+    tell("refused", { id, type, advice: ADVICE });
+    delete state.waiting[id];
+  }
+  save();
 }
 
 /* An answer settles its command; `held` is a notice only, and the outcome follows. */
@@ -153,6 +165,7 @@ async function work(connection) {
   const lost = new Promise((resolve, reject) => {
     const lose = (error) => {
       channel = null; // At once: what is sent from now on waits for the next connection.
+      dropRefused(error);
       reject(error ?? new Error("the connection ended"));
     };
     end = (error) => (error ? lose(error) : resolve());

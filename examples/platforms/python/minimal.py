@@ -3,7 +3,8 @@
     pip install aio-pika
     python minimal.py 'amqp://USR-...:key@host:5672/vhost' state.json
 Standard input stands for your program: a line `{"type": ..., "data": ...}` is a wish of it.
-Standard output is what it would act on: `{"reply": ...}` and `{"event": ...}`, events in order.
+Standard output is what it would act on: `{"reply": ...}` and `{"event": ...}`, events in order,
+and `{"refused": ...}` for a wish whose type the broker does not let this account send.
 It ends when its input has ended and every command has its answer.
 """
 
@@ -27,6 +28,7 @@ Envelope = dict[str, Any]
 
 REPLAY, ENDED = "event.replay.v1", "event.replay-ended.v1"
 AGAIN_S = 6  # The next replay may be asked for five seconds after the end of the last one.
+ADVICE = "Nobody has it. Compare its type with those that your role may send, and send it anew."
 # The second one is no AMQPError: it comes from a channel that has just been closed.
 FAULTS = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
 
@@ -74,6 +76,7 @@ class Platform:
             except FAULTS as error:
                 print(f"connecting again after {error!r}", file=sys.stderr)
                 self.commands = None
+                self.drop_refused(str(error))
                 await asyncio.sleep(1)
         for task in tasks:
             task.cancel()
@@ -120,11 +123,20 @@ class Platform:
         with suppress(*FAULTS):
             await self.publish(command)
 
+    def drop_refused(self, error: str) -> None:
+        """Give up what the broker refuses by its type: it would end every connection to come."""
+        for command, (kind, _) in list(self.state.waiting.items()):
+            if f"access to topic '{kind}' in exchange" in error:
+                tell("refused", {"id": command, "type": kind, "advice": ADVICE})
+                del self.state.waiting[command]
+        self.state.save()
+        self.settle()
+
     async def publish(self, command: str) -> None:
         """Give a command to the broker; when this returns, the backbone has it and will answer."""
-        kind, body = self.state.waiting.get(command, ("", ""))
-        if self.commands is None or not kind:
+        if self.commands is None or command not in self.state.waiting:
             return
+        kind, body = self.state.waiting[command]
         message = aio_pika.Message(body.encode(), content_type="application/cloudevents+json")
         message.user_id = self.account  # The broker vouches for it: it is the account or nothing.
         message.reply_to = f"{self.user}.replies"
