@@ -54,5 +54,5 @@ def test_no_text_of_a_letter_becomes_a_picture(
     monkeypatch.setattr(dead, "_here", lambda: None)
     monkeypatch.setattr(dead, "whole", whole)
     monkeypatch.setattr(dead, "letters", letters)
-    for words in (["dead", "show", "x"], ["dead", "list"]):
+    for words in (["dead", "show", str(LETTER["id"])], ["dead", "list"]):
         assert "a:bank:b" in CliRunner().invoke(build(), words).output

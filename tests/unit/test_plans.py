@@ -64,7 +64,12 @@ def test_patterns_are_shown_as_they_are(
 
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.setattr(plans, "drifts", drifted)
+
+    async def said(*_: object) -> None:
+        """Nothing of a setting."""
+
     monkeypatch.setattr(Place, "of", lambda _settings: None)
+    monkeypatch.setattr(plans, "_setting", said)
     with pytest.raises(typer.Exit) as ended:
         plans.diff(known=None, as_json=False)
     assert ended.value.exit_code == 3
