@@ -110,7 +110,7 @@ async def test_what_is_delivered_again_after_its_commit_takes_effect_once(lone: 
         # The month's key, which every answer again asks for, is there then.
         await sender.ask(REGISTER, {})
     commands = [await sender.send(REGISTER, asset()) for _ in range(20)]
-    async with lone.running(hesitating, linger_ms=500):
+    async with lone.running(hesitating, linger_ms=1000):
         await stores[0].committed.wait()
         before = await everything(lone)
         assert await lone.count("assets", registrant=sender.user) == len(commands)

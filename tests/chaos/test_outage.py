@@ -14,7 +14,7 @@ from tests.spine import Platform, Spine, asset, eventually, open_spine
 from topology import names
 from workers.embedded import Running, ServerMissing, start
 
-pytestmark = [pytest.mark.connected, pytest.mark.chaos]
+pytestmark = [pytest.mark.connected, pytest.mark.chaos, pytest.mark.timeout(180)]
 
 REGISTER: Final = "asset.register.v1"
 MAILBOX: Final = names.mailbox("assets")
