@@ -105,7 +105,8 @@ def _merge(
     links = [r for r in view.page(*names_of(command.other))[0] if r["value"].value is not None]
     closing, decided = case_of(command, "merged", view, context)
     kept = {"portfolios": new, "links": [row["_id"] for row in links], "parties": [*ties]}
-    record = _record(command, other, was, context) | kept
+    # The asset is sealed as it was: both are of one owner, under whose key this decision is kept.
+    record = recorded_merge(command, was, context, asset=dict(other), **kept)
     after = _absorbing(survivor, command.other, held, context)
     alias = _alias(other, command.id, [*ties, *named(other).values()], context)
     tallies, events = told(pair, new, view, context, is_merge=True)
@@ -181,18 +182,18 @@ def merge_finding(rule: str, expected: str, got: object, field: str = "other") -
     )
 
 
-def _record(
-    command: MergeRecords, other: Document, was: Document | None, context: Context
+def recorded_merge(
+    command: MergeRecords, former: Document | None, context: Context, /, **kept: Any
 ) -> dict[str, Any]:
+    """What is known of a merge, in the place of a former one, with what a split needs besides."""
     return {
         "_id": command.other,
-        "revision": was["revision"] + 1 if was is not None else 1,
+        "revision": former["revision"] + 1 if former is not None else 1,
         "survivor": command.id,
         "state": "merged",
         "by": context.sender.user,
         "at": context.now,
-        # Sealed as it was: both are of one owner, under whose key this decision is kept.
-        "asset": dict(other),
+        **kept,
     }
 
 

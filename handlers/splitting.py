@@ -61,7 +61,7 @@ def _split(
     again = back(pair, record["portfolios"], view)
     tallies, events = told(pair, again, view, context, is_merge=False)
     opening, reopened = case_of(command, "open", view, context)
-    done = _done(record, context)
+    done = undone(record, context)
     return accepted(
         command,
         (after, restored),
@@ -81,7 +81,7 @@ def _split(
     )
 
 
-def _done(record: Document, context: Context) -> dict[str, Any]:
+def undone(record: Document, context: Context) -> dict[str, Any]:
     """What stays on record of a merge that is undone: of the asset itself nothing."""
     kept = {name: value for name, value in record.items() if name != "asset"}
     done = {"state": "split", "split_by": context.sender.user, "split_at": context.now}

@@ -23,7 +23,7 @@ from handlers.decision import (
 from handlers.duplicates import CASES, case_id
 from handlers.edges import RELATIONS, edge
 from handlers.groups import opened
-from handlers.merging import MERGES, case_of, merge_finding
+from handlers.merging import MERGES, case_of, merge_finding, recorded_merge
 from handlers.rules import reject
 from handlers.spans import Span
 from handlers.tying import is_over, ties_of
@@ -96,17 +96,14 @@ def _merge(
         "aliases": sorted([*survivor.get("aliases", ()), command.other]),
     }
     alias = _alias(other, command.id, view, context)
-    kept = {
-        "_id": command.other,
-        "revision": was["revision"] + 1 if was is not None else 1,
-        "survivor": command.id,
-        "state": "merged",
-        "by": context.sender.user,
-        "at": context.now,
-        "was": {name: other[name] for name in WAS},
-        "links": [row["_id"] for row in links],
-        "claims": [row["_id"] for row in held],
-    }
+    kept = recorded_merge(
+        command,
+        was,
+        context,
+        was={name: other[name] for name in WAS},
+        links=[row["_id"] for row in links],
+        claims=[row["_id"] for row in held],
+    )
     closing, decided = case_of(command, "merged", view, context)
     return accepted(
         command,

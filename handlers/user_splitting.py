@@ -12,6 +12,7 @@ from handlers.groups import opened
 from handlers.links import LINKS
 from handlers.merging import MERGES, case_of, merge_finding
 from handlers.rules import claim, holder_of, reject
+from handlers.splitting import undone
 from handlers.uniting import called, held_by
 from handlers.user_merging import accepted, nobody
 from handlers.visibility import named
@@ -67,7 +68,7 @@ def _split(
         writes=(
             Put("users", after, survivor),
             Put("users", restored, alias, command.other),
-            Put(MERGES, _done(record, context), record),
+            Put(MERGES, undone(record, context), record),
             *called(
                 (row for row in links if row["entity"] == command.id),
                 command.other,
@@ -78,11 +79,6 @@ def _split(
         ),
         events=(*_told(after, restored, context), *reopened),
     )
-
-
-def _done(record: Document, context: Context) -> Document:
-    done = {"state": "split", "split_by": context.sender.user, "split_at": context.now}
-    return {**record, **done, "revision": record["revision"] + 1}
 
 
 def _claimed_again(
