@@ -114,6 +114,28 @@ class StoreSuite:
             "tokens": {},
         }
 
+    async def test_one_id_of_several_collections_is_a_document_of_each(
+        self, store: Store, lane: Lane, name: Callable[[str], str]
+    ) -> None:
+        key, largest = name("a"), name("b")
+        filler = b"x" * (codec.SIZE_MAX - len(encoded(largest, filler=b"")))
+        of_users = [encoded(key, name="user"), encoded(largest, filler=filler)]
+        await lane.commit(inserts={"assets": [encoded(key, name="asset")], "users": of_users})
+        # Far more than one question of MongoDB can name.
+        many = [f"{key}-{n:0200}" for n in range(100_000)]
+        found = await store.load(
+            {"tokens": [key], "users": [largest, *many, key], "assets": [*many, key], "keys": []}
+        )
+        assert found == {
+            "tokens": {},
+            "users": {
+                key: document(key, name="user"),
+                largest: document(largest, filler=filler),
+            },
+            "assets": {key: document(key, name="asset")},
+            "keys": {},
+        }
+
     async def test_one_field_of_each_document_that_is_there(
         self, store: Store, lane: Lane, name: Callable[[str], str]
     ) -> None:

@@ -68,10 +68,13 @@ async def start_transaction(session: AsyncClientSession) -> None:
 
 
 async def aggregate(
-    collection: AsyncCollection[RawBSONDocument], pipeline: Sequence[Mapping[str, Any]]
+    collection: AsyncCollection[RawBSONDocument],
+    pipeline: Sequence[Mapping[str, Any]],
+    batch: int | None = None,
 ) -> AsyncCommandCursor[RawBSONDocument]:
-    """Run a pipeline: a plain call in Motor, a coroutine in PyMongo."""
-    running: Any = collection.aggregate(pipeline)
+    """Run a pipeline, so many documents a batch: a plain call in Motor, a coroutine in PyMongo."""
+    sizes: dict[str, Any] = {} if batch is None else {"batchSize": batch}
+    running: Any = collection.aggregate(pipeline, **sizes)
     found = await running if inspect.isawaitable(running) else running
     return cast("AsyncCommandCursor[RawBSONDocument]", found)
 

@@ -14,9 +14,9 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import DuplicateKeyError, OperationFailure, PyMongoError
 
 from handlers.spans import Around, Tally
-from workers.store import driver, globe
-from workers.store.changes import GUARD, change
-from workers.store.codec import decode, encode_row, key_of, stored_key
+from workers.store import driver, globe, keyed
+from workers.store.changes import change
+from workers.store.codec import decode, encode_row
 from workers.store.driver import Driver
 from workers.store.faults import translated
 from workers.store.indexes import INDEXES, PAGES, Index, model_of
@@ -88,9 +88,14 @@ class MongoStore:
         self, keys: Mapping[str, Collection[Key]]
     ) -> Mapping[str, Mapping[Key, Mapping[str, Any]]]:
         """Find documents by collection and key, all collections at once, no session."""
+        found: dict[str, dict[Key, Mapping[str, Any]]] = {name: {} for name in keys}
         with _in_words():
-            found = await asyncio.gather(*(self._found(*wanted) for wanted in keys.items()))
-        return dict(zip(keys, found, strict=True))
+            for first, pipeline in keyed.questions(keys):
+                cursor = await driver.aggregate(self._database[first], pipeline, keyed.KEYS_MAX)
+                for document in await cursor.to_list(None):
+                    key, row = keyed.read(bytes(document.raw))
+                    found[row.pop(keyed.COLLECTION, first)][key] = row
+        return found
 
     async def valued(self, collection: str, ids: Collection[str], field: str) -> Mapping[str, Any]:
         """One field of each document, None where it has none; absent documents are left out."""
@@ -116,7 +121,7 @@ class MongoStore:
         with _in_words():
             found = self._database[collection].find(asked, sort=[(field, 1), ("_id", 1)])
             documents = await found.limit(limit).to_list(None)
-        return [_keyed(bytes(document.raw))[1] for document in documents]
+        return [keyed.read(bytes(document.raw))[1] for document in documents]
 
     async def holding_all(
         self, collection: str, field: str, values: Sequence[str], limit: int, after: str = ""
@@ -126,14 +131,14 @@ class MongoStore:
         with _in_words():
             found = self._database[collection].find(asked, without, sort=[("_id", 1)], hint=hint)
             documents = await found.limit(limit).to_list(None)
-        return [_keyed(bytes(document.raw))[1] for document in documents]
+        return [keyed.read(bytes(document.raw))[1] for document in documents]
 
     async def around(self, collection: str, around: Around) -> Sequence[Mapping[str, Any]]:
         """Find documents by the distance of their indexed point, and by id."""
 
         async def ask(pipeline: Sequence[Mapping[str, Any]]) -> Sequence[globe.Row]:
             cursor = await driver.aggregate(self._database[collection], pipeline)
-            return [_keyed(bytes(row.raw))[1] for row in await cursor.to_list(None)]
+            return [keyed.read(bytes(row.raw))[1] for row in await cursor.to_list(None)]
 
         with _in_words():
             return await globe.page_around(around, ask)
@@ -249,13 +254,6 @@ class MongoStore:
             else:
                 return
 
-    async def _found(self, name: str, wanted: Collection[Key]) -> dict[Key, Mapping[str, Any]]:
-        if not wanted:
-            return {}
-        asked = {"_id": {"$in": [stored_key(key) for key in wanted]}}
-        documents = await self._database[name].find(asked).to_list(None)
-        return dict(_keyed(bytes(document.raw)) for document in documents)
-
     async def _transact(self, commit: Commit) -> None:
         with _in_words():
             async with self._sessions.of(commit.lane) as session:
@@ -283,12 +281,6 @@ class MongoStore:
         if not work.cancelled():
             # Looked at here, because the caller may have given up before.
             work.exception()
-
-
-def _keyed(raw: bytes) -> tuple[Key, dict[str, Any]]:
-    document = decode(raw)
-    document.pop(GUARD, None)
-    return key_of(document["_id"]), document
 
 
 @contextmanager
