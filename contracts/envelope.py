@@ -1,7 +1,7 @@
 """The envelope: structured-mode CloudEvents 1.0 in JSON, and what every reply says."""
 
 from datetime import datetime
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Final, Generic, Literal, TypeVar
 
 from pydantic import Field
 from pydantic_core import to_json
@@ -134,7 +134,7 @@ def compose(
     sunset: datetime | None = None,
 ) -> bytes:
     """The bytes of a message that the backbone sends: UTF-8 JSON, absent attributes left out."""
-    envelope: dict[str, Any] = {
+    envelope = {
         "specversion": SPEC_VERSION,
         "id": id,
         "source": BACKBONE_URN,
@@ -147,9 +147,10 @@ def compose(
         "sequence": None if sequence is None else str(sequence),
         "replayed": "true" if replayed else None,
         "sunset": None if sunset is None else _text(sunset),
-        "data": data.model_dump(mode="json", exclude_none=True),
+        "data": data,
     }
-    return to_json({name: value for name, value in envelope.items() if value is not None})
+    present = {name: value for name, value in envelope.items() if value is not None}
+    return to_json(present, exclude_none=True)
 
 
 def _text(moment: datetime) -> str:

@@ -162,7 +162,10 @@ class NotLoadedError(LookupError):
 
     def __init__(self, keys: Iterable[tuple[str, Any]]) -> None:
         self.keys = frozenset(keys)
-        super().__init__(f"{sorted(map(str, self.keys))} were not loaded")
+
+    def __str__(self) -> str:
+        # Made only where nobody answers: mostly it is a question, and asked often.
+        return f"{sorted(map(str, self.keys))} were not loaded"
 
 
 @dataclass(slots=True)

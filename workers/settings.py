@@ -44,7 +44,7 @@ class Settings(BaseSettings):
     """MongoDB address with `replicaSet`. Absent: an embedded one is started."""
     mongo_database: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,40}$")] = "flexspine"
     """Name of the database."""
-    mongo_driver: Annotated[str, Field(pattern="^(motor|pymongo)$")] = "motor"
+    mongo_driver: Annotated[str, Field(pattern="^(motor|pymongo)$")] = "pymongo"
     """Which driver the store uses; both pass the same conformance suite."""
     master_key: SecretStr | None = None
     """64 hexadecimal digits; other keys are derived from it or wrapped by it. Absent: made once and

@@ -46,7 +46,7 @@ class MongoStore:
         url: str,
         database: str,
         *,
-        through: Driver = Driver.MOTOR,
+        through: Driver = Driver.PYMONGO,
         select_s: float = 2.0,
         timeout_s: float = 5.0,
     ) -> None:
