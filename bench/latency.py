@@ -67,7 +67,7 @@ async def measure(testbed: Testbed, users: Sequence[str], count: int, database: 
 
 
 async def paced(
-    party: Party, bodies: Mapping[str, bytes], kind: str = TYPE
+    party: Party, bodies: Mapping[str, bytes], kind: str = TYPE, per_second: float = PER_SECOND
 ) -> tuple[Latencies, Sequence[bytes]]:
     """Send messages of one type, by their ids, at a steady pace: times and answers in that order.
 
@@ -80,7 +80,7 @@ async def paced(
         queue = await channel.get_queue(party.replies, ensure=False)
         await queue.consume(watch.heard, no_ack=True)
         exchange = await channel.get_exchange(party.exchange, ensure=False)
-        await _send_all(sender(party, exchange, kind), bodies, watch)
+        await _send_all(sender(party, exchange, kind), bodies, watch, per_second)
         await _all_heard(watch, bodies)
     if watch.refused:
         raise Unmeasured(f"expected every command to be accepted, got {watch.refused} refused")
@@ -88,12 +88,14 @@ async def paced(
     return taken, [watch.answers[one] for one in bodies]
 
 
-async def _send_all(send: Publish, bodies: Mapping[str, bytes], watch: _Stopwatch) -> None:
+async def _send_all(
+    send: Publish, bodies: Mapping[str, bytes], watch: _Stopwatch, per_second: float
+) -> None:
     loop = asyncio.get_running_loop()
     start = loop.time()
     async with asyncio.TaskGroup() as tasks:
         for number, (command_id, body) in enumerate(bodies.items()):
-            await asyncio.sleep(max(0.0, start + number / PER_SECOND - loop.time()))
+            await asyncio.sleep(max(0.0, start + number / per_second - loop.time()))
             watch.began[command_id] = time.perf_counter()
             tasks.create_task(_sent(send, body))
 

@@ -1,7 +1,7 @@
 """How much live traffic notices of a bulk replay: p95 of paced commands with and without one.
 
 `python -m bench.replay`, with the servers that the settings name or with embedded ones. The letters
-are registrations that a worker has rejected; the replay goes as fast as the setting lets it.
+are registrations that a worker has rejected.
 """
 
 import argparse
@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 from uuid import uuid4
@@ -19,16 +20,19 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from bench import seeding
 from bench.contest import MAILBOXES, prepare, serving
-from bench.latency import PER_SECOND, WARM_UP, Latencies, paced
+from bench.latency import WARM_UP, Latencies, paced
 from bench.load import command, envelope, publish
 from bench.testbed import BASE, RUN, Testbed, open_testbed
-from contracts.dead import ReplayDead
+from contracts.dead import REPLAYS_PER_SECOND, ReplayDead
 from topology import names
 from workers.cli.measuring import Unmeasured
 from workers.settings import Settings
 
-COUNT: Final = 300
-"""Live commands whose answers are timed, in each half of a round."""
+SECONDS: Final = 15.0
+"""How long live commands are timed, in each half of a round."""
+PER_SECOND: Final = 200.0
+"""Live commands a second: a third of what `flexspine bench` measures."""
+NO_QUOTA: Final = 100_000_000
 SPARE: Final = 1.5
 """So many times the letters that the live half lasts for: the replay must outlast it."""
 PERCENT: Final = 95
@@ -36,9 +40,17 @@ LIMIT_S: Final = 300.0
 POLL_S: Final = 0.1
 
 
-def letters_for(per_second: int) -> int:
-    """How many letters keep a replay going for as long as the live commands take."""
-    return round(SPARE * per_second * (WARM_UP + COUNT) / PER_SECOND)
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many a second there are of each."""
+
+    live: float
+    replays: int
+
+    @property
+    def letters(self) -> int:
+        """So many keep a replay going for as long as the live commands take."""
+        return round(SPARE * self.replays * (SECONDS + WARM_UP / self.live))
 
 
 async def die(testbed: Testbed, users: Sequence[str], count: int) -> None:
@@ -90,10 +102,10 @@ async def until(testbed: Testbed, least: int, **wanted: Any) -> None:
         await asyncio.sleep(POLL_S)
 
 
-async def begin_replay(testbed: Testbed) -> None:
+async def begin_replay(testbed: Testbed, per_second: int) -> None:
     """Ask for the replay of all that were rejected, as the operator."""
     url = testbed.addresses.amqp_as(names.OPERATOR, testbed.vault.password(names.OPERATOR))
-    data = {"which": {"reason": "rejected"}, "why": "Measured."}
+    data = {"which": {"reason": "rejected"}, "why": "Measured.", "per_second": per_second}
     kind = ReplayDead.message_type
     body = json.dumps(envelope(names.OPERATOR, kind, data)).encode()
     async with await aio_pika.connect(url) as connection:
@@ -103,42 +115,45 @@ async def begin_replay(testbed: Testbed) -> None:
         await exchange.publish(message, kind)
 
 
-async def live(testbed: Testbed, user: str) -> Latencies:
+async def live(testbed: Testbed, user: str, per_second: float) -> Latencies:
     """The live half: paced registrations of one party, the first ones not counted."""
-    ids = [str(uuid4()) for _ in range(WARM_UP + COUNT)]
-    taken, _ = await paced(testbed.party(user), {one: command(user, one) for one in ids})
+    ids = [str(uuid4()) for _ in range(WARM_UP + round(SECONDS * per_second))]
+    bodies = {one: command(user, one) for one in ids}
+    taken, _ = await paced(testbed.party(user), bodies, per_second=per_second)
     return Latencies(taken.each_ms[WARM_UP:])
 
 
-async def once(testbed: Testbed, users: Sequence[str]) -> Mapping[bool, float]:
+async def once(testbed: Testbed, users: Sequence[str], pace: Pace) -> Mapping[bool, float]:
     """One round: p95 in milliseconds without a replay, and beside one."""
     await testbed.copy(BASE, RUN)
     await prepare(testbed, users)
-    count = letters_for(testbed.settings.replay_per_second)
+    count = pace.letters
     await die(testbed, users, count)
     async with serving(testbed, RUN):
         await until(testbed, count, state="open")
-        without = await live(testbed, users[0])
-        await begin_replay(testbed)
+        without = await live(testbed, users[0], pace.live)
+        await begin_replay(testbed, pace.replays)
         await until(testbed, 1, state="resolved")
-        beside = await live(testbed, users[0])
-        if not await testbed.database(RUN)["dead_letters"].count_documents({"state": "replaying"}):
+        beside = await live(testbed, users[0], pace.live)
+        resolved = {"state": "resolved"}
+        if await testbed.database(RUN)["dead_letters"].count_documents(resolved) >= count:
             raise Unmeasured(f"expected {count} letters to outlast the live commands")
         await until(testbed, count, state="resolved")
     return {False: without.percentile(PERCENT), True: beside.percentile(PERCENT)}
 
 
-async def measure(rounds: int) -> None:
+async def measure(rounds: int, pace: Pace) -> None:
     """Print both figures and their ratio."""
-    async with open_testbed(Settings.read(), None) as testbed:
+    settings = Settings.read().model_copy(update={"quota_per_minute": NO_QUOTA})
+    async with open_testbed(settings, None) as testbed:
         users = await seeding.parties(testbed)
-        found = [await once(testbed, users) for _ in range(rounds)]
+        found = [await once(testbed, users, pace) for _ in range(rounds)]
     without, beside = (median(one[key] for one in found) for key in (False, True))
     ratio = median(one[True] / one[False] for one in found)
     rounded = [(round(one[False], 1), round(one[True], 1)) for one in found]
     sys.stdout.write(
-        f"p95 of live commands, medians of {rounds} rounds: {without:.1f} ms without a replay, "
-        f"{beside:.1f} ms beside one of {testbed.settings.replay_per_second} a second at most; "
+        f"p95 of {pace.live:.0f} live commands a second, medians of {rounds} rounds: "
+        f"{without:.1f} ms without a replay, {beside:.1f} beside one of {pace.replays} a second; "
         f"median of the rounds' ratios {ratio:.2f}; {rounded}\n"
     )
 
@@ -147,7 +162,12 @@ def main() -> None:
     """Measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=7)
-    asyncio.run(measure(parser.parse_args().rounds))
+    words = "commands a second beside the replay"
+    parser.add_argument("--live", type=float, default=PER_SECOND, help=words)
+    words = "letters a second"
+    parser.add_argument("--replays", type=int, default=REPLAYS_PER_SECOND, help=words)
+    given = parser.parse_args()
+    asyncio.run(measure(given.rounds, Pace(given.live, given.replays)))
 
 
 if __name__ == "__main__":

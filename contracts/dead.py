@@ -25,6 +25,8 @@ GROUPS_MAX = 500
 PART_BYTES = 96 * 1024
 """How much of a body one answer has at most."""
 
+REPLAYS_PER_SECOND = 20
+"""How fast letters are replayed where nothing is said."""
 REPLAYED = "x-flexspine-replay"
 """Header of a letter that is replayed: which one it is."""
 
@@ -72,17 +74,20 @@ class ReplayDead(Command, type="dead.replay.v1", senders={"operator"}, accepted=
     """Send letters again: to where they were sent, in their senders' names, under the same ids.
 
     Those that are open or failed again; never questions (their asker waits no more), nor what is
-    erased or was kept in part. In the order in which they died, and no faster than
-    `FLEXSPINE_REPLAY_PER_SECOND`. Each is `replaying` until it has an outcome: `resolved` when its
-    sender is answered, whatever by, `failed-again` when it is dead again, or cannot be sent. What
-    was refused may be replayed too: its sender then gets a second answer. `dead.replay.check.v1`
-    counts and does nothing.
+    erased or was kept in part. In the order in which they died, so many a second, and no faster
+    than `FLEXSPINE_REPLAY_PER_SECOND`. Each is `replaying` until it has an outcome: `resolved` when
+    its sender is answered, whatever by, `failed-again` when it is dead again, or cannot be sent.
+    What was refused may be replayed too: its sender then gets a second answer.
+    `dead.replay.check.v1` counts and does nothing.
     Errors: `dead.not-found`.
     Source: promise 1 of the architecture: an outcome follows a replay or a discard.
     """
 
     which: Chosen
     why: Line
+    per_second: int = Field(default=REPLAYS_PER_SECOND, ge=1, le=10_000)
+    """Letters a second. The default is what live traffic hardly notices; a replay in the quiet
+    hours may go faster."""
 
 
 class DiscardDead(Command, type="dead.discard.v1", senders={"operator"}, accepted=DeadRun):

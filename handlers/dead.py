@@ -34,6 +34,7 @@ from handlers.signature import reads
 from handlers.spans import Tally
 
 RUNS: Final = "dead_runs"
+DISCARDS_PER_SECOND: Final = 200
 NOTES: Final = "dead_notes"
 OPEN: Final = frozenset({"open", "failed-again", "replaying"})
 NOTES_MAX: Final = 1000
@@ -74,7 +75,7 @@ def replay_dead(command: ReplayDead, view: View, context: Context) -> Decision:
     Rejects: dead.not-found
     Source: promise 1 of the architecture.
     """
-    return _begun(command, "replay", view, context)
+    return _begun(command, "replay", command.per_second, view, context)
 
 
 @reads(_run_reads)
@@ -84,11 +85,11 @@ def discard_dead(command: DiscardDead, view: View, context: Context) -> Decision
     Rejects: dead.not-found
     Source: promise 1 of the architecture.
     """
-    return _begun(command, "discard", view, context)
+    return _begun(command, "discard", DISCARDS_PER_SECOND, view, context)
 
 
 def _begun(
-    command: ReplayDead | DiscardDead, action: str, view: View, context: Context
+    command: ReplayDead | DiscardDead, action: str, per_second: int, view: View, context: Context
 ) -> Decision:
     which, by = command.which, context.sender.user
     if which.id is not None and view.get(LETTERS, which.id) is None:
@@ -103,6 +104,7 @@ def _begun(
         "_id": run,
         "revision": 1,
         "action": action,
+        "per_second": per_second,
         "which": {n: v for n, v in which.model_dump().items() if v is not None},
         "by": by,
         "at": context.now,

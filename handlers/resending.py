@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from itertools import accumulate
 from typing import Any, Final
 
-from contracts.dead import DeadRunAsked, DeadStopped
+from contracts.dead import REPLAYS_PER_SECOND, DeadRunAsked, DeadStopped
 from contracts.taxonomy import BACKBONE
 from handlers.bookkeeping import unattributed
 from handlers.dead import RUNS, behind, terms_for
@@ -23,11 +23,10 @@ from handlers.resent import Resent
 from handlers.spans import Span
 
 PORTION: Final = 50
+"""At most so many letters are one commit; a second's worth, where that is less."""
 PORTION_BYTES_MAX: Final = BODY_BYTES_MAX
 """How many bytes of bodies a portion of a replay has at most: it is one commit, which holds each of
 them as what is to be sent. One letter always fits."""
-PAUSE: Final = timedelta(milliseconds=250)
-"""Between two portions: the work takes no more than a part of the lane."""
 STUCK: Final = timedelta(minutes=10)
 """After how long without an outcome a letter may be sent again: twice does no harm."""
 LOOK: Final = timedelta(seconds=1)
@@ -73,12 +72,22 @@ def go_through(fact: DeadRunAsked, view: View, context: Context) -> Handled:
     }
     writes = (*puts, Put(RUNS, record, was))
     if further:
-        return Handled(keyed_to, writes, cursor=further, pause=PAUSE, resent=resent)
+        pause = timedelta(seconds=_portion_of(was) / _pace(was))
+        return Handled(keyed_to, writes, cursor=further, pause=pause, resent=resent)
     return Handled(keyed_to, writes, resent=resent)
 
 
 def _by(run: Document, state: str) -> dict[str, Any]:
     return {"state": state, "run": run["_id"]}
+
+
+def _pace(run: Document) -> int:
+    """Letters a second; of a run from before they could be told."""
+    return int(run.get("per_second", REPLAYS_PER_SECOND))
+
+
+def _portion_of(run: Document) -> int:
+    return min(PORTION, _pace(run))
 
 
 def _portion(run: Document, view: View, context: Context) -> tuple[Sequence[Document], str]:
@@ -91,7 +100,7 @@ def _portion(run: Document, view: View, context: Context) -> tuple[Sequence[Docu
         one = view.get(LETTERS, which["id"])
         return ([one] if one is not None else []), ""
     after = context.cursor or behind(which.get("since"))
-    span = Span.of_list("terms", terms_for(which), after, PORTION)
+    span = Span.of_list("terms", terms_for(which), after, _portion_of(run))
     rows, further = view.page(LETTERS, span)
     until = min(run["at"], which.get("until") or run["at"])
     within = [row for row in rows if row["_id"] < f"{moment_of(until)}~"]

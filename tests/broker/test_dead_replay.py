@@ -28,7 +28,7 @@ from tests.spine import ENTRIES, Platform, Spine, asset, eventually
 from topology import names
 from topology.plan import DELIVERY_LIMIT
 from workers.backbone import Backbone, now_utc
-from workers.cli import dead, dead_edits
+from workers.cli import dead, dead_edits, dead_runs
 from workers.cli.keyring import AccountKeys
 from workers.cli.place import Place
 from workers.glancing import looked
@@ -348,7 +348,7 @@ async def test_the_command_line_lists_exports_and_replays(lone: Spine, tmp_path:
         written = await dead.exported(place, {"reason": "poisoned"}, tmp_path / "letters.jsonl")
     async with lone.running(mend):
         data = {"which": {"reason": "poisoned"}, "why": "Mended."}
-        after = await dead.done(place, "dead.replay.v1", data, wait=True)
+        after = await dead_runs.done(place, "dead.replay.v1", data, wait=True)
     lines = [json.loads(line) for line in (tmp_path / "letters.jsonl").read_text().splitlines()]
     bodies = [json.loads(b64decode(line["body"])) for line in lines]
     assert [one["id"] for one in found] == [line["letter"]["id"] for line in lines]

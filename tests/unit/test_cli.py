@@ -20,7 +20,8 @@ from workers.addresses import Addresses
 from workers.backup import BadBackup, read_manifest
 from workers.cli.asking import _check_events, _remarks, _table
 from workers.cli.client import LoginFailed, NothingToWatch
-from workers.cli.dead import _groups, _hints, _letters
+from workers.cli.dead import _groups, _letters
+from workers.cli.dead_runs import _hints
 from workers.cli.dead_shown import shown
 from workers.cli.input import FileFault, lines_of
 from workers.cli.keyring import AccountKeys

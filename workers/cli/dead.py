@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -12,10 +12,20 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from contracts.dead import DiscardDead, GetDead, GroupDead, ListDead, NoteDead, ReplayDead
-from contracts.messages import check_type
+from contracts.dead import GetDead, GroupDead, ListDead, NoteDead
 from workers.cli.asking import asked
-from workers.cli.dead_ids import Letter, One
+from workers.cli.dead_options import (
+    Account,
+    Fingerprint,
+    Letter,
+    Reason,
+    Since,
+    State,
+    Type,
+    Until,
+    chosen,
+    counted,
+)
 from workers.cli.dead_shown import shown
 from workers.cli.input import FileFault
 from workers.cli.place import Place
@@ -26,21 +36,7 @@ PAGE: Final = 100
 ID_LENGTH: Final = 51
 FINGERPRINT_LENGTH: Final = 16
 
-Reason = Annotated[str | None, typer.Option(help="Such as `poisoned` or `delivery-limit`.")]
-Fingerprint = Annotated[str | None, typer.Option(help="A group, as `dead groups` names it.")]
-Type = Annotated[str | None, typer.Option("--type", help="Type of the message.")]
-Account = Annotated[str | None, typer.Option(help="The sender's account.")]
-State = Annotated[str | None, typer.Option(help="Such as `open` or `failed-again`.")]
-Since = Annotated[str | None, typer.Option(help="Died at this moment or later, in ISO 8601.")]
-Until = Annotated[str | None, typer.Option(help="Died before this moment, in ISO 8601.")]
 AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
-Why = Annotated[str, typer.Option(help="Why; other operators read it.")]
-Yes = Annotated[bool, typer.Option("--yes", help="Do it; otherwise it is only counted.")]
-Wait = Annotated[bool, typer.Option(help="Wait until every letter has its outcome.")]
-
-
-def _which(**given: str | None) -> dict[str, str]:
-    return {name: value for name, value in given.items() if value is not None}
 
 
 def _here() -> Place:
@@ -60,7 +56,7 @@ def listed(
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, the oldest first."""
-    which = _which(
+    which = chosen(
         reason=reason, fingerprint=fingerprint, type=message_type, account=account, state=state,
         since=since, until=until,
     )  # fmt: skip
@@ -111,14 +107,14 @@ async def letters(place: Place, which: Mapping[str, str]) -> AsyncIterator[Mappi
 
 def groups(*, state: State = None, as_json: AsJson = False) -> None:
     """Count dead letters by what they failed by."""
-    data = {"which": _which(state=state)}
+    data = {"which": chosen(state=state)}
     found = asyncio.run(asked(_here(), GroupDead.message_type, data))
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
     console = Console(markup=False, emoji=False)
     console.print(_groups(found["groups"]))
-    console.print(_counts(found["counts"]) or "none")
+    console.print(counted(found["counts"]) or "none")
 
 
 def _groups(found: Sequence[Mapping[str, Any]]) -> Table:
@@ -128,13 +124,9 @@ def _groups(found: Sequence[Mapping[str, Any]]) -> Table:
     for one in found:
         table.add_row(
             one["fingerprint"], one["reason"], one["type"], one["exception"], one["top"],
-            _counts(one["counts"]),
+            counted(one["counts"]),
         )  # fmt: skip
     return table
-
-
-def _counts(counts: Mapping[str, int]) -> str:
-    return ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
 
 
 def show(
@@ -173,85 +165,6 @@ def note(
     typer.echo(f"{found['notes']} notes")
 
 
-def _ending(kind: str, words: str) -> Callable[..., None]:
-    """A command that begins a run over the letters that are meant."""
-
-    def command(
-        *,
-        why: Why,
-        letter: One = None,
-        fingerprint: Fingerprint = None,
-        reason: Reason = None,
-        message_type: Type = None,
-        account: Account = None,
-        since: Since = None,
-        until: Until = None,
-        yes: Yes = False,
-        wait: Wait = True,
-    ) -> None:
-        which = _which(
-            id=letter, fingerprint=fingerprint, reason=reason, type=message_type, account=account,
-            since=since, until=until,
-        )  # fmt: skip
-        _do(kind, which, why, is_meant=yes, wait=wait)
-
-    command.__doc__ = words
-    return command
-
-
-replay: Final = _ending(
-    ReplayDead.message_type,
-    "Send letters again, in their senders' names; without `--yes` they are only counted.",
-)
-discard: Final = _ending(
-    DiscardDead.message_type, "Give letters up; without `--yes` they are only counted."
-)
-
-
-def _do(kind: str, which: Mapping[str, str], why: str, *, is_meant: bool, wait: bool) -> None:
-    place, data = _here(), {"which": dict(which), "why": why}
-    matched = asyncio.run(asked(place, check_type(kind), data)).get("matched")
-    if not is_meant:
-        typer.echo(f"{matched} letters match; nothing was done: --yes does it")
-        return
-    if typer.get_text_stream("stdin").isatty():
-        typer.confirm(f"{matched} letters match. Go on?", abort=True)
-    counts = asyncio.run(done(place, kind, data, wait=wait))
-    typer.echo(_counts(counts) or "none was taken")
-    for hint in _hints(counts, which):
-        typer.echo(hint, err=True)
-
-
-def _hints(counts: Mapping[str, int], which: Mapping[str, str]) -> list[str]:
-    """Where to read why letters are dead again."""
-    if not counts.get("failed-again"):
-        return []
-    if (letter := which.get("id")) is not None:
-        return [f"why: flexspine dead show {letter}"]
-    listing = "which: flexspine dead list --state failed-again"
-    return [listing, "why: flexspine dead show <id>"]
-
-
-async def done(
-    place: Place, kind: str, data: Mapping[str, Any], *, wait: bool
-) -> Mapping[str, int]:
-    """Begin a run, and wait until each of its letters has its outcome; their counts then."""
-    run = await asked(place, kind, data)
-    counts: Mapping[str, int] = {}
-    said: Mapping[str, int] | None = None
-    idle = 0
-    while wait and run["matched"] and idle < 2:  # noqa: PLR2004  once more, for a portion between
-        await asyncio.sleep(POLL_S)
-        found = await asked(place, GroupDead.message_type, {"which": {"run": run["id"]}})
-        counts = found["counts"]
-        if counts != said:
-            said, idle = counts, 0
-            typer.echo(_counts(counts), err=True)
-        elif not counts.get("replaying"):
-            idle += 1
-    return counts
-
-
 def export(
     *,
     to: Annotated[Path, typer.Option(help="File with a line of JSON for each letter.")],
@@ -267,7 +180,7 @@ def export(
             f"expected a new file, got {to}, which holds something already. "
             "Give another name, or --force to write over it."
         )
-    which = _which(reason=reason, fingerprint=fingerprint, state=state)
+    which = chosen(reason=reason, fingerprint=fingerprint, state=state)
     typer.echo(f"{asyncio.run(exported(_here(), which, to))} letters written to {to}")
 
 
@@ -296,5 +209,5 @@ async def _watch(place: Place) -> None:
         found = await asked(place, GroupDead.message_type, {})
         if found["counts"] != said:
             said = found["counts"]
-            typer.echo(_counts(said) or "none")
+            typer.echo(counted(said) or "none")
         await asyncio.sleep(POLL_S)

@@ -13,7 +13,7 @@ from contracts.envelope import USER_URN
 from contracts.messages import check_type
 from topology import names
 from workers.cli.asking import asked
-from workers.cli.dead_ids import Letter
+from workers.cli.dead_options import Letter
 from workers.cli.input import FileFault
 from workers.cli.place import Place
 from workers.settings import Settings

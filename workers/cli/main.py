@@ -12,6 +12,7 @@ from workers.cli import (
     boundaries,
     dead,
     dead_edits,
+    dead_runs,
     doctor,
     evaluating,
     measuring,
@@ -99,8 +100,8 @@ def _dead(app: typer.Typer) -> None:
     letters.command("groups")(dead.groups)
     letters.command("show")(dead.show)
     letters.command("note")(dead.note)
-    letters.command("replay")(dead.replay)
-    letters.command("discard")(dead.discard)
+    letters.command("replay")(dead_runs.replay)
+    letters.command("discard")(dead_runs.discard)
     letters.command("edit")(dead_edits.edit)
     letters.command("approve")(dead_edits.approve)
     letters.command("export")(dead.export)

@@ -1,0 +1,121 @@
+"""Replaying and discarding dead letters: `dead replay` and `dead discard`, as `operator`."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Annotated, Any, Final
+
+import typer
+
+from contracts.dead import REPLAYS_PER_SECOND, DiscardDead, GroupDead, ReplayDead
+from contracts.messages import check_type
+from workers.cli.asking import asked
+from workers.cli.dead_options import (
+    Account,
+    Fingerprint,
+    One,
+    Reason,
+    Since,
+    Type,
+    Until,
+    chosen,
+    counted,
+)
+from workers.cli.place import Place
+from workers.settings import Settings
+
+POLL_S: Final = 1.0
+IDLE_MAX: Final = 3
+"""After so many looks without any change the run has ended: a portion may be on its way."""
+
+Why = Annotated[str, typer.Option(help="Why; other operators read it.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do it; otherwise it is only counted.")]
+Wait = Annotated[bool, typer.Option(help="Wait until every letter has its outcome.")]
+Pace = Annotated[int, typer.Option(min=1, max=10_000, help="Letters a second.")]
+
+
+def replay(
+    *,
+    why: Why,
+    letter: One = None,
+    fingerprint: Fingerprint = None,
+    reason: Reason = None,
+    message_type: Type = None,
+    account: Account = None,
+    since: Since = None,
+    until: Until = None,
+    per_second: Pace = REPLAYS_PER_SECOND,
+    yes: Yes = False,
+    wait: Wait = True,
+) -> None:
+    """Send letters again, in their senders' names; without `--yes` they are only counted."""
+    which = chosen(
+        id=letter, fingerprint=fingerprint, reason=reason, type=message_type, account=account,
+        since=since, until=until,
+    )  # fmt: skip
+    data = {"which": which, "why": why, "per_second": per_second}
+    _do(ReplayDead.message_type, data, is_meant=yes, wait=wait)
+
+
+def discard(
+    *,
+    why: Why,
+    letter: One = None,
+    fingerprint: Fingerprint = None,
+    reason: Reason = None,
+    message_type: Type = None,
+    account: Account = None,
+    since: Since = None,
+    until: Until = None,
+    yes: Yes = False,
+    wait: Wait = True,
+) -> None:
+    """Give letters up; without `--yes` they are only counted."""
+    which = chosen(
+        id=letter, fingerprint=fingerprint, reason=reason, type=message_type, account=account,
+        since=since, until=until,
+    )  # fmt: skip
+    _do(DiscardDead.message_type, {"which": which, "why": why}, is_meant=yes, wait=wait)
+
+
+def _do(kind: str, data: Mapping[str, Any], *, is_meant: bool, wait: bool) -> None:
+    place = Place.of(Settings.read())
+    matched = asyncio.run(asked(place, check_type(kind), data)).get("matched")
+    if not is_meant:
+        typer.echo(f"{matched} letters match; nothing was done: --yes does it")
+        return
+    if typer.get_text_stream("stdin").isatty():
+        typer.confirm(f"{matched} letters match. Go on?", abort=True)
+    counts = asyncio.run(done(place, kind, data, wait=wait))
+    typer.echo(counted(counts) or "none was taken")
+    for hint in _hints(counts, data["which"]):
+        typer.echo(hint, err=True)
+
+
+def _hints(counts: Mapping[str, int], which: Mapping[str, str]) -> list[str]:
+    """Where to read why letters are dead again."""
+    if not counts.get("failed-again"):
+        return []
+    if (letter := which.get("id")) is not None:
+        return [f"why: flexspine dead show {letter}"]
+    listing = "which: flexspine dead list --state failed-again"
+    return [listing, "why: flexspine dead show <id>"]
+
+
+async def done(
+    place: Place, kind: str, data: Mapping[str, Any], *, wait: bool
+) -> Mapping[str, int]:
+    """Begin a run, and wait until each of its letters has its outcome; their counts then."""
+    run = await asked(place, kind, data)
+    counts: Mapping[str, int] = {}
+    said: Mapping[str, int] | None = None
+    idle = 0
+    while wait and run["matched"] and idle < IDLE_MAX:
+        await asyncio.sleep(POLL_S)
+        found = await asked(place, GroupDead.message_type, {"which": {"run": run["id"]}})
+        counts = found["counts"]
+        if counts != said:
+            said, idle = counts, 0
+            typer.echo(counted(counts), err=True)
+        elif not counts.get("replaying"):
+            idle += 1
+    return counts
