@@ -82,6 +82,19 @@ async def test_the_scenario_plays() -> None:
     assert kinds["asset.updated.v1"] == 1
 
 
+async def test_a_portfolio_is_filled_and_read_as_the_page_for_platforms_says() -> None:
+    replies = await played(read_lines((ROOT / "examples" / "portfolio.jsonl").read_bytes()))
+    assert set(outcomes(replies).values()) == {"accepted"}
+    answered = {reply["type"]: reply["data"] for reply in replies}
+    assert answered["portfolio.add.accepted.v1"]["pending"] == 2
+    assert answered["portfolio.progressed.v1"]["pending"] == 0
+    assert answered["subscription.set.accepted.v1"]["kinds"] == {
+        "asset.updated.v1": "digest",
+        "portfolio.changed.v1": "off",
+    }
+    assert answered["asset.get.accepted.v1"]["members"]["power_kw"] == {"total": 11, "of": 2}
+
+
 async def test_a_command_s_events_come_before_its_reply() -> None:
     replies = await played(read_lines(written(line("operator", "user.register.v1", PERSON))))
     assert [reply["type"] for reply in replies] == [
