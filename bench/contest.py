@@ -2,7 +2,7 @@
 
 The clock runs from `begun` (connections are open, nothing was asked for yet) to the last output
 confirmed, for all alike: for a rival when it has published and settled everything; for the spine
-when its inbox knows every command and its outbox is empty. Nobody's imports and nobody's filling
+when every command has made its asset and its outbox is empty. Nobody's imports and nobody's filling
 are counted; a rival drops and makes its collections before, as the spine's are made before.
 """
 
@@ -113,11 +113,10 @@ async def run_spine(
     """Fill the mailbox through the parties' own accounts, serve it, and check what came out."""
     await prepare(testbed, users)
     await load.publish([testbed.party(user, bulk=bulk) for user in users], count)
-    inbox = await testbed.database(database)["inbox"].count_documents({})
     assets = await testbed.database(database)["assets"].count_documents({})
     async with serving(testbed, database) as child:
         began, before = child.began, cpu_of(testbed, child.pid)
-        ended = await decided(testbed, database, inbox + count, count)
+        ended = await decided(testbed, database, assets + count, count)
         after = cpu_of(testbed, child.pid)
     found, repeats = await checked(testbed, users, count)
     now = await testbed.database(database)["assets"].count_documents({})
@@ -146,20 +145,23 @@ async def serving(testbed: Testbed, database: str) -> AsyncIterator["Child"]:
         await child.end()
 
 
-async def decided(testbed: Testbed, database: str, inbox: int, count: int) -> float:
-    """The moment when every command is decided and every output confirmed and forgotten."""
+async def decided(testbed: Testbed, database: str, assets: int, count: int) -> float:
+    """The moment when every command is decided and every output confirmed and forgotten.
+
+    Each is to be accepted, so that there are so many assets then; the inbox knows facts too.
+    """
     deadline = time.monotonic() + START_LIMIT_S + count / SLOWEST_PER_SECOND
     held = testbed.database(database)
     while time.monotonic() < deadline:
-        if await held["inbox"].estimated_document_count() >= inbox:
+        if await held["assets"].estimated_document_count() >= assets:
             moment = time.monotonic()
             if await held["outbox"].estimated_document_count() == 0:
                 return moment
         await asyncio.sleep(POLL_S)
-    decided = await held["inbox"].count_documents({})
+    decided = await held["assets"].count_documents({})
     waiting = await held["outbox"].count_documents({})
     raise Unmeasured(
-        f"expected {inbox} commands in the inbox of {database} and nothing in its outbox, got "
+        f"expected {assets} assets in {database} and nothing in its outbox, got "
         f"{decided} and {waiting}. Look for what the workers log: `flexspine up` on its folder."
     )
 

@@ -66,7 +66,7 @@ async def run(testbed: Testbed, users: Sequence[str], count: int, how: Arrangeme
     await testbed.empty([queue.name for queue in plan.queues if _is_ours(queue.name)])
     await prepare(testbed, users)
     await load.publish([testbed.party(user) for user in users], count)
-    inbox = await testbed.database(RUN)["inbox"].count_documents({})
+    assets = await testbed.database(RUN)["assets"].count_documents({})
     changes = {"shards_max": how.shards_max, "quota_per_minute": NO_QUOTA}
     changes["lease_s"] = LEASE_S
     own = replace(testbed, settings=testbed.settings.model_copy(update=changes))
@@ -79,7 +79,7 @@ async def run(testbed: Testbed, users: Sequence[str], count: int, how: Arrangeme
         before = [cpu_of(testbed, child.pid) for child in children]
         began = time.monotonic()
         await gate.close()
-        ended = await decided(testbed, RUN, inbox + count, count)
+        ended = await decided(testbed, RUN, assets + count, count)
         after = [cpu_of(testbed, child.pid) for child in children]
     found, repeats = await checked(testbed, users, count)
     each = [spent(*pair, count) for pair in zip(before, after, strict=True)]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from topology import names
 from workers.addresses import Addresses
+from workers.alarms import Glance
 from workers.backup import BadBackup, read_manifest
 from workers.cli.asking import _check_events, _remarks, _table
 from workers.cli.client import LoginFailed, NothingToWatch
@@ -32,6 +34,7 @@ from workers.cli.occupancy import Occupied, occupied
 from workers.cli.place import Place
 from workers.cli.sending import Settled, _settled
 from workers.cli.spool import Spool
+from workers.cli.status import _told
 from workers.settings import Settings
 from workers.vault import Vault
 
@@ -339,3 +342,18 @@ def test_the_exit_codes_say_that_a_rejected_line_does_not_end_run_with_1(tmp_pat
     assert played.exit_code == 0
     said = " ".join(CliRunner().invoke(build(), ["--help"]).output.split())
     assert "`run` prints what is rejected and ends with 0" in said
+
+
+def test_a_status_does_not_count_what_it_cannot_ask() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    away = dict(_told(Glance(at)))
+    assert set(away.values()) == {"unknown"}
+    there = dict(_told(Glance(at, queues=(), lanes=(), has_primary=True)))
+    assert there == {
+        "throughput": "0.0 messages a second",
+        "outbox": "0",
+        "dead letters": "0",
+        "parked": "0",
+        "lost to users": "0",
+        "processes": "0",
+    }

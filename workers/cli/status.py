@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Iterator
 from typing import Annotated, Final
 
 import typer
@@ -17,6 +18,7 @@ from workers.glancing import looked
 from workers.settings import Settings
 
 EVERY_S: Final = 2.0
+UNKNOWN: Final = "unknown"
 
 
 def status(
@@ -70,15 +72,26 @@ def _shown(found: Glance) -> Group:
     for lane in found.lanes or ():
         lanes.add_row(lane.name, lane.owner or "", str(lane.epoch), str(lane.batch))
     told = Table("what", "now")
-    told.add_row("throughput", f"{found.throughput:.1f} messages a second")
-    told.add_row("outbox", _aged(found.outbox))
-    told.add_row("dead letters", _aged(found.dead))
-    told.add_row("parked", f"{found.parked:,}")
-    told.add_row("lost to users", _lost(found.lost))
-    told.add_row("processes", str(found.present))
+    for name, now in _told(found):
+        told.add_row(name, now)
     for name, about in alarms(found):
         told.add_row(f"ALARM {name}", about)
     return Group(queues, lanes, told)
+
+
+def _told(found: Glance) -> Iterator[tuple[str, str]]:
+    """What is said in one line each; of a server that does not answer nothing is known."""
+    throughput = f"{found.throughput:.1f} messages a second"
+    yield "throughput", UNKNOWN if found.queues is None else throughput
+    stored = {
+        "outbox": _aged(found.outbox),
+        "dead letters": _aged(found.dead),
+        "parked": f"{found.parked:,}",
+        "lost to users": _lost(found.lost),
+        "processes": str(found.present),
+    }
+    for name, now in stored.items():
+        yield name, now if found.has_primary else UNKNOWN
 
 
 def _lost(lost: Lost) -> str:
