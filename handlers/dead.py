@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from contracts.dead import (
-    GROUPS_MAX,
     DeadNoted,
     DeadRun,
     DeadRunAsked,
@@ -17,6 +16,7 @@ from contracts.dead import (
     ReplayDead,
     Which,
 )
+from contracts.dead_reading import GROUPS_MAX
 from handlers.dead_letters import LETTERS, changed, moment_of
 from handlers.decision import (
     Accepted,
@@ -34,7 +34,6 @@ from handlers.signature import reads
 from handlers.spans import Tally
 
 RUNS: Final = "dead_runs"
-DISCARDS_PER_SECOND: Final = 200
 NOTES: Final = "dead_notes"
 OPEN: Final = frozenset({"open", "failed-again", "replaying"})
 NOTES_MAX: Final = 1000
@@ -75,7 +74,7 @@ def replay_dead(command: ReplayDead, view: View, context: Context) -> Decision:
     Rejects: dead.not-found
     Source: promise 1 of the architecture.
     """
-    return _begun(command, "replay", command.per_second, view, context)
+    return _begun(command, {"action": "replay", "per_second": command.per_second}, view, context)
 
 
 @reads(_run_reads)
@@ -85,11 +84,11 @@ def discard_dead(command: DiscardDead, view: View, context: Context) -> Decision
     Rejects: dead.not-found
     Source: promise 1 of the architecture.
     """
-    return _begun(command, "discard", DISCARDS_PER_SECOND, view, context)
+    return _begun(command, {"action": "discard"}, view, context)
 
 
 def _begun(
-    command: ReplayDead | DiscardDead, action: str, per_second: int, view: View, context: Context
+    command: ReplayDead | DiscardDead, what: Document, view: View, context: Context
 ) -> Decision:
     which, by = command.which, context.sender.user
     if which.id is not None and view.get(LETTERS, which.id) is None:
@@ -103,8 +102,7 @@ def _begun(
     document = {
         "_id": run,
         "revision": 1,
-        "action": action,
-        "per_second": per_second,
+        **what,
         "which": {n: v for n, v in which.model_dump().items() if v is not None},
         "by": by,
         "at": context.now,

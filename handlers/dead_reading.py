@@ -5,7 +5,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from contracts.dead import (
+from contracts.dead_reading import (
     GROUPS_MAX,
     PART_BYTES,
     DeadChange,
@@ -16,13 +16,23 @@ from contracts.dead import (
     DeadLetter,
     DeadNote,
     DeadPage,
+    DeadRunProgress,
     GetDead,
     GroupDead,
     ListDead,
 )
 from contracts.dead_values import DeadState
 from contracts.messages import Contract
-from handlers.dead import NOTES, behind, count_of, letter_not_found, note_id, tally_for, terms_for
+from handlers.dead import (
+    NOTES,
+    RUNS,
+    behind,
+    count_of,
+    letter_not_found,
+    note_id,
+    tally_for,
+    terms_for,
+)
 from handlers.dead_editing import EDITS
 from handlers.dead_letters import CONTENTS, LETTERS, readable
 from handlers.decision import Context, Document, Reads, Rejected, View
@@ -82,6 +92,8 @@ def shown(letter: Document) -> DeadLetter:
 
 def _group_reads(query: GroupDead, context: Context) -> Reads:
     yield LETTERS, tally_for(query.which)
+    if query.which.run is not None:
+        yield RUNS, query.which.run
 
 
 @reads(_group_reads)
@@ -99,7 +111,14 @@ def group_dead(query: GroupDead, view: View, context: Context) -> Contract:
     for group in told:
         for state, count in group.counts.items():
             counts[state] = counts.get(state, 0) + count
-    return DeadGroups(groups=told, counts=counts)
+    return DeadGroups(groups=told, counts=counts, run=_progress(query, view))
+
+
+def _progress(query: GroupDead, view: View) -> DeadRunProgress | None:
+    run = None if query.which.run is None else view.get(RUNS, query.which.run)
+    if run is None:
+        return None
+    return DeadRunProgress(**{name: run[name] for name in DeadRunProgress.model_fields})
 
 
 def _group(rows: list[Document]) -> DeadGroup:

@@ -23,7 +23,10 @@ from handlers.resent import Resent
 from handlers.spans import Span
 
 PORTION: Final = 50
-"""At most so many letters are one commit; a second's worth, where that is less."""
+"""So many letters are looked at together; as many of them are one commit at most as are to be sent
+in a second."""
+PAUSE: Final = timedelta(milliseconds=250)
+"""Between two portions at least: the work takes no more than a part of the lane."""
 PORTION_BYTES_MAX: Final = BODY_BYTES_MAX
 """How many bytes of bodies a portion of a replay has at most: it is one commit, which holds each of
 them as what is to be sent. One letter always fits."""
@@ -72,7 +75,7 @@ def go_through(fact: DeadRunAsked, view: View, context: Context) -> Handled:
     }
     writes = (*puts, Put(RUNS, record, was))
     if further:
-        pause = timedelta(seconds=_portion_of(was) / _pace(was))
+        pause = _pause(was, len(resent))
         return Handled(keyed_to, writes, cursor=further, pause=pause, resent=resent)
     return Handled(keyed_to, writes, resent=resent)
 
@@ -82,12 +85,15 @@ def _by(run: Document, state: str) -> dict[str, Any]:
 
 
 def _pace(run: Document) -> int:
-    """Letters a second; of a run from before they could be told."""
+    """Letters a second; a replay of before that could be said goes by the default."""
     return int(run.get("per_second", REPLAYS_PER_SECOND))
 
 
-def _portion_of(run: Document) -> int:
-    return min(PORTION, _pace(run))
+def _pause(run: Document, sent: int) -> timedelta:
+    """How long until the next portion."""
+    if run["action"] == "discard":
+        return PAUSE
+    return max(PAUSE, timedelta(seconds=sent / _pace(run)))
 
 
 def _portion(run: Document, view: View, context: Context) -> tuple[Sequence[Document], str]:
@@ -100,21 +106,26 @@ def _portion(run: Document, view: View, context: Context) -> tuple[Sequence[Docu
         one = view.get(LETTERS, which["id"])
         return ([one] if one is not None else []), ""
     after = context.cursor or behind(which.get("since"))
-    span = Span.of_list("terms", terms_for(which), after, _portion_of(run))
+    span = Span.of_list("terms", terms_for(which), after, PORTION)
     rows, further = view.page(LETTERS, span)
     until = min(run["at"], which.get("until") or run["at"])
     within = [row for row in rows if row["_id"] < f"{moment_of(until)}~"]
-    if run["action"] == "replay" and len(fit := _fitting(within, context.now)) < len(within):
+    if run["action"] == "replay" and len(fit := _fitting(within, run, context.now)) < len(within):
         return sorted(fit, key=_died), fit[-1]["_id"]
     goes_on = len(within) == len(rows)
     return sorted(within, key=_died), further if goes_on else ""
 
 
-def _fitting(letters: Sequence[Document], now: datetime) -> Sequence[Document]:
-    """The first of them, as many as one commit can hold of what would be sent."""
-    sizes = (one["size"] if is_open(one, now) and _is_whole(one) else 0 for one in letters)
-    sums = zip(letters, accumulate(sizes), strict=True)
-    return [letter for letter, size in sums if size <= PORTION_BYTES_MAX]
+def _fitting(letters: Sequence[Document], run: Document, now: datetime) -> Sequence[Document]:
+    """The first of them: what may be sent in a second, and what one commit can hold of it."""
+    todo = [is_open(one, now) for one in letters]
+    wanted = zip(letters, todo, strict=True)
+    sizes = accumulate(one["size"] if is_todo and _is_whole(one) else 0 for one, is_todo in wanted)
+    return [
+        one
+        for one, count, size in zip(letters, accumulate(todo), sizes, strict=True)
+        if count <= _pace(run) and size <= PORTION_BYTES_MAX
+    ]
 
 
 def _died(letter: Document) -> tuple[datetime, datetime]:

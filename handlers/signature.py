@@ -41,7 +41,7 @@ class Handler:
 
 
 def reads(function: Callable[[RequestT, Context], Reads]) -> Callable[[Callable[..., Any]], Any]:
-    """Say which documents a handler looks at, so that a batch is one query per collection."""
+    """Say which documents a handler looks at, so that a batch is read in one query."""
 
     def attach(handler: Callable[..., Any]) -> Callable[..., Any]:
         setattr(handler, _READS, function)

@@ -74,7 +74,7 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class Loader:
-    """Reads documents, one query per collection, and opens what is sealed in them.
+    """Reads documents, all in one query, and opens what is sealed in them.
 
     `lazily`: no key is read, and nothing opened, before a handler asks for a value. So as much is
     done for a document that its asker may not see as for one that there is not.

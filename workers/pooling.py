@@ -1,4 +1,4 @@
-"""Reads of questions that come at the same time, put into one query for each collection.
+"""Reads of questions that come at the same time, put into one query.
 
 What a question costs is mostly the driver's work for a query, and hardly what the query finds. At
 low load nothing waits for anything: a read that comes alone goes at once. Under load those that

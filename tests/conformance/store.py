@@ -121,10 +121,13 @@ class StoreSuite:
         filler = b"x" * (codec.SIZE_MAX - len(encoded(largest, filler=b"")))
         of_users = [encoded(key, name="user"), encoded(largest, filler=filler)]
         await lane.commit(inserts={"assets": [encoded(key, name="asset")], "users": of_users})
+        await lane.commit(inserts={"assets": [encoded(largest, filler=filler)]})
         # Far more than one question of MongoDB can name.
         many = [f"{key}-{n:0200}" for n in range(100_000)]
+        # Two of the largest are more than one answer holds.
+        both = [largest, key]
         found = await store.load(
-            {"tokens": [key], "users": [largest, *many, key], "assets": [*many, key], "keys": []}
+            {"tokens": [key], "users": [*both, *many], "assets": [*many, *both], "keys": []}
         )
         assert found == {
             "tokens": {},
@@ -132,7 +135,10 @@ class StoreSuite:
                 key: document(key, name="user"),
                 largest: document(largest, filler=filler),
             },
-            "assets": {key: document(key, name="asset")},
+            "assets": {
+                key: document(key, name="asset"),
+                largest: document(largest, filler=filler),
+            },
             "keys": {},
         }
 
@@ -150,9 +156,11 @@ class StoreSuite:
     ) -> None:
         mine, other = InboxKey(name("USR"), "1"), InboxKey(name("USR"), "2")
         await lane.commit(inserts={"inbox": [encoded(mine, digest=b"\x00\xff")]})
-        found = await store.load({"inbox": [mine, other]})
+        found = await store.load({"users": [mine.user], "inbox": [mine, other]})
         stored = {"user": mine.user, "id": "1"}
-        assert found == {"inbox": {mine: {"_id": stored, "revision": 1, "digest": b"\x00\xff"}}}
+        row = {"_id": stored, "revision": 1, "digest": b"\x00\xff"}
+        assert found == {"users": {}, "inbox": {mine: row}}
+        assert await store.load({"inbox": [other, mine]}) == {"inbox": {mine: row}}
 
     async def test_values_come_back_as_they_were(
         self, store: Store, lane: Lane, name: Callable[[str], str]

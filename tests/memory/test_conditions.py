@@ -17,7 +17,7 @@ Loads = list[Mapping[str, Collection[Any]]]
 
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> Loads:
-    """What the store is asked for, load by load: each is one query for each of its collections."""
+    """What the store is asked for, load by load: each is one query."""
     seen: Loads = []
     load = MemoryStore.load
 

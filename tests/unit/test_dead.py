@@ -17,10 +17,11 @@ from handlers.admission import Delivery, Limits, Refusal
 from handlers.case import Outcome, Rulebook
 from handlers.collection import unrouted
 from handlers.dead_letters import BODY_BYTES_MAX, UNKNOWN, body_mark
-from handlers.decision import Document, Secret, View
+from handlers.decision import Document, Put, Secret, View
 from handlers.fold import fold
+from handlers.parking import COLLECTION as PARKED
 from handlers.parking import Parked
-from handlers.resending import PORTION, PORTION_BYTES_MAX, STUCK
+from handlers.resending import PAUSE, PORTION, PORTION_BYTES_MAX, STUCK
 from handlers.resent import Resent
 from handlers.signature import Handler
 from handlers.spans import Span
@@ -84,14 +85,19 @@ def run_through(decider: Decider, run: str) -> list[Resent]:
     return [one for portion in portions_of(decider, run) for one in portion]
 
 
-def portions_of(decider: Decider, run: str) -> list[list[Resent]]:
-    """Every portion of a run; what each hands to the hop."""
+def portions_of(
+    decider: Decider, run: str, pauses: set[timedelta] | None = None
+) -> list[list[Resent]]:
+    """Every portion of a run; what each hands to the hop, and how long is paused behind it."""
     body = json.dumps(fact(run)).encode()
     waiting: list[Delivery] = [Delivery(body, DeadRunAsked.message_type, BACKBONE)]
     sent: list[list[Resent]] = []
     while waiting:
         outcomes = decider.decide(*waiting)
         sent.append(resent(outcomes))
+        puts = [write for one in outcomes for write in one.writes if isinstance(write, Put)]
+        if pauses is not None:
+            pauses |= {p.document["due"] - decider.now for p in puts if p.collection == PARKED}
         waiting = [again(one) for one in outcomes if one.kind == "continued"]
     return sent
 
@@ -103,7 +109,7 @@ def fact(run: str) -> Mapping[str, Any]:
         "source": "urn:flexspine:backbone",
         "type": DeadRunAsked.message_type,
         "time": NOW.isoformat(),
-        "subject": "dead-letters",
+        "subject": f"dead-letters/{run}",
         "data": {"id": run},
     }
 
@@ -252,6 +258,52 @@ def test_a_replay_is_gone_through_in_portions_and_leaves_out_what_died_since(
     assert groups["counts"] == {"replaying": len(sent)}
     (run,) = decider.of("dead_runs")
     assert (run["state"], run["done"], run["left_out"]) == ("ended", len(sent), 0)
+
+
+@pytest.mark.parametrize(
+    ("pace", "portions", "pause_s"),
+    [
+        ({"per_second": 1}, [1] * 70, 1),
+        ({}, [20, 20, 20, 10], 1),
+        ({"per_second": 20}, [20, 20, 20, 10], 1),
+        ({"per_second": 100}, [50, 20], 0.5),
+        ({"per_second": 200}, [50, 20], 0.25),
+    ],
+)
+def test_a_replay_keeps_its_pace(
+    decider: Decider, pace: Mapping[str, int], portions: list[int], pause_s: float
+) -> None:
+    decider.decide(*(crash(f"c-{n:03d}") for n in range(70)))
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "replay", which={"type": CRASH}, why="Again.", **pace)
+    pauses: set[timedelta] = set()
+    assert [len(one) for one in portions_of(decider, told["id"], pauses)] == portions
+    assert pauses == {timedelta(seconds=pause_s)}
+    groups = asked(decider, "groups", which={"run": told["id"]})
+    assert groups["run"] == {"state": "ended", "matched": 70, "done": 70, "left_out": 0}
+
+
+def test_what_a_replay_passes_over_takes_none_of_its_pace(decider: Decider) -> None:
+    decider.decide(*(crash(f"c-{n:03d}") for n in range(60)))
+    decider.now += timedelta(seconds=1)
+    given_up = operate(decider, "discard", which={"type": CRASH}, why="Nobody wants them.")
+    pauses: set[timedelta] = set()
+    portions_of(decider, given_up["id"], pauses)
+    assert pauses == {PAUSE}
+    decider.decide(*(crash(f"d-{n}") for n in range(2)))
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "replay", which={"type": CRASH}, why="Again.", per_second=1)
+    assert [len(one) for one in portions_of(decider, told["id"])] == [0, 1, 1]
+
+
+def test_a_replay_of_before_there_was_a_pace_goes_by_the_default(decider: Decider) -> None:
+    decider.decide(*(crash(f"c-{n:03d}") for n in range(30)))
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "replay", which={"type": CRASH}, why="Again.")
+    (run,) = decider.of("dead_runs")
+    older = {name: value for name, value in run.items() if name != "per_second"}
+    decider.documents["dead_runs", run["_id"]] = older
+    assert [len(one) for one in portions_of(decider, told["id"])] == [20, 10]
 
 
 @pytest.mark.parametrize("size", [1000, 3000, 8000])

@@ -12,9 +12,11 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from contracts.dead import GetDead, GroupDead, ListDead, NoteDead
+from contracts.dead import NoteDead
+from contracts.dead_reading import GetDead, GroupDead, ListDead
 from workers.cli.asking import asked
 from workers.cli.dead_options import (
+    POLL_S,
     Account,
     Fingerprint,
     Letter,
@@ -31,7 +33,6 @@ from workers.cli.input import FileFault
 from workers.cli.place import Place
 from workers.settings import Settings
 
-POLL_S: Final = 1.0
 PAGE: Final = 100
 ID_LENGTH: Final = 51
 FINGERPRINT_LENGTH: Final = 16

@@ -10,6 +10,9 @@ from contracts.dead_values import LetterId
 
 _LETTER: Final[TypeAdapter[str]] = TypeAdapter(LetterId)
 
+POLL_S: Final = 1.0
+"""How often it is looked for what has changed."""
+
 
 def _letter(given: str | None) -> str | None:
     try:

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any
 
 import typer
 
-from contracts.dead import REPLAYS_PER_SECOND, DiscardDead, GroupDead, ReplayDead
+from contracts.dead import REPLAYS_PER_SECOND, REPLAYS_PER_SECOND_MAX, DiscardDead, ReplayDead
+from contracts.dead_reading import GroupDead
 from contracts.messages import check_type
 from workers.cli.asking import asked
 from workers.cli.dead_options import (
+    POLL_S,
     Account,
     Fingerprint,
     One,
@@ -23,14 +25,10 @@ from workers.cli.dead_options import (
 from workers.cli.place import Place
 from workers.settings import Settings
 
-POLL_S: Final = 1.0
-IDLE_MAX: Final = 3
-"""After so many looks without any change the run has ended: a portion may be on its way."""
-
 Why = Annotated[str, typer.Option(help="Why; other operators read it.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do it; otherwise it is only counted.")]
 Wait = Annotated[bool, typer.Option(help="Wait until every letter has its outcome.")]
-Pace = Annotated[int, typer.Option(min=1, max=10_000, help="Letters a second.")]
+Pace = Annotated[int, typer.Option(min=1, max=REPLAYS_PER_SECOND_MAX, help="Letters a second.")]
 
 
 def replay(
@@ -108,14 +106,13 @@ async def done(
     run = await asked(place, kind, data)
     counts: Mapping[str, int] = {}
     said: Mapping[str, int] | None = None
-    idle = 0
-    while wait and run["matched"] and idle < IDLE_MAX:
+    is_under_way = wait and bool(run["matched"])
+    while is_under_way:
         await asyncio.sleep(POLL_S)
         found = await asked(place, GroupDead.message_type, {"which": {"run": run["id"]}})
         counts = found["counts"]
         if counts != said:
-            said, idle = counts, 0
+            said = counts
             typer.echo(counted(counts), err=True)
-        elif not counts.get("replaying"):
-            idle += 1
+        is_under_way = found["run"]["state"] != "ended" or "replaying" in counts
     return counts

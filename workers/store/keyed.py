@@ -1,6 +1,6 @@
-"""How MongoDB is asked for documents of many collections by their keys: in one question.
+"""How MongoDB is asked for documents of many collections by their keys: in one query.
 
-A question costs the driver and the server more than the few documents that it finds: six
+A query costs the driver and the server more than the few documents that it finds: six
 collections one by one take twice to three times as long, and four times the processor (ADR 0027).
 """
 
@@ -14,14 +14,14 @@ from workers.store.protocol import Key
 COLLECTION: Final = "_of"
 """The field that says which collection a document is from, where it is not the first one."""
 KEYS_MAX: Final = 20_000
-"""Keys of one question; it has to fit into 16 MiB however long they are."""
+"""Keys of one query; it has to fit into 16 MiB however long they are."""
 
 Stage = Mapping[str, Any]
 Wanted = Mapping[str, Collection[Key]]
 
 
-def questions(wanted: Wanted) -> Iterator[tuple[str, Sequence[Stage]]]:
-    """The collection to ask and the pipeline, for all that is wanted; mostly one question."""
+def queries(wanted: Wanted) -> Iterator[tuple[str, Sequence[Stage]]]:
+    """The collection to ask and the pipeline, for all that is wanted; mostly one query."""
     parts: list[tuple[str, Sequence[Key]]] = []
     left = KEYS_MAX
     for name, keys in wanted.items():

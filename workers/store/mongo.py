@@ -90,7 +90,8 @@ class MongoStore:
         """Find documents by collection and key, all collections at once, no session."""
         found: dict[str, dict[Key, Mapping[str, Any]]] = {name: {} for name in keys}
         with _in_words():
-            for first, pipeline in keyed.questions(keys):
+            for first, pipeline in keyed.queries(keys):
+                # All in one answer; by default it is cut after 101 documents.
                 cursor = await driver.aggregate(self._database[first], pipeline, keyed.KEYS_MAX)
                 for document in await cursor.to_list(None):
                     key, row = keyed.read(bytes(document.raw))

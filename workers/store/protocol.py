@@ -110,7 +110,7 @@ class ReadStore(Protocol):
     async def load(
         self, keys: Mapping[str, Collection[Key]]
     ) -> Mapping[str, Mapping[Key, Mapping[str, Any]]]:
-        """Find documents by collection and key: one query each; absent ones are left out."""
+        """Find documents by collection and key, all at once; absent ones are left out."""
         ...
 
     async def listed(self, collection: str, prefix: str) -> Sequence[str]:
