@@ -96,11 +96,13 @@ async def counts(operator: Platform, **which: Any) -> Mapping[str, int]:
 
 
 async def settled(operator: Platform, **which: Any) -> Mapping[str, int]:
-    """The counts when none is open or replaying any more."""
+    """The counts when the run has ended, and none is open or replaying any more."""
 
     async def done() -> Mapping[str, int] | None:
-        found = await counts(operator, **which)
-        return found if found and not {"open", "replaying"} & found.keys() else None
+        told = await ask(operator, "groups", which=which)
+        found: Mapping[str, int] = told["counts"]
+        is_over = told.get("run", {"state": "ended"})["state"] == "ended"
+        return found if is_over and found and not {"open", "replaying"} & found.keys() else None
 
     found = await eventually(done)
     assert found is not None

@@ -1,10 +1,12 @@
 """Replaying and discarding dead letters: `dead replay` and `dead discard`, as `operator`."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from contracts.dead import REPLAYS_PER_SECOND, REPLAYS_PER_SECOND_MAX, DiscardDead, ReplayDead
 from contracts.dead_reading import GroupDead
@@ -104,15 +106,31 @@ async def done(
 ) -> Mapping[str, int]:
     """Begin a run, and wait until each of its letters has its outcome; their counts then."""
     run = await asked(place, kind, data)
-    counts: Mapping[str, int] = {}
-    said: Mapping[str, int] | None = None
-    is_under_way = wait and bool(run["matched"])
-    while is_under_way:
+    matched: int = run["matched"]
+    if not (wait and matched):
+        return {}
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        bar = progress.add_task("waiting", total=matched)
+
+        def tell(counts: Mapping[str, int], gone_through: int) -> None:
+            over = gone_through - counts.get("replaying", 0)
+            said = counted(counts) or "waiting"
+            if not progress.console.is_terminal and progress.tasks[bar].description != said:
+                typer.echo(said, err=True)
+            progress.update(bar, completed=over, description=said)
+
+        return await _ended(place, run["id"], tell)
+
+
+async def _ended(
+    place: Place, run: str, tell: Callable[[Mapping[str, int], int], None]
+) -> Mapping[str, int]:
+    """The counts of a run when it has ended and none of its letters is on its way any more."""
+    while True:
         await asyncio.sleep(POLL_S)
-        found = await asked(place, GroupDead.message_type, {"which": {"run": run["id"]}})
-        counts = found["counts"]
-        if counts != said:
-            said = counts
-            typer.echo(counted(counts), err=True)
-        is_under_way = found["run"]["state"] != "ended" or "replaying" in counts
-    return counts
+        found = await asked(place, GroupDead.message_type, {"which": {"run": run}})
+        counts: Mapping[str, int] = found["counts"]
+        tell(counts, found["run"]["done"] + found["run"]["left_out"])
+        if found["run"]["state"] == "ended" and "replaying" not in counts:
+            return counts
