@@ -21,7 +21,17 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from bench import load, seeding
-from bench.contest import Cpu, Run, checked, cpu_of, decided, prepare, serving, spent
+from bench.contest import (
+    Cpu,
+    Run,
+    checked,
+    commands_known,
+    cpu_of,
+    decided,
+    prepare,
+    serving,
+    spent,
+)
 from bench.measure import tell
 from bench.testbed import BASE, RUN, Testbed, open_testbed
 from handlers.cells import as_rules, placed_by, split
@@ -66,7 +76,7 @@ async def run(testbed: Testbed, users: Sequence[str], count: int, how: Arrangeme
     await testbed.empty([queue.name for queue in plan.queues if _is_ours(queue.name)])
     await prepare(testbed, users)
     await load.publish([testbed.party(user) for user in users], count)
-    assets = await testbed.database(RUN)["assets"].count_documents({})
+    known = await commands_known(testbed, RUN)
     changes = {"shards_max": how.shards_max, "quota_per_minute": NO_QUOTA}
     changes["lease_s"] = LEASE_S
     own = replace(testbed, settings=testbed.settings.model_copy(update=changes))
@@ -79,7 +89,7 @@ async def run(testbed: Testbed, users: Sequence[str], count: int, how: Arrangeme
         before = [cpu_of(testbed, child.pid) for child in children]
         began = time.monotonic()
         await gate.close()
-        ended = await decided(testbed, RUN, assets + count, count)
+        ended = await decided(testbed, RUN, known + count, count)
         after = [cpu_of(testbed, child.pid) for child in children]
     found, repeats = await checked(testbed, users, count)
     each = [spent(*pair, count) for pair in zip(before, after, strict=True)]
