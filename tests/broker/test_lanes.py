@@ -26,7 +26,8 @@ async def owners(spine: Spine) -> dict[str, str]:
     return {
         c["queue"]["name"]: c["channel_details"]["connection_name"]
         for c in listed
-        if c["queue"]["name"] in MAILBOXES
+        # Of a channel that has only just been opened the broker says an empty list.
+        if c["queue"]["name"] in MAILBOXES and c["channel_details"]
     }
 
 
