@@ -26,7 +26,7 @@ from bench.crowd import Somebody, queries, registration
 from bench.latency import WARM_UP, Latencies, paced
 from bench.load import envelope
 from bench.measure import tell
-from bench.testbed import BASE, PREFIX, RUN, Testbed, open_testbed
+from bench.testbed import BASE, NO_QUOTA, PREFIX, RUN, Testbed, open_testbed
 from contracts.directory import RebuildDirectory, SearchDirectory
 from contracts.taxonomy import OPERATOR
 from handlers.admission import Delivery
@@ -36,7 +36,6 @@ from workers.cli.measuring import Unmeasured
 from workers.settings import Settings
 
 MAILBOX: Final = names.mailbox(names.register("user"))
-NO_QUOTA: Final = 100_000_000
 RENEW_EVERY: Final = 50
 """Batches after which the lease is renewed."""
 LATER: Final = 10_000_000

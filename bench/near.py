@@ -23,7 +23,7 @@ from bench.latency import WARM_UP, Latencies, paced
 from bench.load import Party, envelope
 from bench.measure import tell
 from bench.sites import site
-from bench.testbed import RUN, Testbed, open_testbed
+from bench.testbed import NO_QUOTA, RUN, Testbed, open_testbed
 from contracts.nearby import FindAssetsNear
 from contracts.taxonomy import OPERATOR
 from topology import names
@@ -31,7 +31,6 @@ from workers.settings import Settings
 from workers.store.driver import Driver
 from workers.store.mongo import MongoStore
 
-NO_QUOTA: Final = 100_000_000
 COPIED: Final = ("users", "accounts", "keys", "assets", "places")
 """Collections that a question looks at; the others stay where they are."""
 FEW: Final = 5

@@ -24,7 +24,7 @@ import psutil
 from bench import seeding
 from bench.load import envelope
 from bench.measure import tell
-from bench.testbed import RUN, Testbed, open_testbed
+from bench.testbed import NO_QUOTA, RUN, Testbed, open_testbed
 from contracts.assets import RegisterAsset
 from contracts.portfolios import MEMBERS_MAX, AddToPortfolio, RemoveFromPortfolio
 from contracts.taxonomy import BACKBONE
@@ -37,7 +37,6 @@ from workers.engine import Engine
 from workers.settings import Settings
 
 ASSETS: Final = names.mailbox(names.register("asset"))
-NO_QUOTA: Final = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)

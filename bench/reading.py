@@ -27,12 +27,11 @@ from bench.contest import cpu_of, prepare, serving, spent
 from bench.latency import WARM_UP, Latencies, paced
 from bench.load import Party, envelope, sender
 from bench.measure import tell
-from bench.testbed import Testbed, open_testbed
+from bench.testbed import NO_QUOTA, Testbed, open_testbed
 from contracts.assets import GetAssets
 from workers.cli.measuring import Unmeasured
 from workers.settings import Settings
 
-NO_QUOTA: Final = 100_000_000
 WINDOW: Final = 64
 """Questions that are on their way at the same time."""
 ANSWER_S: Final = 30.0

@@ -22,7 +22,7 @@ from bench import seeding
 from bench.contest import MAILBOXES, prepare, serving
 from bench.latency import WARM_UP, Latencies, paced
 from bench.load import command, envelope, publish
-from bench.testbed import BASE, RUN, Testbed, open_testbed
+from bench.testbed import BASE, NO_QUOTA, RUN, Testbed, open_testbed
 from contracts.dead import REPLAYS_PER_SECOND, ReplayDead
 from topology import names
 from workers.cli.measuring import Unmeasured
@@ -32,7 +32,6 @@ SECONDS: Final = 15.0
 """How long live commands are timed, in each half of a round."""
 PER_SECOND: Final = 200.0
 """Live commands a second: a third of what `flexspine bench` measures."""
-NO_QUOTA: Final = 100_000_000
 SPARE: Final = 1.5
 """So many times the letters that the live half lasts for: the replay must outlast it."""
 PERCENT: Final = 95

@@ -33,7 +33,7 @@ from bench.contest import (
     spent,
 )
 from bench.measure import tell
-from bench.testbed import BASE, RUN, Testbed, open_testbed
+from bench.testbed import BASE, NO_QUOTA, RUN, Testbed, open_testbed
 from handlers.cells import as_rules, placed_by, split
 from handlers.shards import ALL_FIRST, COLLECTION
 from topology import names
@@ -43,7 +43,6 @@ from workers.settings import Settings
 
 REGISTER: Final = names.register("asset")
 SHARDS: Final = 2
-NO_QUOTA: Final = 100_000_000
 LEASE_S: Final = 3
 """Short, so that the second process soon has its part."""
 OWNED_S: Final = 60.0

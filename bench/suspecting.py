@@ -26,7 +26,7 @@ import psutil
 
 from bench import load, seeding
 from bench.measure import tell
-from bench.testbed import Testbed, open_testbed
+from bench.testbed import NO_QUOTA, Testbed, open_testbed
 from contracts.duplicates import AssetDuplicateSuspected
 from handlers import assets, fold
 from handlers.admission import Delivery
@@ -36,7 +36,6 @@ from workers.engine import Engine
 from workers.settings import Settings
 
 ASSETS: Final = names.mailbox(names.register("asset"))
-NO_QUOTA: Final = 100_000_000
 BATCH: Final = 100
 """Commands that are decided and committed together."""
 SUSPECTED: Final = AssetDuplicateSuspected.message_type

@@ -42,6 +42,8 @@ PARTIES: Final = "bench-parties"
 USER: Final = f"{USER_PREFIX}-"
 """How the id of every registered user begins, and so the names of its accounts."""
 
+NO_QUOTA: Final = 100_000_000
+"""Commands or questions of one account a minute, where a quota is not what is measured."""
 OURS: Final = re.compile(rf"{BASE}|{RUN}|{RIVALS}|{PREFIX}(assets|users)-\d+")
 """The databases that the bench makes; others of that beginning are somebody else's."""
 

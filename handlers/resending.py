@@ -118,13 +118,13 @@ def _portion(run: Document, view: View, context: Context) -> tuple[Sequence[Docu
 
 def _fitting(letters: Sequence[Document], run: Document, now: datetime) -> Sequence[Document]:
     """The first of them: what may be sent in a second, and what one commit can hold of it."""
-    todo = [is_open(one, now) for one in letters]
+    pace, todo = _pace(run), [is_open(one, now) for one in letters]
     wanted = zip(letters, todo, strict=True)
     sizes = accumulate(one["size"] if is_todo and _is_whole(one) else 0 for one, is_todo in wanted)
     return [
         one
         for one, count, size in zip(letters, accumulate(todo), sizes, strict=True)
-        if count <= _pace(run) and size <= PORTION_BYTES_MAX
+        if count <= pace and size <= PORTION_BYTES_MAX
     ]
 
 

@@ -122,7 +122,7 @@ class StoreSuite:
         of_users = [encoded(key, name="user"), encoded(largest, filler=filler)]
         await lane.commit(inserts={"assets": [encoded(key, name="asset")], "users": of_users})
         await lane.commit(inserts={"assets": [encoded(largest, filler=filler)]})
-        # Far more than one question of MongoDB can name.
+        # Far more than one query of MongoDB can name.
         many = [f"{key}-{n:0200}" for n in range(100_000)]
         # Two of the largest are more than one answer holds.
         both = [largest, key]
