@@ -17,6 +17,7 @@ from outbox.record import OutboxRecord
 from topology import names
 from workers.backbone import now_utc
 from workers.cli.lines import Line
+from workers.exporters import Lines
 from workers.local import LocalRegister, open_register
 from workers.metrics import Metrics
 from workers.observing import Observer
@@ -42,7 +43,7 @@ async def opened() -> tuple[LocalRegister, str]:
 def _observer(mode: str, folder: Path) -> Observer:
     if mode == MODES[0]:
         return Observer()
-    tracing = Tracing.to_file(folder / secrets.token_hex(4)) if mode == MODES[2] else None
+    tracing = Tracing(Lines.at(folder / secrets.token_hex(4))) if mode == MODES[2] else None
     return Observer(Metrics(), tracing)
 
 
