@@ -25,11 +25,12 @@ from contracts.envelope import CONTENT_TYPE
 from handlers.dead_letters import top_of
 from handlers.letters import Letter
 from handlers.resent import Resent
+from outbox.stalled import BROKER_FAULTS
 from outbox.wire import PERSISTENT
 from topology import names
 from topology.naming import LIVE, Naming
 from workers.mailbox import subscribe
-from workers.owning import BROKER_FAULTS, consuming, first_of, own_when_free
+from workers.owning import consuming, first_of, own_when_free
 from workers.passing import UNWRITABLE, Passing
 from workers.pause import Pause
 from workers.shares import Shares
