@@ -176,14 +176,17 @@ def _entry(found_by: Kept, identity: Issuer) -> Kept:
     return entry
 
 
+def _apart(one: Kept, other: Kept) -> bool:
+    """Whose make and serial are others is another device."""
+    device = one.get("device")
+    return device is not None and bool(other.get("device", device) != device)
+
+
 def _rank(one: Kept, other: Kept, shared: Sequence[str]) -> int:
-    """By the rows that they share, and by what is about the same; another device is out.
+    """By the rows that they share, and by what is about the same.
 
     Who shares one row alone, and that says no more than about where, is something else close by.
     """
-    # Most of those close by are other devices, so that this is asked of each of them.
-    if (device := one.get("device")) is not None and other.get("device", device) != device:
-        return 0
     is_identified = any(key.startswith(IDENTIFYING) for key in shared)
     rank = len(shared) + IN_COMMON * (is_identified + _in_common(one, other))
     return rank if rank > 1 else 0
@@ -205,7 +208,7 @@ def _is_beside(one: int, other: int) -> bool:
     return (one - other) % CORNERS in {0, 1, CORNERS - 1}
 
 
-ASSETS: Final = Compared("assets", _kept, tokens_of, _entry, _rank, COMPARED_MAX)
+ASSETS: Final = Compared("assets", _kept, tokens_of, _entry, _apart, _rank, COMPARED_MAX)
 
 
 def is_certain(judged: Comparison) -> bool:

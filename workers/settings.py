@@ -16,7 +16,9 @@ from workers.vault import sandbox_master
 PREFIX: Final = "FLEXSPINE_"
 MASTER_KEY_BYTES: Final = 32
 TESTS_PREFIX: Final = "FLEXSPINE_TEST_"
-OUTSIDE: Final = frozenset({"FLEXSPINE_MONGOD", "FLEXSPINE_RABBITMQ", "FLEXSPINE_DATA"})
+OUTSIDE: Final = frozenset(
+    {"FLEXSPINE_MONGOD", "FLEXSPINE_MONGOD_CACHE_GB", "FLEXSPINE_RABBITMQ", "FLEXSPINE_DATA"}
+)
 """Variables of the embedded servers and of the tests, which are no settings of the program."""
 
 
