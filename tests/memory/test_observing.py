@@ -239,8 +239,9 @@ for _ in range(2):
     collector.export([])
 """
 ODD = """
-import os
+import logging, os
 from workers import exporters, logs
+logging.basicConfig()
 logs.configure(json=True)
 os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = "Authorization: Bearer hunter2"
 collector = exporters.Collector({url!r} + "?key=hunter2")
