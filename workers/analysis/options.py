@@ -4,6 +4,8 @@ import re
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from contracts.duplicates import CaseKind
+
 SHARED_MAX: Final = 50
 """Of a block that more records share nobody is a candidate."""
 LEAST: Final = 0.001
@@ -20,6 +22,8 @@ class AnalysisStopped(Exception):
 class Options:
     """The choices of a run."""
 
+    register: CaseKind = "assets"
+    """Which register is looked through."""
     shared: int = SHARED_MAX
     least: float = LEAST
     memory: str = MEMORY
@@ -42,4 +46,4 @@ class Options:
 
 
 _SIZE: Final = re.compile(r"[0-9]+(\.[0-9]+)?[KMGT]i?B", re.IGNORECASE)
-_LASTING: Final = frozenset({"shared", "least", "parts"})
+_LASTING: Final = frozenset({"register", "shared", "least", "parts"})
