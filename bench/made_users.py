@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any, Final
 
-from bench.crowd import FORMS, TRADES, word
+from bench.crowd import FORMS, TRADES, WORDS, word
 
 DOUBLED: Final = 100
 """Of so many organisations one is there twice."""
@@ -16,13 +16,27 @@ ADDRESSED: Final = 0.5
 NUMBERED: Final = 0.6
 COMMON: Final = 0.05
 """The share whose name is that of many others elsewhere."""
-SURNAMES: Final = tuple(
-    "Smith Jones Taylor Brown Williams Wilson Johnson Davies Patel Robinson Wright Thompson Evans "
-    "Walker White Roberts Green Hall Wood Jackson Clarke Khan Hughes Turner Hill Cooper Ward Moore "
-    "Morris King Watson Baker Harrison Morgan Allen James Scott Phillips Parker Bennett Young "
-    "Mitchell Kelly Cook Carter Shaw Bailey Richardson Collins Cox Bell Marshall Simpson Webb "
-    "Fletcher Hargreaves Ashworth Pemberton Lockwood Cavendish Trelawny Ainsworth Blackwood".split()
-)
+FAMILIES: Final = (
+    "Smith", "Jones", "Taylor", "Brown", "Williams", "Wilson", "Johnson", "Davies", "Patel", "Khan",
+    "Robinson", "Wright", "Thompson", "Evans", "Walker", "White", "Roberts", "Green", "Hall",
+    "Jackson", "Clarke", "Hughes", "Turner", "Cooper", "Ward", "Morris", "Watson", "Baker",
+    "Harrison", "Morgan", "Allen", "Scott", "Phillips", "Parker", "Bennett", "Mitchell", "Kelly",
+    "Cook", "Carter", "Shaw", "Richardson", "Collins", "Marshall", "Simpson", "Fletcher",
+    "Hargreaves", "Ashworth", "Pemberton", "Lockwood", "Cavendish", "Trelawny", "Blackwood",
+)  # fmt: skip
+THINGS: Final = (
+    "Amber", "Anchor", "Arrow", "Aspen", "Atlas", "Aurora", "Badger", "Beacon", "Birch", "Bramble",
+    "Breeze", "Bridge", "Cedar", "Chalk", "Clover", "Cobalt", "Comet", "Compass", "Copper", "Coral",
+    "Crystal", "Curlew", "Dolphin", "Eagle", "Echo", "Ember", "Falcon", "Fern", "Forge", "Foxglove",
+    "Garnet", "Glacier", "Granite", "Gull", "Harbour", "Harvest", "Hawthorn", "Hazel", "Heather",
+    "Horizon", "Iris", "Ivory", "Jasper", "Juniper", "Kestrel", "Kite", "Lantern", "Lark", "Laurel",
+    "Lighthouse", "Linden", "Lotus", "Magnet", "Maple", "Meadow", "Mercury", "Meridian", "Nettle",
+    "Nimbus", "Northern", "Oak", "Onyx", "Orchard", "Osprey", "Otter", "Pebble", "Pioneer",
+    "Plover", "Poplar", "Prism", "Quarry", "Quartz", "Raven", "Ridge", "Robin", "Rowan", "Saffron",
+    "Sapphire", "Silver", "Skylark", "Slate", "Spark", "Spruce", "Summit", "Swallow", "Swift",
+    "Thistle", "Tide", "Topaz", "Triton", "Umber", "Valley", "Vertex", "Viaduct", "Vine", "Vista",
+    "Willow", "Yarrow", "Zenith", "Zephyr",
+)  # fmt: skip
 TOWNS: Final = (
     ("Leeds", "LS"), ("Truro", "TR"), ("Norwich", "NR"), ("Exeter", "EX"), ("Derby", "DE"),
     ("York", "YO"), ("Oxford", "OX"), ("Reading", "RG"), ("Ipswich", "IP"), ("Swansea", "SA"),
@@ -33,7 +47,11 @@ STREETS: Final = (
     "High Street", "Station Road", "Church Lane", "Mill Lane", "Park Road", "London Road",
     "Victoria Road", "Manor Way", "Bridge Street", "Queens Avenue", "Kings Court", "Green Lane",
 )  # fmt: skip
+KINDS: Final = ("Street", "Road", "Lane", "Avenue", "Close", "Way")
+EVERYWHERE: Final = 0.2
+"""The share of houses in a street whose name is in every town."""
 WORKS: Final = ("Farms", "Estates", "Engineering", "Properties", "Services", "Electrical", "Group")
+SHAPES: Final = {"brand": 40, "two": 20, "family": 20, "place": 20}
 PLACED: Final = ("Community Energy", "Solar Park", "Wind Farm", "Battery Storage", "Biogas", "Heat")
 SHARED: Final = (
     "Manor Farm", "Church Farm", "Home Farm", "Grange Farm", "St Mary's Primary School",
@@ -58,7 +76,7 @@ def _made(number: int, taken: set[str]) -> dict[str, Any]:
     is_common = chance.random() < COMMON
     name = chance.choice(SHARED) if is_common else _name(chance)
     while not is_common and name in taken:
-        name = f"{word(chance).capitalize()} {name}"
+        name = f"{_word(chance)} {name}"
     taken.add(name)
     user: dict[str, Any] = {
         "_id": f"USR-{number:09d}-A",
@@ -75,23 +93,30 @@ def _made(number: int, taken: set[str]) -> dict[str, Any]:
 
 
 def _name(chance: Random) -> str:
-    """As companies are called: by a word of their own, a family, or what they have in a place."""
-    trade, work = chance.choice(TRADES), chance.choice(WORKS)
-    shape = chance.random()
-    if shape < 0.4:
-        return f"{word(chance).capitalize()} {trade}"
-    if shape < 0.6:
-        return f"{word(chance).capitalize()} {word(chance).capitalize()} {work}"
-    if shape < 0.8:
-        return f"{chance.choice(SURNAMES)} & {chance.choice(SURNAMES)} {work}"
-    return f"{word(chance).capitalize()} {chance.choice(TOWNS)[0]} {chance.choice(PLACED)}"
+    """As companies are called: by words of their own, a family, or what they have in a place."""
+    (shape,) = chance.choices(tuple(SHAPES), tuple(SHAPES.values()))
+    one, other = _word(chance), _word(chance)
+    if shape == "brand":
+        return f"{one} {chance.choice(TRADES)}"
+    if shape == "two":
+        return f"{one} {other} {chance.choice(WORKS)}"
+    if shape == "family":
+        return f"{chance.choice(FAMILIES)} & {chance.choice(FAMILIES)} {chance.choice(WORKS)}"
+    return f"{one} {chance.choice(TOWNS)[0]} {chance.choice(PLACED)}"
+
+
+def _word(chance: Random) -> str:
+    """A thing, a family, or a word that is made up."""
+    return chance.choice((chance.choice(THINGS), chance.choice(FAMILIES), word(chance).title()))
 
 
 def _address(chance: Random) -> dict[str, str]:
     town, area = chance.choice(TOWNS)
+    is_everywhere = chance.random() < EVERYWHERE
+    own = f"{chance.choice(WORDS).title()} {chance.choice(KINDS)}"
     inward = f"{chance.randrange(10)}{chance.choice(LETTERS)}{chance.choice(LETTERS)}"
     return {
-        "line_1": f"{chance.randrange(1, 200)} {chance.choice(STREETS)}",
+        "line_1": f"{chance.randrange(1, 200)} {chance.choice(STREETS) if is_everywhere else own}",
         "town": town,
         "postcode": f"{area}{chance.randrange(1, 30)} {inward}",
     }

@@ -24,11 +24,13 @@ one of two may have lost a letter."""
 def columns_of(profile: Organisation) -> dict[str, Any]:
     """What two organisations are compared by in that table; None where it is not known."""
     address = profile.address
-    is_door = address.house and address.street
+    is_door = bool(address.house and address.street)
     return {
         "name": " ".join(profile.name) or None,
+        "letters": "".join(profile.name) or None,
         "telling": sorted(set(telling(profile.name))) or None,
-        "door": " ".join((address.house, *address.street)) if is_door else None,
+        "house": address.house if is_door else None,
+        "street": " ".join(address.street) if is_door else None,
         "postcode": address.postcode or None,
         "town": " ".join(address.town) or None,
         "numbers": sorted(f"{scheme}|{value}" for scheme, value in profile.keys) or None,
@@ -40,13 +42,19 @@ def columns_of(profile: Organisation) -> dict[str, Any]:
 def blocks(profile: Organisation) -> tuple[str, ...]:
     """Two that share one of these are looked at, unless too many share it.
 
-    The narrow tokens, which often want the same postcode; and whatever of a name few others have,
-    wherever they are: all of it, the words that tell which, each of these, the beginnings of two,
-    and what is left of them where one letter is mistyped.
+    The narrow tokens, which often want the same postcode; the beginning of a word with the town;
+    and whatever of a name few others have, wherever they are: all of it, the words that tell which,
+    each of these, the beginnings of two, and what is left of them where one letter is mistyped.
     """
     words = telling(profile.name)
-    named = (*_of_words(profile.name, words), *_slips("".join(words)))
-    return tuple(sorted({*map("|".join, tokens(profile)), *named}))
+    told, whole = "".join(words), "".join(profile.name)
+    found = {*map("|".join, tokens(profile)), *_of_words(profile.name, words)}
+    found.update(_slips(told), _slips(whole), _halves(told))
+    # Behind the middle of a whole name is what it is rather than which, as in many others.
+    found.update(one for one in _halves(whole) if one.startswith("first|"))
+    if town := "".join(profile.address.town):
+        found.update(f"word-town|{one[:_BEGINS]}|{town}" for one in words[:_WORDS_MAX])
+    return tuple(sorted(found))
 
 
 def _of_words(name: tuple[str, ...], words: list[str]) -> Iterator[str]:
@@ -62,12 +70,16 @@ def _of_words(name: tuple[str, ...], words: list[str]) -> Iterator[str]:
 def _slips(letters: str) -> Iterator[str]:
     """What a name has in common with the same one in which a letter is lost, another, or exchanged.
 
-    Leaving out a letter of either makes them the same; of a long one the half without it is.
+    Leaving out a letter of either makes them the same.
     """
-    length = len(letters)
-    if _SLIPS_MIN <= length <= _SLIPS_MAX:
+    if _SLIPS_MIN <= len(letters) <= _SLIPS_MAX:
         yield f"slip|{letters}"
-        yield from (f"slip|{letters[:at]}{letters[at + 1 :]}" for at in range(length))
+        yield from (f"slip|{letters[:at]}{letters[at + 1 :]}" for at in range(len(letters)))
+
+
+def _halves(letters: str) -> Iterator[str]:
+    """Of a long name the halves, of which one is without the mistake."""
+    length = len(letters)
     if length >= _HALVES_MIN:
         for half in {length // 2, (length + 1) // 2}:
             yield f"first|{letters[:half]}"

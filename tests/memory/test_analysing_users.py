@@ -1,10 +1,13 @@
 """The analysis of the users: which organisations are in the register twice, and who is left out."""
 
 import csv
+import gzip
 import io
 import random
+import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import combinations
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +16,7 @@ import pytest
 from handlers.decision import Secret
 from handlers.matching.organisations import compare_organisations
 from handlers.matching.reading import known_as
-from handlers.matching.trial import candidates, clustered
+from handlers.matching.trial import clustered
 from tests.builders import PLATFORM, issued, user_document
 from tests.given import data
 from tests.memory.analysed import analysed, learned
@@ -37,12 +40,13 @@ from workers.vault import Sealed
 
 pytestmark = pytest.mark.timeout(240)
 
-NAMES: Final = tuple(
-    "Meadow Harbour Quarry Orchard Viaduct Lighthouse Foundry Abbey Kestrel Juniper Bramble Cobalt "
-    "Drumlin Elder Falcon Garnet Heron Ivory Jackdaw Kingfisher Lantern Marlow Nettle Osprey "
-    "Pebble Quartz Raven Saffron Thistle Umber Vesper Willow Yarrow Zephyr Anchor Beacon Copper "
-    "Damson Ember Fennel".split()
-)
+NAMES: Final = (
+    "Meadow", "Harbour", "Quarry", "Orchard", "Viaduct", "Lighthouse", "Foundry", "Abbey",
+    "Kestrel", "Juniper", "Bramble", "Cobalt", "Drumlin", "Elder", "Falcon", "Garnet",
+    "Heron", "Ivory", "Jackdaw", "Kingfisher", "Lantern", "Marlow", "Nettle", "Osprey",
+    "Pebble", "Quartz", "Raven", "Saffron", "Thistle", "Umber", "Vesper", "Willow",
+    "Yarrow", "Zephyr", "Anchor", "Beacon", "Copper", "Damson", "Ember", "Fennel",
+)  # fmt: skip
 Pair = tuple[str, str]
 
 
@@ -107,8 +111,8 @@ async def test_what_level_one_does_not_see_becomes_a_case_with_its_verdict(tmp_p
     kept = cases(store)
     assert paired() <= kept.keys()
     for (one, other), case in kept.items():
-        judged = compare_organisations(known_as(by_id[one]), known_as(by_id[other]))
-        assert (case["verdict"], case["score"]) == (judged.verdict, judged.score)
+        said = compare_organisations(known_as(by_id[one]), known_as(by_id[other]))
+        assert (case["verdict"], case["score"]) == (said.verdict, said.score)
         assert (case["kind"], case["found_by"], case["model"]) == (
             "users",
             "analysis",
@@ -259,27 +263,117 @@ async def verdicts_of(real: Mapping[str, dict[str, Any]], folder: Path) -> dict[
     """By pair of labels the verdicts of the cases that an analysis of these users finds."""
     ids = {label: user_id(number) for number, label in enumerate(sorted(real))}
     labels = {one: label for label, one in ids.items()}
-    kept = ("name", "address", "claims")
-    documents = [
-        user_document(ids[label], status="confirmed")
-        | {name: None for name in kept}
-        | {name: said[name] for name in kept if said.get(name)}
-        for label, said in real.items()
-    ]
+    told = {label: {n: v for n, v in said.items() if n in TOLD} for label, said in real.items()}
+    documents = [user_document(ids[one], status="confirmed") | told[one] for one in ids]
     await sought(await users_of(*documents), folder)
     return {ordered(labels[one], labels[other]): v for one, other, v, *_ in found(folder)}
 
 
-def judged_all(real: Mapping[str, dict[str, Any]], pairs: Iterable[Pair]) -> dict[Pair, str]:
-    """What the scorer says of these, whoever would look at them."""
+TOLD: Final = ("name", "address")
+"""What of a row is registered: contacts are not compared."""
+
+
+def doubtful(verdicts: Mapping[Pair, str], pairs: Iterable[Pair]) -> int:
+    """How many of these pairs are cases, or would be."""
+    return sum(verdicts.get(pair) in {"same", "unsure"} for pair in pairs)
+
+
+def judged(real: Mapping[str, dict[str, Any]], pairs: Iterable[Pair]) -> dict[Pair, str]:
+    """What the scorer says of these pairs, whoever would look at them."""
     profiles = {label: known_as(said) for label, said in real.items()}
     return {
-        ordered(one, other): compare_organisations(profiles[one], profiles[other]).verdict
-        for one, other in pairs
+        pair: compare_organisations(profiles[pair[0]], profiles[pair[1]]).verdict for pair in pairs
     }
 
 
-SETS: Final = {
-    "orgs_chicago": ("orgs_chicago/chicago_orgs_with_true_ids.csv", "True Id"),
-    "orgs_patstat": ("orgs_patstat/patstat_applicants_truth.csv", "leuven_id"),
-}
+@pytest.mark.timeout(600)
+async def test_of_real_sites_nearly_all_that_the_scorer_knows_are_cases(tmp_path: Path) -> None:
+    """Of 6,608 true pairs: as many as if every pair were judged, but for one in a hundred."""
+    rows = list(rows_of("orgs_chicago", "orgs_chicago/chicago_orgs_with_true_ids.csv"))
+    real = {label: said for label, _, said in rows}
+    true = clustered({label: row["True Id"] for label, row, _ in rows}).same
+    known = doubtful(judged(real, true), true)
+    verdicts = await verdicts_of(real, tmp_path)
+    seen = doubtful(verdicts, true)
+    said = f"{seen} of {known} of {len(true)} pairs, {len(verdicts)} cases"
+    sys.stdout.write(f"orgs_chicago: {said}\n")
+    assert len(true) == 6608
+    assert seen >= 0.98 * known, said
+    assert len(verdicts) <= 1.1 * len(true), said
+
+
+@pytest.mark.timeout(600)
+async def test_of_two_guides_all_that_the_scorer_knows_are_cases(tmp_path: Path) -> None:
+    real = {
+        f"{guide}-{label}": said
+        for guide in ("fodors", "zagats")
+        for label, _, said in rows_of("orgs_restaurants", f"orgs_restaurants/{guide}.csv")
+    }
+    text = data("orgs_restaurants/matches_fodors_zagats.csv").read_text(encoding="utf-8")
+    matches = csv.DictReader(io.StringIO(text, newline=""))
+    true = [(f"fodors-{one['fodors_id']}", f"zagats-{one['zagats_id']}") for one in matches]
+    verdicts = await verdicts_of(real, tmp_path)
+    seen, known = doubtful(verdicts, true), doubtful(judged(real, true), true)
+    sys.stdout.write(f"orgs_restaurants: {seen} of {known} of {len(true)}, {len(verdicts)} cases\n")
+    assert (seen, len(true)) == (known, 112)
+
+
+def customers() -> dict[str, dict[str, Any]]:
+    """The customers of the capacity register, of which none has an address or a number."""
+    text = data("ecr_ukpn_epn/ecr_ukpn_epn.csv").read_text(encoding="utf-8-sig")
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    names = dict.fromkeys(row["Customer Name"].strip() for row in rows)
+    return {f"{nth:03d}": {"name": name} for nth, name in enumerate(names) if name}
+
+
+@pytest.mark.timeout(600)
+async def test_of_customers_with_a_name_alone_all_that_are_the_same_are_cases(
+    tmp_path: Path,
+) -> None:
+    real = customers()
+    every = judged(real, combinations(sorted(real), 2))
+    same = {pair for pair, verdict in every.items() if verdict == "same"}
+    verdicts = await verdicts_of(real, tmp_path)
+    counts = Counter(verdicts.values())
+    sys.stdout.write(f"ecr_ukpn_epn: {len(real)} customers, {dict(counts)}, {len(same)} the same\n")
+    assert len(real) > 480
+    assert {pair for pair in same if verdicts.get(pair) != "same"} == set()
+    assert len(verdicts) < len(real)
+
+
+FORMS: Final = ("Ltd", "Limited", "PLC", "LLP")
+
+
+def told_again(said: Mapping[str, Any], chance: random.Random) -> dict[str, Any]:
+    """As another clerk writes it: mistyped, in another legal form, without house and postcode."""
+    name = f"{retyped(str(said['name']).strip(), chance)} {chance.choice(FORMS)}"
+    town = (said.get("address") or {}).get("town")
+    return {"name": name} | ({"address": {"town": town}} if town and chance.random() < 0.5 else {})
+
+
+def operators() -> dict[str, dict[str, Any]]:
+    """The operators of the planning database, each where the first of its projects is."""
+    found: dict[str, dict[str, Any]] = {}
+    text = gzip.decompress(data("repd_2021/repd_2021-q1.csv.gz").read_bytes()).decode("utf-8-sig")
+    for row in csv.DictReader(io.StringIO(text, newline="")):
+        if name := row["Operator (or Applicant)"].strip():
+            place = {"postcode": row["Post Code"].strip(), "town": row["County"].strip()}
+            address = {part: said for part, said in place.items() if said}
+            found.setdefault(name, {"name": name} | ({"address": address} if address else {}))
+    return {f"{nth:04d}": said for nth, said in enumerate(found.values())}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("of", [customers, operators])
+async def test_of_a_hundred_organisations_registered_twice_ninety_five_are_found(
+    of: Callable[[], dict[str, dict[str, Any]]], tmp_path: Path
+) -> None:
+    chance = random.Random(SEED)  # noqa: S311  a choice that can be repeated
+    real = of()
+    chosen = chance.sample(sorted(real), 100)
+    doubles = {f"{one}-again": told_again(real[one], chance) for one in chosen}
+    verdicts = await verdicts_of(real | doubles, tmp_path)
+    pairs = [(one, f"{one}-again") for one in chosen]
+    counts = Counter(verdicts.get(pair, "no case") for pair in pairs)
+    sys.stdout.write(f"{of.__name__}: {len(real)}, {dict(counts)}, {len(verdicts)} cases\n")
+    assert doubtful(verdicts, pairs) >= 95, counts

@@ -1,4 +1,4 @@
-"""What an analysis has to know of each register: that it fits together, and finds who is mistyped."""
+"""What an analysis has to know of each register: that it fits together and finds the mistyped."""
 
 import re
 from typing import Any, get_args
@@ -31,7 +31,7 @@ RECORDS: dict[str, Any] = {
     "users": {
         "name": "Marlow Tidal Ltd",
         "address": LEEDS,
-        "claims": {"company_number": "12345678"},
+        "claims": {"company_number": "12093847"},
     },
 }
 """Of each register a record that tells everything."""
@@ -123,7 +123,7 @@ def test_what_only_says_what_somebody_is_is_no_block() -> None:
     assert shared(firm("Marlow Energy Group"), firm("Harbour Energy Group")) == set()
 
 
-WORD = st.text("abdeilmnorst", min_size=4, max_size=24)
+WORD = st.text("bdkmrtz", min_size=4, max_size=24)
 
 
 @given(WORD, st.integers(0, 23), st.sampled_from(("lost", "another", "more")))
@@ -139,7 +139,7 @@ def test_a_name_of_which_a_letter_is_wrong_shares_a_block(word: str, at: int, sl
         assert {"slip", "first", "last"} & shared(firm(word), firm(wrong)), (word, wrong)
 
 
-@given(st.text("abdeilmnorst", min_size=4, max_size=16), st.integers(0, 14))
+@given(st.text("bdkmrtz", min_size=4, max_size=16), st.integers(0, 14))
 def test_a_name_of_which_two_letters_are_exchanged_shares_a_block(word: str, at: int) -> None:
     at %= len(word) - 1
     wrong = word[:at] + word[at + 1] + word[at] + word[at + 2 :]

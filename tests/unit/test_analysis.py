@@ -6,8 +6,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.matching.clusters import clusters
 from handlers.matching.asset_columns import blocks, columns_of
+from handlers.matching.clusters import clusters
 from handlers.matching.reading import of_asset
 from workers.analysis.learning import combined, settings_of, with_chances
 from workers.analysis.registers import ASSETS
@@ -123,6 +123,8 @@ def test_what_pairs_at_random_never_showed_has_a_share_that_is_not_nothing() -> 
     first, last = levels(sampled, "device")
     del first["u_probability"]
     last["u_probability"] = 1.0
-    shares = [one["u_probability"] for one in levels(with_chances(ASSETS, before, sampled), "device")]
+    shares = [
+        one["u_probability"] for one in levels(with_chances(ASSETS, before, sampled), "device")
+    ]
     assert 0 < shares[0] < 0.00001
     assert sum(shares) == 1

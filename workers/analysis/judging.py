@@ -18,7 +18,7 @@ MODEL: Final = "analysis-1"
 PAGE: Final = 50_000
 """Candidates that are judged and written at once."""
 PROFILES_KEPT: Final = 10_000
-"""Profiles at hand: candidates of one record follow each other, and neighbours are in many pairs."""
+"""Profiles at hand: candidates of one record follow each other, and some are in many pairs."""
 
 Told = Callable[[int, int], None]
 """What is done, of how many."""

@@ -80,7 +80,10 @@ def combined(
         if not field.learns:
             continue
         own = [of[nth] for left_out, of in taught if left_out != field.name]
-        shares = _shares(_average(own, levels), [one.of_one for one in field.levels])
+        assumed = [one.of_one for one in field.levels]
+        shares = _shares(_average(own, levels), assumed)
+        if _is_alone(register, field):
+            shares = _bounded(shares, assumed)
         least = max(levels[0]["u_probability"], field.levels[0].of_one * BELIEVED)
         if not own or shares[0] <= least or shares[-1] >= levels[-1]["u_probability"]:
             kept.append(field.name)
@@ -88,6 +91,21 @@ def combined(
         for level, share in zip(levels, shares, strict=True):
             level["m_probability"] = share
     return found, kept
+
+
+def _is_alone(register: Register, field: Compared) -> bool:
+    """Whether no other field is in a lesson on this one: it may call one whatever it likes."""
+    learned = {one.name for one in register.fields if one.learns}
+    rules = [rule for rule in register.rules if rule.leaves_out != field.name]
+    return all(learned - {rule.leaves_out} <= {field.name} for rule in rules)
+
+
+def _bounded(shares: Sequence[float], assumed: Sequence[float]) -> list[float]:
+    """The shares of such a field: none is far from what was assumed, whatever it was taught."""
+    pairs = zip(shares, assumed, strict=True)
+    return _shares(
+        [min(max(one, given * BELIEVED), given / BELIEVED) for one, given in pairs], assumed
+    )
 
 
 def _levels(settings: Mapping[str, Any]) -> list[list[dict[str, Any]]]:

@@ -32,6 +32,8 @@ class Register:
     rules: Sequence[Rule]
     twice: float
     """Of so many records another registration is expected, before anything is learned."""
+    least: float
+    """Splink's probability from which on a pair is a candidate."""
 
 
 ASSETS: Final = Register(
@@ -44,6 +46,7 @@ ASSETS: Final = Register(
     fields=asset_fields.FIELDS,
     rules=asset_fields.RULES,
     twice=0.02,
+    least=0.001,
 )
 USERS: Final = Register(
     name="users",
@@ -55,5 +58,7 @@ USERS: Final = Register(
     fields=user_fields.FIELDS,
     rules=user_fields.RULES,
     twice=0.02,
+    # Many say their name alone, of which Splink knows less than the scorer: that looks at more.
+    least=0.0001,
 )
 REGISTERS: Final[Mapping[CaseKind, Register]] = {one.name: one for one in (ASSETS, USERS)}

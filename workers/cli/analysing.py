@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from contracts.duplicates import CaseKind, OpenCases
 from contracts.envelope import user_urn
 from topology import names
-from workers.analysis.options import LEAST, MEMORY, SHARED_MAX, AnalysisStopped, Options
+from workers.analysis.options import MEMORY, SHARED_MAX, AnalysisStopped, Options
 from workers.backbone import now_utc
 from workers.cli.asking import deliver
 from workers.cli.lines import Line
@@ -48,8 +48,9 @@ def analyse(
         int, typer.Option(min=2, help="What more records have in common is no reason to look.")
     ] = SHARED_MAX,
     least: Annotated[
-        float, typer.Option(min=0, max=1, help="Splink's probability from which on to look.")
-    ] = LEAST,
+        float | None,
+        typer.Option(min=0, max=1, help="Splink's probability from which on to look."),
+    ] = None,
     parts: Annotated[
         bool, typer.Option("--parts/--no-parts", help="Whether parts of one site are cases too.")
     ] = True,
