@@ -75,7 +75,10 @@ async def test_users_that_level_one_did_not_see_are_cases_and_assets_are_left_al
     """Mistyped, and with an address of which nothing is the other's; a customer is no party."""
     platform = await working.platform(roles=["fsp"])
     place = {"line_1": "12 High Street", "town": "Leeds", "postcode": "LS1 4AB"}
-    told = ({"name": "Marlow Tidal Ltd", "address": place}, {"name": "Malrow Tidal PLC"})
+    told: tuple[dict[str, Any], ...] = (
+        {"name": "Marlow Tidal Ltd", "address": place},
+        {"name": "Malrow Tidal PLC"},
+    )
     ids = []
     for number, data in enumerate(told):
         user = {"kind": "organisation", "roles": ["owner"], **data}

@@ -12,7 +12,7 @@ from contracts.duplicates import CaseKind
 from handlers.matching.organisation_columns import blocks, columns_of
 from handlers.matching.reading import known_as
 from workers.analysis.learning import combined, settings_of
-from workers.analysis.registers import REGISTERS, USERS, Register
+from workers.analysis.registers import ASSETS, REGISTERS, USERS, Register
 from workers.cli.main import build
 
 EACH = pytest.mark.parametrize("register", REGISTERS.values(), ids=REGISTERS)
@@ -156,3 +156,42 @@ def test_a_register_that_there_is_not_is_a_sentence() -> None:
     assert said.exit_code == 2
     assert "'people' is not one of" in said.output
     assert all(name in said.output for name in REGISTERS)
+
+
+def taught(register: Register, field: str, *shares: float) -> list[dict[str, Any] | None]:
+    """Lessons of one mind on a field, and as assumed on all others."""
+    lesson = settings_of(register, 1_000)
+    (found,) = (one for one in lesson["comparisons"] if one["output_column_name"] == field)
+    levels = [one for one in found["comparison_levels"] if not one.get("is_null_level")]
+    for level, share in zip(levels, shares, strict=True):
+        level["m_probability"] = share
+    return [lesson] * len(register.rules)
+
+
+def of_one(settings: dict[str, Any], field: str) -> list[float]:
+    """What a model says of a field's levels, the most alike first."""
+    (found,) = (one for one in settings["comparisons"] if one["output_column_name"] == field)
+    return [one["m_probability"] for one in found["comparison_levels"] if "m_probability" in one]
+
+
+def test_a_lesson_on_one_field_alone_does_not_leave_out_what_differs() -> None:
+    """Who has one name is then one where all is alike, and never one that has moved."""
+    lessons = taught(USERS, "place", 0.999, 0.0003, 0.0003, 0.0003, 0.0001)
+    found, kept = combined(USERS, settings_of(USERS, 1_000), lessons)
+    shares, assumed = of_one(found, "place"), of_one(settings_of(USERS, 1_000), "place")
+    assert "place" not in kept
+    assert shares[0] > 1.5 * assumed[0]
+    assert all(share > given / 5 for share, given in zip(shares, assumed, strict=True))
+
+
+def test_a_lesson_on_several_fields_may_say_what_it_likes() -> None:
+    lessons = taught(ASSETS, "place", 0.999, 0.0005, 0.0004, 0.0001)
+    found, _ = combined(ASSETS, settings_of(ASSETS, 1_000), lessons)
+    assert of_one(found, "place")[-1] == pytest.approx(0.0001)
+
+
+def test_where_two_of_one_postcode_are_two_organisations_the_name_keeps_what_was_assumed() -> None:
+    lessons = taught(USERS, "name", 0.01, 0.01, 0.01, 0.01, 0.01, 0.05, 0.9)
+    found, kept = combined(USERS, settings_of(USERS, 1_000), lessons)
+    assert kept == ["name"]
+    assert of_one(found, "name") == of_one(settings_of(USERS, 1_000), "name")

@@ -82,12 +82,12 @@ def combined(
         own = [of[nth] for left_out, of in taught if left_out != field.name]
         assumed = [one.of_one for one in field.levels]
         shares = _shares(_average(own, levels), assumed)
-        if _is_alone(register, field):
-            shares = _bounded(shares, assumed)
-        least = max(levels[0]["u_probability"], field.levels[0].of_one * BELIEVED)
+        least = max(levels[0]["u_probability"], assumed[0] * BELIEVED)
         if not own or shares[0] <= least or shares[-1] >= levels[-1]["u_probability"]:
             kept.append(field.name)
             continue
+        if _is_alone(register, field):
+            shares = _bounded(shares, assumed)
         for level, share in zip(levels, shares, strict=True):
             level["m_probability"] = share
     return found, kept
