@@ -84,8 +84,8 @@ async def test_users_that_level_one_did_not_see_are_cases_and_assets_are_left_al
         user = {"kind": "organisation", "roles": ["owner"], **data}
         answer = await accepted(platform, "user.register.v1", user, onbehalfof=f"customer {number}")
         ids.append(answer["id"])
-    for _ in range(2):
-        data = {"asset_type": "SOL", "name": "Meadow Farm", "capability": {"power_kw": 700}}
+    for end in ("AA", "AB"):
+        data = {"asset_type": "SOL", "name": "Meadow Farm", "location": {"postcode": f"CB7 9{end}"}}
         await accepted(platform, "asset.register.v1", data)
     assert await working.raw("cases") == []
 
