@@ -14,11 +14,13 @@ _WORDS_MAX: Final = 4
 _WORD_LENGTH_MIN: Final = 3
 _SLIPS_MIN: Final = 4
 """Letters of a name from which on one that is mistyped is looked for."""
-_SLIPS_MAX: Final = 16
-"""Up to so many letters one is left out."""
+_WHOLE_MAX: Final = 24
+"""Up to so many letters of a whole name one is left out."""
+_TELLING_MAX: Final = 13
+"""The same of the words that tell which, where the others may be others."""
 _HALVES_MIN: Final = 13
-"""From so many letters on a half is enough of a block; some more than the others do both, since
-one of two may have lost a letter."""
+"""From so many letters on a half is a block: no more than the limit above, since one of two may
+have lost a letter."""
 
 
 def columns_of(profile: Organisation) -> dict[str, Any]:
@@ -49,7 +51,7 @@ def blocks(profile: Organisation) -> tuple[str, ...]:
     words = telling(profile.name)
     told, whole = "".join(words), "".join(profile.name)
     found = {*map("|".join, tokens(profile)), *_of_words(profile.name, words)}
-    found.update(_slips(told), _slips(whole), _halves(told))
+    found.update(_slips(told, _TELLING_MAX), _slips(whole, _WHOLE_MAX), _halves(told))
     # Behind the middle of a whole name is what it is rather than which, as in many others.
     found.update(one for one in _halves(whole) if one.startswith("first|"))
     if town := "".join(profile.address.town):
@@ -67,12 +69,12 @@ def _of_words(name: tuple[str, ...], words: list[str]) -> Iterator[str]:
     yield from (f"begins|{one}|{other}" for one, other in combinations(begins, 2))
 
 
-def _slips(letters: str) -> Iterator[str]:
+def _slips(letters: str, most: int) -> Iterator[str]:
     """What a name has in common with the same one in which a letter is lost, another, or exchanged.
 
     Leaving out a letter of either makes them the same.
     """
-    if _SLIPS_MIN <= len(letters) <= _SLIPS_MAX:
+    if _SLIPS_MIN <= len(letters) <= most:
         yield f"slip|{letters}"
         yield from (f"slip|{letters[:at]}{letters[at + 1 :]}" for at in range(len(letters)))
 
