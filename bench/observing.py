@@ -6,8 +6,14 @@ import statistics
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Final
+
+from opentelemetry.sdk.trace.export import SpanExporter
 
 from bench.load import command
 from contracts.trace import TRACEPARENT
@@ -17,6 +23,7 @@ from outbox.record import OutboxRecord
 from topology import names
 from workers.backbone import now_utc
 from workers.cli.lines import Line
+from workers.exporters import Collector, Lines
 from workers.local import LocalRegister, open_register
 from workers.metrics import Metrics
 from workers.observing import Observer
@@ -25,7 +32,13 @@ from workers.spans import Tracing
 ROUNDS: Final = 9
 BATCHES: Final = 10
 BATCH: Final = 100
-MODES: Final = ("nothing", "metrics", "metrics, and spans of every command")
+AWAY: Final = "http://127.0.0.1:9/v1/traces"
+"""Where nobody listens."""
+NOTHING: Final = "nothing"
+FILE: Final = "metrics, and spans of every command"
+COLLECTOR: Final = "the same, to a collector"
+NOBODY: Final = "the same, to one that is away"
+MODES: Final = (NOTHING, "metrics", FILE, COLLECTOR, NOBODY)
 MAILBOX: Final = names.mailbox("assets")
 
 
@@ -39,11 +52,45 @@ async def opened() -> tuple[LocalRegister, str]:
     return register, user
 
 
-def _observer(mode: str, folder: Path) -> Observer:
-    if mode == MODES[0]:
+class _Taking(BaseHTTPRequestHandler):
+    """Takes what comes and says so, as a collector does."""
+
+    protocol_version = "HTTP/1.1"
+
+    def do_POST(self) -> None:
+        """Read it to its end."""
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Nothing of each request."""
+
+
+@contextmanager
+def collector() -> Iterator[str]:
+    """A collector in a process of its own, whose time is not ours; its address."""
+    server = HTTPServer(("127.0.0.1", 0), _Taking)
+    process = get_context("fork").Process(target=server.serve_forever, daemon=True)
+    process.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1/traces"
+    finally:
+        process.terminate()
+        process.join()
+        server.server_close()
+
+
+def _observer(mode: str, folder: Path, url: str) -> Observer:
+    if mode == NOTHING:
         return Observer()
-    tracing = Tracing.to_file(folder / secrets.token_hex(4)) if mode == MODES[2] else None
-    return Observer(Metrics(), tracing)
+    spans: dict[str, Callable[[], SpanExporter]] = {
+        FILE: lambda: Lines.at(folder / secrets.token_hex(4)),
+        COLLECTOR: lambda: Collector(url),
+        NOBODY: lambda: Collector(AWAY),
+    }
+    return Observer(Metrics(), Tracing(spans[mode]()) if mode in spans else None)
 
 
 def _delivery(user: str) -> Delivery:
@@ -51,10 +98,10 @@ def _delivery(user: str) -> Delivery:
     return Delivery(command(user), "asset.register.v1", user, headers={TRACEPARENT: parent})
 
 
-async def _round(mode: str, folder: Path) -> float:
+async def _round(mode: str, folder: Path, url: str) -> float:
     """Microseconds of processor time a command: decided, committed, and handed to the sender."""
     register, user = await opened()
-    observer, engine = _observer(mode, folder), register.engines[MAILBOX]
+    observer, engine = _observer(mode, folder, url), register.engines[MAILBOX]
     done: asyncio.Future[Delivered] = asyncio.get_running_loop().create_future()
     done.set_result(Delivered.DELIVERED)
     send = observer.sending(lambda _record: done)
@@ -71,18 +118,19 @@ async def _round(mode: str, folder: Path) -> float:
     return (time.process_time() - began) / (BATCHES * BATCH) * 1e6
 
 
-async def main() -> None:
+async def main(url: str) -> None:
     """The modes in turn; medians, and medians of the rounds' ratios."""
     found: dict[str, list[float]] = {mode: [] for mode in MODES}
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(ROUNDS):
             for mode in MODES:
-                found[mode].append(await _round(mode, Path(folder)))
+                found[mode].append(await _round(mode, Path(folder), url))
     for mode, values in found.items():
-        pairs = zip(values, found[MODES[0]], strict=True)
+        pairs = zip(values, found[NOTHING], strict=True)
         ratio = statistics.median(value / base for value, base in pairs)
         sys.stdout.write(f"{mode:<40}{statistics.median(values):>8.0f} us {ratio:>6.2f}\n")
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    with collector() as address:
+        asyncio.run(main(address))

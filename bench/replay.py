@@ -11,8 +11,9 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from statistics import median
-from typing import Any, Final
+from typing import Final
 from uuid import uuid4
 
 import aio_pika
@@ -73,15 +74,16 @@ async def die(testbed: Testbed, users: Sequence[str], count: int) -> None:
             await (await channel.get_queue(name, ensure=False)).consume(reject)
         async with asyncio.timeout(LIMIT_S):
             await done.wait()
-            # A queue that is busy takes them a little later; what it has not is delivered again.
-            await eventually(lambda: _waiting(channel), count)
+        # A queue that is busy takes them a little later; what it has not is delivered again.
+        await until(partial(_waiting, channel), count)
 
 
-async def eventually(ask: Callable[[], Awaitable[int]], least: int) -> None:
-    """Ask until it is so many."""
-    while True:
-        if await ask() >= least:
-            return
+async def until(ask: Callable[[], Awaitable[int]], least: int) -> None:
+    """Ask until there are so many letters."""
+    deadline = time.monotonic() + LIMIT_S
+    while (found := await ask()) < least:
+        if time.monotonic() > deadline:
+            raise Unmeasured(f"expected {least} letters within {LIMIT_S:.0f} s, got {found}")
         await asyncio.sleep(POLL_S)
 
 
@@ -91,14 +93,9 @@ async def _waiting(channel: AbstractChannel) -> int:
     return int(dead.declaration_result.message_count or 0)
 
 
-async def until(testbed: Testbed, least: int, **wanted: Any) -> None:
-    """Wait until there are so many letters like this."""
-    deadline = time.monotonic() + LIMIT_S
-    rows = testbed.database(RUN)["dead_letters"]
-    while (found := await rows.count_documents(wanted)) < least:
-        if time.monotonic() > deadline:
-            raise Unmeasured(f"expected {least} letters with {wanted}, got {found}")
-        await asyncio.sleep(POLL_S)
+async def _kept(testbed: Testbed, state: str) -> int:
+    """How many dead letters the register has in this state."""
+    return await testbed.database(RUN)["dead_letters"].count_documents({"state": state})
 
 
 async def begin_replay(testbed: Testbed, per_second: int) -> None:
@@ -129,15 +126,15 @@ async def once(testbed: Testbed, users: Sequence[str], pace: Pace) -> Mapping[bo
     count = pace.letters
     await die(testbed, users, count)
     async with serving(testbed, RUN):
-        await until(testbed, count, state="open")
+        await until(partial(_kept, testbed, "open"), count)
         without = await live(testbed, users[0], pace.live)
         await begin_replay(testbed, pace.replays)
-        await until(testbed, 1, state="resolved")
+        resolved = partial(_kept, testbed, "resolved")
+        await until(resolved, 1)
         beside = await live(testbed, users[0], pace.live)
-        resolved = {"state": "resolved"}
-        if await testbed.database(RUN)["dead_letters"].count_documents(resolved) >= count:
+        if await resolved() >= count:
             raise Unmeasured(f"expected {count} letters to outlast the live commands")
-        await until(testbed, count, state="resolved")
+        await until(resolved, count)
     return {False: without.percentile(PERCENT), True: beside.percentile(PERCENT)}
 
 

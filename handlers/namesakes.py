@@ -22,7 +22,7 @@ from handlers.matching.profiles import Address, Organisation
 from handlers.matching.reading import known_as
 from handlers.matching.tokens import Token, tokens
 from handlers.matching.verdict import Comparison
-from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, differs, likeliest
+from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, likeliest
 from handlers.senders import Issuer
 from handlers.visibility import TAKING_PART
 
@@ -68,12 +68,17 @@ def _entry(found_by: Kept, identity: Issuer) -> Kept:
     return {scheme: identity.fingerprint(scheme, value)[:DIGITS] for scheme, value in claims}
 
 
-def _rank(one: Kept, other: Kept, shared: Sequence[str]) -> int:
-    """By how many words they share; whose number of one scheme is another is another one."""
-    return 0 if differs(one, other, one) else len(shared)
+def _apart(one: Kept, other: Kept) -> bool:
+    """Whose number of one scheme is another is another organisation."""
+    return any(other.get(scheme, number) != number for scheme, number in one.items())
 
 
-USERS: Final = Compared("users", _kept, tokens_of, _entry, _rank, COMPARED_MAX)
+def _rank(_one: Kept, _other: Kept, shared: Sequence[str]) -> int:
+    """By how many words they share."""
+    return len(shared)
+
+
+USERS: Final = Compared("users", _kept, tokens_of, _entry, _apart, _rank, COMPARED_MAX)
 
 
 def namesake_reads(user: Mapping[str, Any], context: Context) -> Reads:

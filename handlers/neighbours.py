@@ -38,6 +38,8 @@ class Compared:
     """Ids of the rows in which a record is, by that."""
     entry: Callable[[Kept, Issuer], Kept]
     """What a row holds of a record: a few digests and small numbers by name."""
+    apart: Callable[[Kept, Kept], bool]
+    """Whether their entries say that two records are two; asked of each that shares a row."""
     rank: Callable[[Kept, Kept, Sequence[str]], int]
     """How much two records have in common, by their entries and the rows that they share; 0 says
     that they need not be compared."""
@@ -61,20 +63,16 @@ def candidates(
     shared: dict[str, tuple[Kept, list[str]]] = {}
     for key in keys:
         for one, entry in records_in(view.get(TOKENS, key), of.register).items():
-            shared.setdefault(one, (entry, []))[1].append(key)
+            if one in shared:
+                shared[one][1].append(key)
+            elif not of.apart(own, entry):
+                shared[one] = entry, [key]
     ranks = {one: of.rank(own, entry, held) for one, (entry, held) in shared.items()}
     some = [one for one, rank in ranks.items() if rank]
     first = sorted(some, key=lambda one: (-ranks[one], one))[: of.most]
     view.require((of.register, one) for one in first)
     found = ((one, view.get(of.register, one)) for one in first)
     return [(one, document) for one, document in found if document is not None]
-
-
-def differs(one: Kept, other: Kept, names: Iterable[str]) -> bool:
-    """Whether both hold something by one of the names, and not the same."""
-    return any(
-        (here := one.get(name)) is not None and other.get(name, here) != here for name in names
-    )
 
 
 def likeliest(judged: Iterable[tuple[str, Comparison]]) -> list[tuple[str, Comparison]]:

@@ -65,7 +65,7 @@ def go_through(fact: DeadRunAsked, view: View, context: Context) -> Handled:
             changed(one, context.now, was["by"], **_by(was, "replaying"), state_at=context.now)
             for one, _ in sendable
         )
-        resent = tuple(Resent.of(letter, contents) for letter, contents in sendable)
+        resent = tuple(_evenly(sendable, _pace(was), context.now))
     record = {
         **was,
         "revision": was["revision"] + 1,
@@ -87,6 +87,14 @@ def _by(run: Document, state: str) -> dict[str, Any]:
 def _pace(run: Document) -> int:
     """Letters a second; a replay of before that could be said goes by the default."""
     return int(run.get("per_second", REPLAYS_PER_SECOND))
+
+
+def _evenly(
+    letters: Sequence[tuple[Document, Document]], pace: int, now: datetime
+) -> Iterator[Resent]:
+    """A portion spread over its part of a second: at once it would be a stop for whoever sends."""
+    for nth, (letter, contents) in enumerate(letters):
+        yield Resent.of(letter, contents, now + timedelta(seconds=nth / pace))
 
 
 def _pause(run: Document, sent: int) -> timedelta:

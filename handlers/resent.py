@@ -7,7 +7,8 @@ to it as one message of the backbone, from the outbox like any other.
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from contracts.dead import REPLAYED
@@ -34,10 +35,12 @@ class Resent:
     reply_to: str | None = None
     content_encoding: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    due_ms: int | None = None
+    """Milliseconds since 1970 before which it is not sent; absent: at once."""
 
     @classmethod
-    def of(cls, letter: Document, contents: Document) -> "Resent":
-        """The message of a letter whose contents can be read."""
+    def of(cls, letter: Document, contents: Document, due: datetime | None = None) -> "Resent":
+        """The message of a letter whose contents can be read, and when it is to be sent."""
         properties = contents["properties"].value
         headers = {n: v for n, v in properties["strings"].items() if not _is_brokers(n)}
         headers[REPLAYED] = letter["_id"]
@@ -52,7 +55,15 @@ class Resent:
             reply_to=properties["reply_to"],
             content_encoding=properties["content_encoding"],
             headers=headers,
+            due_ms=round(due.timestamp() * 1000) if due is not None else None,
         )
+
+    def early(self, now: datetime) -> timedelta:
+        """How long it is until it is to be sent; zero where that is over."""
+        if self.due_ms is None:
+            return timedelta()
+        due = datetime.fromtimestamp(self.due_ms / 1000, UTC)
+        return max(due - now, timedelta())
 
     @classmethod
     def named(cls, packed: bytes) -> tuple[str, str | None] | None:
@@ -86,15 +97,17 @@ class Resent:
             "reply_to": self.reply_to,
             "content_encoding": self.content_encoding,
             "headers": dict(self.headers),
+            "due_ms": self.due_ms,
             "body": b64encode(self.body).decode(),
         }
         return json.dumps(said, ensure_ascii=True).encode()
 
     @classmethod
     def unpacked(cls, packed: bytes) -> "Resent":
-        """What was packed."""
+        """What was packed, also by a version that says more."""
         said = json.loads(packed)
-        return cls(**{**said, "body": b64decode(said["body"])})
+        known = {one.name: said[one.name] for one in fields(cls) if one.name in said}
+        return cls(**{**known, "body": b64decode(said["body"])})
 
 
 def _is_brokers(name: str) -> bool:

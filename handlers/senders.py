@@ -12,7 +12,13 @@ RESERVED: Final[Mapping[str, frozenset[str]]] = {**_ITSELF, BACKBONE: frozenset(
 
 
 class Issuer(Protocol):
-    """Issues ids and fingerprints: keyed, so that nobody outside can compute them."""
+    """Issues ids and fingerprints: keyed, so that nobody outside can compute them.
+
+    Hashable, so that what follows from one can be kept.
+    """
+
+    def __hash__(self) -> int:
+        """By identity: one per process."""
 
     def id_number(self, *parts: str) -> int:
         """60 bits that depend on `parts` alone."""

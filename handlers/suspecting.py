@@ -25,7 +25,7 @@ from handlers.matching.profiles import Point
 from handlers.matching.reading import of_asset
 from handlers.matching.tokens import kind_of
 from handlers.matching.verdict import Comparison
-from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, differs, likeliest
+from handlers.neighbours import DIGITS, TOKENS, Compared, Kept, candidates, likeliest
 from handlers.nesting import is_portfolio
 from handlers.polygons import place_of
 from handlers.rules import attempted, finding, reject
@@ -42,6 +42,9 @@ IDENTIFIERS: Final = frozenset({"mpan", "mac", "serial"})
 """Fields that say which connection or device it is."""
 SPOT_DEGREES: Final = 0.005
 """North to south of a spot; about 550 m."""
+REACH: Final = 0.2
+"""So many spots away, about 110 m, another that may be the same is looked for: mostly in one or two
+spots, where half a spot each way would be four."""
 COMPARED_MAX: Final = 3
 """With so many a newcomer is compared, since each is read; level two finds who is left out of more
 that stand close by."""
@@ -58,13 +61,14 @@ FOUND_BY: Final = ("asset_type", "identity", "connection", "location")
 
 
 def _cells(point: Point) -> tuple[str, list[str]]:
-    """The cell of a point, and those that a point half a cell away may be in."""
+    """The cell of a point, and those that a point within the reach may be in."""
     latitude, longitude = point
     north, around = latitude / SPOT_DEGREES, []
     own = _columns(math.floor(north), longitude)
-    for row in {math.floor(north - 0.5), math.floor(north + 0.5)}:
+    for row in {math.floor(north - REACH), math.floor(north + REACH)}:
         east = _columns(row, longitude)
-        around += [f"{row}:{column}" for column in {math.floor(east - 0.5), math.floor(east + 0.5)}]
+        columns = {math.floor(east - REACH), math.floor(east + REACH)}
+        around += [f"{row}:{column}" for column in columns]
     return f"{math.floor(north)}:{math.floor(own)}", around
 
 
@@ -85,28 +89,31 @@ def tokens_of(asset: Mapping[str, Any], identity: Issuer, *, around: bool = Fals
         connection.get("mpan_export"),
         (asset.get("location") or {}).get("postcode"),
     )
-    told = _tokens(asset["asset_type"], written, place_of(asset))[around]
-    return [f"{one.partition('|')[0]}|{identity.fingerprint('asset-token', one)}" for one in told]
+    return _tokens(asset["asset_type"], written, place_of(asset), identity)[around]
 
 
 @lru_cache(maxsize=4096)
 def _tokens(
-    asset_type: str, written: tuple[str | None, ...], place: Point | None
+    asset_type: str, written: tuple[str | None, ...], place: Point | None, identity: Issuer
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Both answers of `tokens_of`: each registration asks for them three times."""
     kind = kind_of(asset_type)
     schemes = ("mac", "mpan", "mpan", f"postcode|{kind}")
-    told = [
+    told = {
         f"{scheme}|{found}"
         for scheme, value in zip(schemes, written, strict=True)
         if value is not None and (found := folding.key(value))
-    ]
-    if place is None:
-        kept = tuple(sorted(set(told)))
-        return kept, kept
-    own, around = _cells(place)
-    spots = [f"spot|{kind}|{cell}" for cell in around]
-    return tuple(sorted({*told, f"spot|{kind}|{own}"})), tuple(sorted({*told, *spots}))
+    }
+    own, around = told, told
+    if place is not None:
+        cell, cells = _cells(place)
+        own = told | {f"spot|{kind}|{cell}"}
+        around = told | {f"spot|{kind}|{one}" for one in cells}
+    ids = {
+        one: f"{one.partition('|')[0]}|{identity.fingerprint('asset-token', one)}"
+        for one in own | around
+    }
+    return tuple(ids[one] for one in sorted(own)), tuple(ids[one] for one in sorted(around))
 
 
 def is_compared(asset: Document) -> bool:
@@ -169,13 +176,17 @@ def _entry(found_by: Kept, identity: Issuer) -> Kept:
     return entry
 
 
+def _apart(one: Kept, other: Kept) -> bool:
+    """Whose make and serial are others is another device."""
+    device = one.get("device")
+    return device is not None and bool(other.get("device", device) != device)
+
+
 def _rank(one: Kept, other: Kept, shared: Sequence[str]) -> int:
-    """By the rows that they share, and by what is about the same; another device is out.
+    """By the rows that they share, and by what is about the same.
 
     Who shares one row alone, and that says no more than about where, is something else close by.
     """
-    if differs(one, other, ("device",)):
-        return 0
     is_identified = any(key.startswith(IDENTIFYING) for key in shared)
     rank = len(shared) + IN_COMMON * (is_identified + _in_common(one, other))
     return rank if rank > 1 else 0
@@ -197,7 +208,7 @@ def _is_beside(one: int, other: int) -> bool:
     return (one - other) % CORNERS in {0, 1, CORNERS - 1}
 
 
-ASSETS: Final = Compared("assets", _kept, tokens_of, _entry, _rank, COMPARED_MAX)
+ASSETS: Final = Compared("assets", _kept, tokens_of, _entry, _apart, _rank, COMPARED_MAX)
 
 
 def is_certain(judged: Comparison) -> bool:

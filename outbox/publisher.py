@@ -16,7 +16,7 @@ from yarl import URL
 from contracts.envelope import CONTENT_TYPE
 from handlers.admission import REPLY_DIRECT
 from outbox.record import OutboxRecord
-from outbox.stalled import stalled
+from outbox.stalled import part, stalled
 from outbox.wire import Wire
 from topology import names
 
@@ -27,8 +27,6 @@ CONNECT_S: Final = 10.0
 
 Only the driver can end one: it goes on by itself where who waits for it is cancelled, for ever.
 """
-CLOSE_S: Final = 5.0
-"""How long a stop waits for the end of the connection."""
 
 
 class Delivered(StrEnum):
@@ -133,13 +131,8 @@ class Publisher:
 
     async def stop(self) -> None:
         """Close the connection, as long as it may take; what is unconfirmed stays in the outbox."""
-        if self._connection is None:
-            return
-        closing = asyncio.ensure_future(self._connection.close())
-        closing.add_done_callback(lambda done: done.cancelled() or done.exception())
-        # Cancelled, the driver may go on with it: whoever waited for that would never end.
-        await asyncio.wait([closing], timeout=CLOSE_S)
-        closing.cancel()
+        if self._connection is not None:
+            await part(self._connection.close)
 
     def send(self, record: OutboxRecord) -> asyncio.Future[Delivered]:
         """Publish; the future says what became of it, once the broker has confirmed.

@@ -13,6 +13,7 @@ from faststream.rabbit import RabbitBroker
 from outbox.publisher import Publisher
 from outbox.record import PARTITIONS
 from outbox.relay import Relay
+from outbox.stalled import part
 from topology import catalog, names
 from topology.plan import AccountLimits
 from workers import __version__
@@ -28,7 +29,7 @@ from workers.loading import Loader
 from workers.mailbox import Mailbox, subscribe
 from workers.observing import Observer
 from workers.opening import reach
-from workers.owning import HELD, part
+from workers.owning import HELD
 from workers.pause import Pause
 from workers.pooling import Pooled
 from workers.probed import probed

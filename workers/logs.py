@@ -9,7 +9,7 @@ from typing import Any, Final
 import structlog
 
 FRAMES_MAX: Final = 8
-DRIVERS: Final = ("aiormq", "aio_pika", "pymongo", "httpx")
+DRIVERS: Final = ("aiormq", "aio_pika", "pymongo", "httpx", "opentelemetry")
 
 
 def configure(*, json: bool) -> None:

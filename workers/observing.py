@@ -5,10 +5,13 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from opentelemetry.sdk.trace.export import SpanExporter
+
 from handlers.admission import Delivery
 from handlers.case import Outcome
 from outbox.publisher import Delivered
 from outbox.record import OutboxRecord
+from workers.exporters import Collector, Lines
 from workers.metrics import Metrics
 from workers.settings import Settings
 from workers.spans import Open, Tracing, ended, kind_of, span_of
@@ -35,8 +38,12 @@ class Observer:
     @classmethod
     def of(cls, settings: Settings, known: Collection[str] | None = None) -> "Observer":
         """As the settings say; `known` are the types that a span may name."""
-        path = settings.spans_file
-        tracing = Tracing.to_file(path, known) if path else None
+        exporters: list[SpanExporter] = []
+        if settings.spans_file is not None:
+            exporters.append(Lines.at(settings.spans_file))
+        if settings.spans_url is not None:
+            exporters.append(Collector(settings.spans_url))
+        tracing = Tracing(*exporters, known=known) if exporters else None
         return cls(Metrics() if settings.http_port else None, tracing)
 
     def begin(self, mailbox: str, batch: Sequence[Delivery]) -> Watched:

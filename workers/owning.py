@@ -8,24 +8,19 @@ from typing import Final, Protocol
 
 import structlog
 from aio_pika.abc import AbstractConnection
-from aiormq.exceptions import AMQPError, ChannelInvalidStateError
 from faststream.rabbit import RabbitBroker
 
-from outbox.stalled import stalled
+from outbox.stalled import BROKER_FAULTS, part, stalled
 from workers.pause import Pause
 from workers.shares import Owned, Shares
 from workers.store.protocol import Fenced, LaneStore, Lease, Unavailable
 
 log = structlog.get_logger()
-BROKER_FAULTS: Final = (AMQPError, ChannelInvalidStateError, ConnectionError, TimeoutError)
-"""What opening a consumer meets while the broker is away or just coming back."""
 HELD: Final = 0.75
 """Part of the lease time after which a lease that nobody renews is free; the rest is for finding
 that out."""
 START_S: Final = 15.0
 """How long opening a consumer may take, the connection with its own limit included."""
-LEAVE_S: Final = 5.0
-"""How long the end of a connection may take; a broker that does not answer ends it by itself."""
 POLLS: Final = 5
 """How often within the lease time it is renewed, or looked whether it is free."""
 SOONER: Final = 10
@@ -138,28 +133,6 @@ async def leave(connection: AbstractConnection | None, broker: RabbitBroker) -> 
     if connection is not None:
         await part(connection.close)
     await part(broker.stop)
-
-
-async def part(end: Callable[[], Awaitable[object]]) -> None:
-    """End something of the broker's, for as long as that may take and whatever comes of it.
-
-    In a task of its own: where what was written is not taken, the driver waits for the end of its
-    connection although it is cancelled, and whoever waits for the driver would wait with it.
-    """
-    ending = asyncio.ensure_future(end())
-    ending.add_done_callback(_heard)
-    try:
-        await asyncio.wait([ending], timeout=LEAVE_S)
-    finally:
-        ending.cancel()
-
-
-def _heard(ending: asyncio.Future[object]) -> None:
-    """Say what came of an end, which is of no use to anybody else."""
-    if ending.cancelled() or (error := ending.exception()) is None:
-        return
-    is_usual = isinstance(error, (*BROKER_FAULTS, asyncio.InvalidStateError))
-    log.warning("broker.left", error=str(error), exc_info=None if is_usual else error)
 
 
 async def first_of(*tasks: asyncio.Task[None]) -> None:

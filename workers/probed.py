@@ -1,5 +1,6 @@
 """What this process answers on its port: whether it can work, and what was counted."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -24,7 +25,8 @@ async def probed(
     """Answer on the port of the settings until left; where they name none, nothing is answered."""
     settings, metrics = backbone.settings, observer.metrics
     async with AsyncExitStack() as stack:
-        stack.callback(observer.close)
+        # Beside the loop: what takes the spans may take its time, and the broker wants heartbeats.
+        stack.push_async_callback(asyncio.to_thread, observer.close)
         if metrics is not None:
             url, through = backbone.addresses.mongo_url, Driver(settings.mongo_driver)
             looking = await stack.enter_async_context(Inspection(url, settings.database, through))

@@ -25,11 +25,12 @@ from contracts.envelope import CONTENT_TYPE
 from handlers.dead_letters import top_of
 from handlers.letters import Letter
 from handlers.resent import Resent
+from outbox.stalled import BROKER_FAULTS
 from outbox.wire import PERSISTENT
 from topology import names
 from topology.naming import LIVE, Naming
 from workers.mailbox import subscribe
-from workers.owning import BROKER_FAULTS, consuming, first_of, own_when_free
+from workers.owning import consuming, first_of, own_when_free
 from workers.passing import UNWRITABLE, Passing
 from workers.pause import Pause
 from workers.shares import Shares
@@ -39,6 +40,8 @@ log = structlog.get_logger()
 PREFETCH: Final = 1
 KEY_CHARACTERS_MAX: Final = 63
 """So many fit into a routing key, which has 255 bytes, however many bytes each of them has."""
+EARLY_S_MAX: Final = 1.0
+"""So long one is kept at most until it is due: clocks differ, and a portion is of one second."""
 PROPERTIES_BYTES_MAX: Final = 100 * 1024
 """So many fit into a frame, which has 128 KiB: with more the broker ends the connection, and the
 hop would come back with the same message for ever."""
@@ -116,7 +119,7 @@ class Resending:
             return
         self.is_busy = True
         try:
-            await self._done_with(message)
+            await self._done_with(message, leaving)
         except Exception as error:
             # Whatever it was: un-acked it is the only one that the broker delivers, so that the hop
             # would own its queue and stand still. As after a lost connection it begins anew.
@@ -129,15 +132,20 @@ class Resending:
             if leaving is self._leaving:
                 self.is_busy = False
 
-    async def _done_with(self, message: AbstractIncomingMessage) -> None:
-        """Acknowledge it once it is sent, or once it is told that nobody can send it.
+    async def _done_with(self, message: AbstractIncomingMessage, leaving: asyncio.Event) -> None:
+        """Acknowledge it once it is due and sent, or once it is told that nobody can send it.
 
         They are taken one at a time: left where it is, it would keep those behind it there for
         ever. One that does not even say of which letter it is has nobody to tell, and goes.
         """
         tag = int(message.delivery_tag or 0)
         try:
-            await self._surely(message, Resent.unpacked(message.body))
+            resent = Resent.unpacked(message.body)
+            early_s = resent.early(self.clock()).total_seconds()
+            await asyncio.sleep(min(early_s, EARLY_S_MAX))
+            if leaving.is_set() or message.channel.is_closed:
+                return
+            await self._surely(message, resent)
         except BROKER_FAULTS:
             raise
         except Exception as error:

@@ -4,6 +4,7 @@ import os
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -15,7 +16,9 @@ from workers.vault import sandbox_master
 PREFIX: Final = "FLEXSPINE_"
 MASTER_KEY_BYTES: Final = 32
 TESTS_PREFIX: Final = "FLEXSPINE_TEST_"
-OUTSIDE: Final = frozenset({"FLEXSPINE_MONGOD", "FLEXSPINE_RABBITMQ", "FLEXSPINE_DATA"})
+OUTSIDE: Final = frozenset(
+    {"FLEXSPINE_MONGOD", "FLEXSPINE_MONGOD_CACHE_GB", "FLEXSPINE_RABBITMQ", "FLEXSPINE_DATA"}
+)
 """Variables of the embedded servers and of the tests, which are no settings of the program."""
 
 
@@ -116,6 +119,10 @@ class Settings(BaseSettings):
     never."""
     spans_file: Path | None = None
     """File to which spans of traced commands are appended, a line of JSON each. Absent: none."""
+    spans_url: str | None = None
+    """Address of a collector to which spans of traced commands are sent over OTLP/HTTP, with its
+    path, such as `http://collector:4318/v1/traces`; a user and password in it are its login.
+    Absent: none."""
 
     @field_validator("master_key")
     @classmethod
@@ -127,6 +134,18 @@ class Settings(BaseSettings):
                 size = 0
             if size != MASTER_KEY_BYTES:
                 raise ValueError("expected 64 hexadecimal digits; make some: openssl rand -hex 32")
+        return value
+
+    @field_validator("spans_url")
+    @classmethod
+    def _is_a_collectors(cls, value: str | None) -> str | None:
+        if value is not None and not _is_whole(value):
+            # Neither the login nor what comes behind a question mark is anybody else's to read.
+            shown = value.rpartition("@")[2].partition("?")[0]
+            raise ValueError(
+                f"expected an address such as http://collector:4318/v1/traces, got {shown!r}; "
+                "give all of the one at which the collector takes traces over OTLP/HTTP"
+            )
         return value
 
     @classmethod
@@ -211,3 +230,14 @@ class Settings(BaseSettings):
         with os.fdopen(descriptor, "w") as file:
             file.write(fresh.hex() + "\n")
         return fresh
+
+
+def _is_whole(address: str) -> bool:
+    """Whether it says how, where and at which path; a port has to be one that there may be."""
+    try:
+        parts = urlsplit(address)
+        has_port = parts.port != 0
+    except ValueError:
+        return False
+    is_http = parts.scheme in {"http", "https"} and not any(map(str.isspace, address))
+    return is_http and has_port and bool(parts.hostname) and len(parts.path) > 1

@@ -1,15 +1,14 @@
 """Spans of what a sender traces: command, batch, reply, event and notice, in one trace."""
 
-import json
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, Final, TextIO, get_args
+from threading import Thread
+from typing import Final, get_args
 
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import Span, SpanKind, set_span_in_context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
@@ -24,6 +23,13 @@ from topology import names
 UNKNOWN: Final = "of an unknown type"
 OUTCOMES: Final = frozenset(get_args(messages.Outcome))
 PROPAGATOR: Final = TraceContextTextMapPropagator()
+WAITING_MAX: Final = 2048
+"""Finished spans that wait to be handed over; what comes when there are so many is left out."""
+AT_ONCE_MAX: Final = 512
+DELAY_MS: Final = 5000
+"""How long spans wait for more, until there are so many that are handed over at once."""
+CLOSE_S: Final = 2.0
+"""How long a stop waits for what takes spans: a collector may be away, or say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,28 +53,30 @@ class Tracing:
     No span holds a value of somebody's data: types, mailboxes, outcomes and sizes.
     """
 
-    def __init__(self, exporter: SpanExporter, known: Collection[str] | None = None) -> None:
-        """Hand finished spans over in the background; of types, name those that are known.
+    def __init__(self, *exporters: SpanExporter, known: Collection[str] | None = None) -> None:
+        """Hand finished spans to each in the background; of types, name those that are known.
 
         A sender chooses the words of a type that nobody takes, and of the answer to it.
         """
         self._known = known
-        self._provider = TracerProvider(resource=Resource.create({"service.name": "flexspine"}))
-        self._provider.add_span_processor(BatchSpanProcessor(exporter))
+        # Whoever made it closes it, within a limit; at the end of the process there would be none.
+        self._provider = TracerProvider(
+            resource=Resource.create({"service.name": "flexspine"}), shutdown_on_exit=False
+        )
+        for exporter in exporters:
+            self._provider.add_span_processor(
+                BatchSpanProcessor(exporter, WAITING_MAX, DELAY_MS, AT_ONCE_MAX)
+            )
         self._tracer = self._provider.get_tracer("flexspine")
-
-    @classmethod
-    def to_file(cls, path: Path, known: Collection[str] | None = None) -> "Tracing":
-        """Write a line of JSON for each span, which a collector reads."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return cls(Lines(path.open("a", encoding="utf-8")), known)
 
     def _named(self, message_type: str) -> str:
         return message_type if self._known is None or message_type in self._known else UNKNOWN
 
     def close(self) -> None:
-        """Hand over what is left."""
-        self._provider.shutdown()
+        """Hand over what is left, as far as it is taken within a while."""
+        closing = Thread(target=self._provider.shutdown, name="spans", daemon=True)
+        closing.start()
+        closing.join(CLOSE_S)
 
     def begin(self, mailbox: str, delivery: Delivery) -> tuple[Delivery, Open | None]:
         """Open the spans of a delivery; what follows from it belongs to the first of them."""
@@ -132,35 +140,3 @@ def _carried(context: Context) -> dict[str, str]:
     carrier: dict[str, str] = {}
     PROPAGATOR.inject(carrier, context)
     return carrier
-
-
-class Lines(SpanExporter):
-    """One line of JSON a span, in the words of OpenTelemetry."""
-
-    def __init__(self, file: TextIO) -> None:
-        """Write to an open file."""
-        self._file = file
-
-    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Write them, and let whoever follows the file see them."""
-        self._file.writelines(json.dumps(_line(span)) + "\n" for span in spans)
-        self._file.flush()
-        return SpanExportResult.SUCCESS
-
-    def shutdown(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-
-def _line(span: ReadableSpan) -> Mapping[str, Any]:
-    context, parent = span.get_span_context(), span.parent
-    return {
-        "trace_id": f"{context.trace_id:032x}" if context else None,
-        "span_id": f"{context.span_id:016x}" if context else None,
-        "parent_span_id": f"{parent.span_id:016x}" if parent else None,
-        "name": span.name,
-        "kind": span.kind.name,
-        "start_ns": span.start_time,
-        "end_ns": span.end_time,
-        "attributes": dict(span.attributes or {}),
-    }

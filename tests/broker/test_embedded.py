@@ -18,7 +18,7 @@ from pymongo import MongoClient
 from tests.servers import ADMINISTRATOR, PASSWORD, TestServers, absent
 from workers.embedded import Running, ServerFailed, ServerMissing, start
 from workers.embedded.broker import find_rabbitmq
-from workers.embedded.database import find_mongod
+from workers.embedded.database import Database, find_mongod
 from workers.embedded.ports import of_folder
 
 ROOT = Path(__file__).parents[2]
@@ -194,6 +194,15 @@ def test_unreadable_ports_are_refused_with_the_way_out(tmp_path: Path) -> None:
 def test_an_administrator_that_would_need_quoting_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ServerFailed, match="letters, digits"):
         start(tmp_path, "flex admin", PASSWORD)
+
+
+@pytest.mark.parametrize("told", ["", "much", "0.1", "-1", "1e3", "inf"])
+def test_a_wrong_size_of_the_cache_is_said(
+    told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FLEXSPINE_MONGOD_CACHE_GB", told)
+    with pytest.raises(ServerFailed, match="expected FLEXSPINE_MONGOD_CACHE_GB to be a number"):
+        Database(tmp_path, of_folder(tmp_path)).spawn()
 
 
 @pytest.mark.parametrize("name", ["FLEXSPINE_MONGOD", "FLEXSPINE_RABBITMQ"])

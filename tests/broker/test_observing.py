@@ -1,18 +1,22 @@
 """What a running backbone tells of itself: a command's trace, health, readiness and metrics."""
 
+import asyncio
 import json
 import secrets
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import pytest
 
 from contracts.trace import TRACEPARENT
-from tests.spine import Spine, asset, eventually
+from tests.collector import collecting
+from tests.spine import LIMIT_S, Spine, asset, eventually
 from workers.embedded.ports import of_folder
 
 pytestmark = [pytest.mark.connected, pytest.mark.timeout(120)]
+STOP_LIMIT_S: Final = 15
+"""Far less than the half minute for which the library waits by itself."""
 
 
 def spans_of(path: Path, trace_id: str) -> list[dict[str, Any]]:
@@ -20,10 +24,14 @@ def spans_of(path: Path, trace_id: str) -> list[dict[str, Any]]:
     return [span for span in map(json.loads, lines) if span["trace_id"] == trace_id]
 
 
-async def test_one_commands_trace_with_all_its_spans(lone: Spine, tmp_path: Path) -> None:
+async def test_one_commands_trace_with_all_its_spans(
+    lone: Spine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All of them are looked for, on a machine that may be busy.
+    monkeypatch.setattr("workers.spans.CLOSE_S", LIMIT_S)
     path = tmp_path / "spans.jsonl"
     trace_id, parent_id = secrets.token_hex(16), secrets.token_hex(8)
-    async with lone.running(spans_file=path):
+    async with collecting() as collector, lone.running(spans_file=path, spans_url=collector.url):
         first, second = await lone.platform(), await lone.platform(roles=["aggregator"])
         registered = await first.ask("asset.register.v1", asset())
         data = {"id": registered.data["id"], "party": second.user, "relation": "aggregator"}
@@ -52,8 +60,25 @@ async def test_one_commands_trace_with_all_its_spans(lone: Spine, tmp_path: Path
     # No span tells a value of anybody's.
     assert not [span for span in found if first.user in str(span) or second.user in str(span)]
     # What was sent without a trace has none.
-    lines = path.read_text(encoding="utf-8").splitlines()
-    assert {json.loads(line)["trace_id"] for line in lines} == {trace_id}
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert {line["trace_id"] for line in lines} == {trace_id}
+    # A collector gets what the file gets.
+    assert collector.spans == lines
+
+
+async def test_a_collector_that_says_nothing_keeps_no_process_from_ending(lone: Spine) -> None:
+    headers = {TRACEPARENT: f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"}
+    async with collecting(is_mute=True) as collector:
+        async with lone.process(spans_url=collector.url) as process:
+            party = await lone.platform()
+            envelope = party.envelope("asset.register.v1", asset())
+            body = json.dumps(envelope).encode()
+            await party.publish(body, "asset.register.v1", headers=headers)
+            await party.answer(envelope["id"])
+            process.terminate()
+            async with asyncio.timeout(STOP_LIMIT_S):
+                assert await process.wait() == 0
+        assert collector.heads
 
 
 async def test_it_says_whether_it_lives_can_work_and_what_it_did(

@@ -6,6 +6,7 @@ import signal
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Thread
 from typing import Final
 
 import pytest
@@ -53,6 +54,8 @@ def newcomer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, 
 
 def _wait_for(words: str, log: Path, process: subprocess.Popen[bytes]) -> None:
     """Follow the log until the words are in it; the test's own time is the limit."""
+    # To `tail`, who has ended is there until somebody has waited for it.
+    Thread(target=process.wait, daemon=True).start()
     following = subprocess.Popen(
         ["tail", "-n", "+1", "-F", f"--pid={process.pid}", str(log)],
         stdout=subprocess.PIPE,

@@ -1,24 +1,34 @@
 """Metrics with few labels, spans with the sender's context, and answers over HTTP."""
 
 import asyncio
+import json
+import subprocess
+import sys
+import time
+from base64 import b64encode
+from collections.abc import MutableMapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from structlog.testing import capture_logs
 
 from contracts.trace import TRACEPARENT
 from handlers.admission import Delivery
 from outbox.publisher import Delivered
 from outbox.record import OutboxRecord
 from tests.builders import command
+from tests.collector import collecting
 from tests.memory.workshop import open_workshop
 from topology.catalog import build, types
+from workers.exporters import Collector
 from workers.metrics import Metrics
 from workers.observing import Observer
 from workers.probing import Probe, listening
 from workers.settings import Settings
-from workers.spans import Tracing, kind_of
+from workers.spans import CLOSE_S, Tracing, kind_of
 from workers.store.protocol import Unavailable
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -69,7 +79,7 @@ def leaving(message_type: str, key: str = "k") -> OutboxRecord:
 
 def test_a_span_names_no_type_that_its_sender_has_made_up() -> None:
     spans = InMemorySpanExporter()
-    tracing = Tracing(spans, {"trial.keep.v1", "trial.keep.accepted.v1"})
+    tracing = Tracing(spans, known={"trial.keep.v1", "trial.keep.accepted.v1"})
     for kind in ("trial.keep.v1", "jane-doe.left.v1"):
         delivery, opened = tracing.begin("unrouted", traced(replace(keep("a"), type=kind)))
         assert (delivery.type, opened is not None) == (kind, True)
@@ -156,10 +166,74 @@ async def test_what_leaves_is_counted_by_what_became_of_it() -> None:
 
 def test_without_settings_nothing_is_observed(tmp_path: Path) -> None:
     assert Observer.of(Settings()) == Observer(None, None)
-    on = Observer.of(Settings(http_port=1, spans_file=tmp_path / "spans"))
+    url = "http://127.0.0.1:9/v1/traces"
+    on = Observer.of(Settings(http_port=1, spans_file=tmp_path / "spans", spans_url=url))
     assert on.metrics is not None
     assert on.tracing is not None
     on.close()
+
+
+def span_of_a_command(tracing: Tracing) -> None:
+    _, opened = tracing.begin(MAILBOX, traced(keep("a")))
+    assert opened is not None
+    opened.end("accepted", 1)
+
+
+async def test_a_collector_may_ask_for_a_login() -> None:
+    async with collecting() as collector:
+        url = collector.url.replace("//", "//me:p%40ss@")
+        tracing = Tracing(Collector(url))
+        span_of_a_command(tracing)
+        await asyncio.to_thread(tracing.close)
+    assert [span["name"] for span in collector.spans] == ["batch", "command trial.keep.v1"]
+    (head,) = collector.heads
+    assert f"Authorization: Basic {b64encode(b'me:p@ss').decode()}\r\n" in head
+
+
+async def test_a_collector_that_says_nothing_holds_nobody_up() -> None:
+    async with collecting(is_mute=True) as collector:
+        tracing = Tracing(Collector(collector.url))
+        span_of_a_command(tracing)
+        began = time.monotonic()
+        await asyncio.to_thread(tracing.close)
+        assert collector.heads
+    assert CLOSE_S <= time.monotonic() - began < 2 * CLOSE_S
+
+
+async def test_the_log_says_once_that_a_collector_takes_no_spans_and_once_that_it_does() -> None:
+    said: list[MutableMapping[str, Any]] = []
+    async with collecting() as other:
+        collector = Collector(other.url)
+        for answer in ("401 Unauthorized", "400 Bad Request", "200 OK", "200 OK"):
+            other.answer = answer
+            with capture_logs() as lines:
+                await asyncio.to_thread(collector.export, [])
+            said += lines
+    collector.shutdown()
+    assert said == [
+        {"event": "collector.lost", "log_level": "warning", "reason": "401"},
+        {"event": "collector.back", "log_level": "info"},
+    ]
+
+
+AWAY = """
+from workers import exporters, logs
+logs.configure(json=True)
+exporters.SEND_S = 1.5
+collector = exporters.Collector("http://me:hunter2@127.0.0.1:9/v1/traces?key=hunter2")
+for _ in range(2):
+    collector.export([])
+"""
+
+
+def test_no_line_says_the_login_at_a_collector() -> None:
+    """In a process of its own, where nothing of the tests' listens to what the package logs."""
+    done = subprocess.run([sys.executable, "-c", AWAY], capture_output=True, text=True, check=True)  # noqa: S603
+    (line,) = done.stderr.splitlines()
+    assert (json.loads(line)["event"], json.loads(line)["reason"]) == (
+        "collector.lost",
+        "ConnectionError",
+    )
 
 
 async def _get(port: int, request: bytes) -> tuple[str, bytes]:

@@ -174,7 +174,7 @@ async def test_a_queue_is_given_up_whatever_the_driver_does_at_its_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Neither an end that never comes nor one that fails keeps the lease, or ends the owner."""
-    monkeypatch.setattr(owning, "LEAVE_S", 0.05)
+    monkeypatch.setattr("outbox.stalled.LEAVE_S", 0.05)
     store = MemoryStore()
     mailbox = await made(store)
     mailbox.make_broker = lambda: cast("RabbitBroker", Unstoppable([], mailbox.stop))

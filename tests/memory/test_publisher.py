@@ -115,7 +115,7 @@ async def test_a_stop_does_not_wait_for_a_broker_that_takes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """One that blocks who publishes, for want of memory, reads no farewell either."""
-    monkeypatch.setattr("outbox.publisher.CLOSE_S", 0.05)
+    monkeypatch.setattr("outbox.stalled.LEAVE_S", 0.05)
     async with asyncio.timeout(5):
         stopping = asyncio.create_task(publisher_on(Clinging()).stop())
         await asyncio.wait([stopping], timeout=2)

@@ -95,6 +95,29 @@ def test_servers_of_others_want_the_master_key(tmp_path: Path) -> None:
     Settings.read(folder=tmp_path, master_key=SecretStr(MINE.hex()), **urls)
 
 
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("collector:4318", "collector:4318"),
+        ("grpc://collector:4317/v1/traces", "grpc://collector:4317/v1/traces"),
+        ("http://collector:4318", "http://collector:4318"),
+        ("http://collector:many/v1/traces", "http://collector:many/v1/traces"),
+        ("http:///v1/traces", "http:///v1/traces"),
+        ("https://me:hunter2@collector/?key=hunter2", "collector/"),
+    ],
+)
+def test_an_address_that_no_collector_has_is_said(url: str, shown: str) -> None:
+    with pytest.raises(SettingsError, match=r"FLEXSPINE_SPANS_URL: .*expected") as said:
+        Settings.read(spans_url=url)
+    assert f"got '{shown}';" in str(said.value)
+    assert "hunter2" not in str(said.value)
+
+
+def test_an_address_of_a_collector_may_have_a_login() -> None:
+    url = "https://me:hunter2@collector.example/otlp/v1/traces?tenant=a"
+    assert Settings.read(spans_url=url).spans_url == url
+
+
 @pytest.mark.parametrize(("shards_max", "may"), [(1, False), (3, False), (4, True), (16, True)])
 async def test_a_setting_that_leaves_shards_without_an_owner_stops_the_start(
     shards_max: int,

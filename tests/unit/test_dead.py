@@ -283,6 +283,22 @@ def test_a_replay_keeps_its_pace(
     assert groups["run"] == {"state": "ended", "matched": 70, "done": 70, "left_out": 0}
 
 
+def test_a_portion_is_spread_over_its_second(decider: Decider) -> None:
+    decider.decide(*(crash(f"c-{n:03d}") for n in range(30)))
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "replay", which={"type": CRASH}, why="Again.", per_second=20)
+    first, _ = portions_of(decider, told["id"])
+    early = [one.early(decider.now) for one in first]
+    assert early == [timedelta(milliseconds=50 * nth) for nth in range(20)]
+    assert first[-1].early(decider.now + timedelta(seconds=1)) == timedelta()
+
+
+def test_what_a_later_version_hands_over_is_read(decider: Decider) -> None:
+    sent = Resent(letter="L", type="trial.keep.v1", account="USR-1", body=b"{}")
+    said = json.loads(sent.packed()) | {"not_known_yet": 1}
+    assert Resent.unpacked(json.dumps(said).encode()) == sent
+
+
 def test_what_a_replay_passes_over_takes_none_of_its_pace(decider: Decider) -> None:
     decider.decide(*(crash(f"c-{n:03d}") for n in range(60)))
     decider.now += timedelta(seconds=1)

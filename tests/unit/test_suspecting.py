@@ -1,10 +1,13 @@
 """Level one: an asset that is registered once more, or that may be."""
 
+import math
 import re
 from datetime import timedelta
 from typing import Any, Final
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from handlers.decision import NotLoadedError, View
 from handlers.duplicates import CASES
@@ -158,7 +161,7 @@ def test_of_many_close_by_those_are_read_that_may_be_it(decider: Decider) -> Non
     apart: dict[str, Any] = {
         "connection": None, "name": "Fen End", "location": away, "capability": {"power_kw": 50},
     }  # fmt: skip
-    for given, is_read in (
+    for differing, is_read in (
         ({}, False),
         ({"name": "CLYDE MEADOW  solar"}, True),
         ({"capability": {"power_kw": 5100}}, True),
@@ -167,7 +170,7 @@ def test_of_many_close_by_those_are_read_that_may_be_it(decider: Decider) -> Non
         ({"connection": {"mpan_export": "1000000000040"}, "location": ELSEWHERE}, True),
     ):
         alone = Decider()
-        other = register(alone, farm(**(apart | given)))
+        other = register(alone, farm(**(apart | differing)))
         newcomer = document(alone, register(alone, farm()))
         tokens = {
             key: alone.documents.get((TOKENS, key))
@@ -271,3 +274,25 @@ def test_a_row_made_again_is_not_taken_for_the_one_before(decider: Decider) -> N
     assert after is not None
     assert before["assets"].keys() != after["assets"].keys()
     assert before["revision"] != after["revision"]
+
+
+@settings(max_examples=300)
+@given(
+    latitude=st.floats(50, 60),
+    longitude=st.floats(-8, 2),
+    away_m=st.floats(0, 100),
+    towards=st.floats(0, 2 * math.pi),
+)
+def test_who_stands_within_a_hundred_metres_is_looked_for(
+    latitude: float, longitude: float, away_m: float, towards: float
+) -> None:
+    north, east = away_m * math.cos(towards), away_m * math.sin(towards)
+    metres = 111_320
+    beside = {
+        "latitude": latitude + north / metres,
+        "longitude": longitude + east / metres / math.cos(math.radians(latitude)),
+    }
+    here = {"latitude": latitude, "longitude": longitude}
+    one, other = ({"asset_type": "SOL", "location": {"point": point}} for point in (here, beside))
+    assert set(tokens_of(one, VAULT)) <= set(tokens_of(other, VAULT, around=True))
+    assert len(tokens_of(other, VAULT, around=True)) <= 4

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import OperationFailure, PyMongoError
 
-from workers.embedded.errors import ServerMissing
+from workers.embedded.errors import ServerFailed, ServerMissing
 from workers.embedded.ports import LOOPBACK, Ports, check_free
 from workers.embedded.process import Process
 
@@ -17,6 +18,12 @@ SET_NAME = "rs0"
 READY_LIMIT_S = 50.0
 STOP_LIMIT_S = 30.0
 NOT_YET_INITIALIZED = 94
+CACHE = "FLEXSPINE_MONGOD_CACHE_GB"
+CACHE_GB = "1"
+"""Enough for some ten thousand assets, and little enough for several servers on one machine."""
+CACHE_GB_MIN = 0.25
+"""Less a mongod does not take."""
+_GIGABYTES = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 class Database:
@@ -90,13 +97,22 @@ def find_mongod() -> str:
     )
 
 
+def _cache_gb() -> str:
+    """How much of a register the server keeps at hand; of a larger one it reads parts anew."""
+    told = os.environ.get(CACHE, CACHE_GB)
+    if not _GIGABYTES.fullmatch(told) or float(told) < CACHE_GB_MIN:
+        expected = f"{CACHE} to be a number of gigabytes, {CACHE_GB_MIN} or more"
+        raise ServerFailed(expected, repr(told), "correct or unset it")
+    return told
+
+
 def _command(program: str, data: Path, port: int) -> list[str]:
     return [
         program,
         *("--replSet", SET_NAME, "--bind_ip", LOOPBACK, "--port", str(port)),
         *("--dbpath", str(data), "--nounixsocket"),
         # The defaults, half the memory and 5 % of the disk, are for a machine of its own.
-        *("--wiredTigerCacheSizeGB", "1", "--oplogSize", "512"),
+        *("--wiredTigerCacheSizeGB", _cache_gb(), "--oplogSize", "512"),
         *("--setParameter", "diagnosticDataCollectionEnabled=false"),
         # A set of one has nobody to hand over to, so waiting for that only delays the stop.
         *("--setParameter", "shutdownTimeoutMillisForSignaledShutdown=100"),
