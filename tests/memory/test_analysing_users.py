@@ -14,10 +14,12 @@ from typing import Any, Final
 import pytest
 
 from handlers.decision import Secret
+from handlers.duplicates import CASES
 from handlers.matching.organisations import compare_organisations
 from handlers.matching.reading import known_as
 from handlers.matching.trial import clustered
-from tests.builders import PLATFORM, issued, user_document
+from tests.builders import PLATFORM, command, issued, user, user_document
+from tests.decider import Decider, reply
 from tests.given import data
 from tests.memory.analysed import analysed, learned
 from tests.memory.test_analysing import (
@@ -338,6 +340,21 @@ async def test_of_customers_with_a_name_alone_what_is_the_same_is_a_case(tmp_pat
     # One is called so for its beginning alone, `AGR` and `Agrivert`: no block is as wide as that.
     assert sum(verdicts.get(pair) != "same" for pair in same) <= 1
     assert len(verdicts) < len(real)
+
+
+@pytest.mark.timeout(600)
+async def test_what_registrations_make_cases_of_the_analysis_finds_too(tmp_path: Path) -> None:
+    decider, real, labels = Decider(), customers(), dict[str, str]()
+    for label, said in real.items():
+        given = user(name=said["name"], claims={})
+        (outcome,) = decider.decide(command("user.register.v1", given, sender="operator", id=label))
+        labels[reply(outcome)[1]["id"]] = label
+    first = {ordered(*(labels[one] for one in case["records"])) for case in decider.of(CASES)}
+    verdicts = await verdicts_of(real, tmp_path)
+    missed = first - verdicts.keys()
+    sys.stdout.write(f"ecr_ukpn_epn: {len(first)} by registrations, {len(missed)} of them missed\n")
+    assert len(first) > 150
+    assert len(missed) <= 0.01 * len(first)
 
 
 FORMS: Final = ("Ltd", "Limited", "PLC", "LLP")
