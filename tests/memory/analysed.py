@@ -48,12 +48,12 @@ async def analysed(
     send: Any = None,
     told: Any = silent,
     *,
-    register: Mapping[str, str] = HERE,
+    place: Mapping[str, str] = HERE,
     now: datetime = NOW,
     **options: Any,
 ) -> dict[str, Any]:
     """All stages of a run, the last only where somebody sends; its figures."""
-    run = Analysis.open(folder, Options(memory="1GB", **options), told, register)
+    run = Analysis.open(folder, Options(memory="1GB", **options), told, place)
     try:
         await run.export(store, NOW)
         run.choose()

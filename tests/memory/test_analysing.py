@@ -61,14 +61,15 @@ def document(number: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-async def register_of(*documents: dict[str, Any]) -> MemoryStore:
+async def register_of(*documents: dict[str, Any], collection: str = "assets") -> MemoryStore:
     store = MemoryStore()
     await store.install()
     lease = await store.acquire("tests", "tests", 60)
     assert lease is not None
     rows = [encode_row(one) for one in documents]
     users = [encode_row(user_document(one, status="confirmed")) for one in (PLATFORM, STRANGER)]
-    await store.commit(Commit("tests", lease.epoch, 1, inserts={"users": users, "assets": rows}))
+    await store.commit(Commit("tests", lease.epoch, 1, inserts={"users": users}))
+    await store.commit(Commit("tests", lease.epoch, 2, inserts={collection: rows}))
     return store
 
 
@@ -327,9 +328,9 @@ async def test_a_run_goes_on_with_its_own_register_only(other: str, tmp_path: Pa
     await analysed(store, tmp_path)
     there, operator = HERE | {other: "elsewhere"}, await opened(store)
     with pytest.raises(AnalysisStopped, match=rf"begun with \({other} .*got {other} elsewhere"):
-        await analysed(store, tmp_path, operator, register=there)
+        await analysed(store, tmp_path, operator, place=there)
     assert operator.sent == []
-    assert (await analysed(store, tmp_path, register=there, anew=True))["records"] == 10
+    assert (await analysed(store, tmp_path, place=there, anew=True))["records"] == 10
 
 
 async def test_a_run_goes_on_with_its_own_scorer_only(

@@ -15,6 +15,7 @@ from uuid import uuid4
 from contracts.duplicates import PAIRS_MAX
 from workers.analysis import exporting, judging, linking
 from workers.analysis.options import AnalysisStopped, Options
+from workers.analysis.registers import REGISTERS, Register
 from workers.analysis.table import SPILL, Table, in_words
 from workers.store.protocol import ReadStore
 
@@ -46,11 +47,11 @@ class Analysis:
 
     @classmethod
     def open(
-        cls, folder: Path, options: Options, told: Told, register: Mapping[str, str]
+        cls, folder: Path, options: Options, told: Told, place: Mapping[str, str]
     ) -> "Analysis":
         """Go on with what the folder holds; a run that is done, or is not wanted, begins anew.
 
-        `register` says by names of its own which one it is: only that one's run goes on.
+        `place` says by names of its own where the register is: only that one's run goes on.
         """
         _claim(folder)
         table = Table(folder / FILE, options.memory)
@@ -59,7 +60,7 @@ class Analysis:
             for path in _parts(folder):
                 path.unlink(missing_ok=True)
             table = Table(folder / FILE, options.memory)
-        wanted = {**options.lasting(), **register, "scorer": judging.MODEL}
+        wanted = {**options.lasting(), **place, "scorer": judging.MODEL}
         if table.marked("run") is None:
             with table.at_once():
                 table.mark("run", uuid4().hex)
@@ -76,6 +77,11 @@ class Analysis:
             )
         return cls(folder, options, told, table)
 
+    @property
+    def register(self) -> Register:
+        """That which is looked through."""
+        return REGISTERS[self.options.register]
+
     def close(self) -> None:
         """Close the file, and take away what DuckDB has spilled."""
         self.table.close()
@@ -86,7 +92,9 @@ class Analysis:
         if self.table.marked("began_at") is None:
             self.table.mark("began_at", now.isoformat(timespec="seconds"))
         with self._timed("export"):
-            await exporting.export(self.table, store, lambda n: self.told("export", n, None))
+            await exporting.export(
+                self.table, self.register, store, lambda n: self.told("export", n, None)
+            )
 
     def choose(self) -> None:
         """The training, and the pairs that are candidates."""
@@ -95,7 +103,9 @@ class Analysis:
             if (model := self.table.marked("model")) is None:
                 self.table.prepare(self.options.shared)
                 path = self.folder / MODEL
-                model = linking.train(self.table, path, lambda *done: self.told("train", *done))
+                model = linking.train(
+                    self.table, self.register, path, lambda *done: self.told("train", *done)
+                )
                 self.table.mark("model", model)
         with self._timed("find"):
             if not self.table.marked("found"):
@@ -109,7 +119,10 @@ class Analysis:
         """Each candidate scored by the one scorer."""
         with self._timed("judge"):
             judging.judge(
-                self.table, lambda *done: self.told("judge", *done), parts=self.options.parts
+                self.table,
+                self.register,
+                lambda *done: self.told("judge", *done),
+                parts=self.options.parts,
             )
 
     async def send(self, send: Send, clock: Callable[[], datetime]) -> None:
@@ -154,6 +167,7 @@ class Analysis:
         sizes = Counter(joined.values())
         answers = marked("answers") or {}
         return {
+            "register": self.register.name,
             "folder": str(self.folder),
             "model": judging.MODEL,
             "began_at": marked("began_at"),
