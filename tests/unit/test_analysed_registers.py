@@ -241,9 +241,9 @@ def test_a_lesson_on_one_field_alone_does_not_leave_out_what_differs() -> None:
 
 def assert_bounded(shares: list[float], assumed: list[float]) -> None:
     assert sum(shares) == pytest.approx(1)
-    for share, given in zip(shares, assumed, strict=True):
-        assert given / 3 <= share * (1 + TINY), (share, given)
-        assert share <= given * 3 * (1 + TINY), (share, given)
+    for share, before in zip(shares, assumed, strict=True):
+        assert before / 3 <= share * (1 + TINY), (share, before)
+        assert share <= before * 3 * (1 + TINY), (share, before)
 
 
 TINY = 1e-9
