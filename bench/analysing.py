@@ -64,7 +64,7 @@ async def measure(
         await asyncio.to_thread(_rest, run)
         summary = run.summary() | {"total_seconds": round(time.monotonic() - began, 1)}
         run.close()
-    return summary | _doubles(folder, options.memory)
+    return summary | _doubles(folder, options)
 
 
 def _rest(run: Analysis) -> None:
@@ -84,9 +84,9 @@ class _Told:
             sys.stderr.write(f"{stage}: {done:,}" + (f" of {total:,}\n" if total else "\n"))
 
 
-def _doubles(folder: Path, memory: str) -> dict[str, Any]:
-    """What became of the doubles: verdicts, and how many were not even candidates."""
-    table = Table(folder / FILE, memory)
+def _doubles(folder: Path, options: Options) -> dict[str, Any]:
+    """What became of the doubles: verdicts, and how many would be no case."""
+    table = Table(folder / FILE, options.memory)
     twice = (
         "SELECT l.id FROM records l JOIN records r ON r.id = left(l.id, 14) || 'B' "
         "WHERE right(l.id, 1) = 'A'"
@@ -96,7 +96,9 @@ def _doubles(folder: Path, memory: str) -> dict[str, Any]:
             str(verdict): int(count)
             for verdict, count in table.rows(
                 f"SELECT coalesce(c.verdict, 'no case'), count(*) FROM ({twice}) t "  # noqa: S608
-                "LEFT JOIN cases c ON c.id = t.id AND c.other = left(t.id, 14) || 'B' GROUP BY 1"
+                "LEFT JOIN cases c ON c.id = t.id AND c.other = left(t.id, 14) || 'B' "
+                "AND c.score >= ? GROUP BY 1",
+                options.score_min,
             )
         }
     )

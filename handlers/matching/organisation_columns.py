@@ -80,9 +80,13 @@ def _slips(letters: str, most: int) -> Iterator[str]:
 
 
 def _halves(letters: str) -> Iterator[str]:
-    """Of a long name the halves, of which one is without the mistake."""
+    """Of a long name the halves, of which one is without the mistake.
+
+    Those of an even length are taken a letter shorter too: two letters that are exchanged across
+    the middle are in both halves.
+    """
     length = len(letters)
     if length >= _HALVES_MIN:
-        for half in {length // 2, (length + 1) // 2}:
+        for half in ((length - 1) // 2, (length + 1) // 2):
             yield f"first|{letters[:half]}"
             yield f"last|{letters[-half:]}"

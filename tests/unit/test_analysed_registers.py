@@ -3,6 +3,7 @@
 import re
 from typing import Any, get_args
 
+import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -123,10 +124,12 @@ def test_what_only_says_what_somebody_is_is_no_block() -> None:
     assert shared(firm("Marlow Energy Group"), firm("Harbour Energy Group")) == set()
 
 
-WORD = st.text("bdkmrtz", min_size=4, max_size=24)
+WORD = st.text("bdkmrtz", min_size=4, max_size=40)
+MISTYPED = {"slip", "first", "last"}
+"""The blocks of what is mistyped; the beginning of a word alone too many others have."""
 
 
-@given(WORD, st.integers(0, 23), st.sampled_from(("lost", "another", "more")))
+@given(WORD, st.integers(0, 39), st.sampled_from(("lost", "another", "more")))
 def test_a_name_of_which_a_letter_is_wrong_shares_a_block(word: str, at: int, slip: str) -> None:
     """Wherever they are, and with nothing else in common."""
     at %= len(word)
@@ -136,18 +139,70 @@ def test_a_name_of_which_a_letter_is_wrong_shares_a_block(word: str, at: int, sl
         "more": f"{word[:at]}x{word[at:]}",
     }[slip]
     if len(wrong) > 3:
-        assert {"slip", "first", "last"} & shared(firm(word), firm(wrong)), (word, wrong)
+        assert MISTYPED & shared(firm(word), firm(wrong)), (word, wrong)
 
 
-@given(st.text("bdkmrtz", min_size=4, max_size=16), st.integers(0, 14))
+@given(st.text("bdkmrtz", min_size=4, max_size=40), st.integers(0, 38))
 def test_a_name_of_which_two_letters_are_exchanged_shares_a_block(word: str, at: int) -> None:
     at %= len(word) - 1
     wrong = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
-    assert shared(firm(word), firm(wrong))
+    assert MISTYPED & shared(firm(word), firm(wrong)), (word, wrong)
+
+
+@pytest.mark.parametrize("length", range(25, 41))
+def test_so_does_a_long_one_wherever_they_are(length: int) -> None:
+    word = ("bdkmrtz" * 6)[:length]
+    for at in range(length - 1):
+        wrong = word[:at] + word[at + 1] + word[at] + word[at + 2 :]
+        assert MISTYPED & shared(firm(word), firm(wrong)), at
 
 
 def test_of_users_no_register_teaches_that_one_has_two_numbers() -> None:
     assert [field.name for field in USERS.fields if not field.learns] == ["number"]
+
+
+@EACH
+@pytest.mark.parametrize(
+    ("ours", "theirs", "level"),
+    [
+        ("LS14AB", "LS14AB", "postcode"),
+        ("LS14AB", "LS14AC", "beside"),
+        ("LS14AB", "YO19ZZ", "far"),
+        ("ABC", "XYZ", "far"),
+        ("AB", "XY", "far"),
+        ("A", "X", "far"),
+        ("AB", "ABC", "far"),
+    ],
+)
+def test_what_is_left_of_a_short_postcode_is_nothing_in_common(
+    register: Register, ours: str, theirs: str, level: str
+) -> None:
+    """Of three letters none is left without the last three, and of two even fewer than none."""
+    assert level_of(register, "place", {"postcode": ours}, {"postcode": theirs}) == level
+
+
+def level_of(register: Register, field: str, one: Any, other: Any) -> str:
+    """The level that DuckDB finds for two records of which all else is not known."""
+    (compared,) = (one for one in register.fields if one.name == field)
+    cases = " ".join(
+        f"WHEN {level.condition} THEN '{level.name}'"
+        for level in compared.levels
+        if level.condition != "ELSE"
+    )
+    columns = ", ".join(
+        f"CAST(${name}_{side} AS {kind}) AS {name}_{side}"
+        for name, kind in register.columns.items()
+        for side in "lr"
+    )
+    values = {
+        f"{name}_{side}": record.get(name)
+        for name in register.columns
+        for side, record in (("l", one), ("r", other))
+    }
+    with duckdb.connect() as connection:
+        asked = f"SELECT CASE {cases} ELSE '{compared.levels[-1].name}' END FROM (SELECT {columns})"  # noqa: S608
+        rows = connection.execute(asked, values).fetchall()
+    return str(rows[0][0])
 
 
 def test_a_register_that_there_is_not_is_a_sentence() -> None:
@@ -181,7 +236,38 @@ def test_a_lesson_on_one_field_alone_does_not_leave_out_what_differs() -> None:
     shares, assumed = of_one(found, "place"), of_one(settings_of(USERS, 1_000), "place")
     assert "place" not in kept
     assert shares[0] > 1.5 * assumed[0]
-    assert all(share > given / 5 for share, given in zip(shares, assumed, strict=True))
+    assert_bounded(shares, assumed)
+
+
+def assert_bounded(shares: list[float], assumed: list[float]) -> None:
+    assert sum(shares) == pytest.approx(1)
+    for share, before in zip(shares, assumed, strict=True):
+        assert before / 3 <= share * (1 + TINY), (share, before)
+        assert share <= before * 3 * (1 + TINY), (share, before)
+
+
+TINY = 1e-9
+
+
+def test_what_many_levels_lose_does_not_take_another_beyond_thrice() -> None:
+    lessons = taught(USERS, "name", 0.15, 0, 0, 0, 0, 0, 0.85)
+    found, kept = combined(USERS, settings_of(USERS, 1_000), lessons)
+    shares, assumed = of_one(found, "name"), of_one(settings_of(USERS, 1_000), "name")
+    assert kept == []
+    assert_bounded(shares, assumed)
+    assert shares[-1] == pytest.approx(3 * assumed[-1])
+
+
+@pytest.mark.parametrize("field", ["name", "place"])
+@given(st.data())
+def test_whatever_is_taught_on_one_field_alone_stays_within_its_bounds(
+    field: str, chance: st.DataObject
+) -> None:
+    assumed = of_one(settings_of(USERS, 1_000), field)
+    weights = st.lists(st.integers(0, 1_000), min_size=len(assumed), max_size=len(assumed))
+    weighed = chance.draw(weights.filter(any))
+    lessons = taught(USERS, field, *(one / sum(weighed) for one in weighed))
+    assert_bounded(of_one(combined(USERS, settings_of(USERS, 1_000), lessons)[0], field), assumed)
 
 
 def test_a_lesson_on_several_fields_may_say_what_it_likes() -> None:

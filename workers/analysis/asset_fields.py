@@ -24,7 +24,8 @@ _KM: Final = (
 _POWER: Final = "least(power_kw_l, power_kw_r) / greatest(power_kw_l, power_kw_r)"
 _ALIKE: Final = "jaro_winkler_similarity(name_l, name_r)"
 _ALIKE_CODES: Final = (
-    "left(postcode_l, length(postcode_l) - 2) = left(postcode_r, length(postcode_r) - 2)"
+    "length(postcode_l) > 2 and length(postcode_r) > 2"
+    " and left(postcode_l, length(postcode_l) - 2) = left(postcode_r, length(postcode_r) - 2)"
 )
 FIELDS: Final = (
     Compared(

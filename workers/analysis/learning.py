@@ -101,11 +101,26 @@ def _is_alone(register: Register, field: Compared) -> bool:
 
 
 def _bounded(shares: Sequence[float], assumed: Sequence[float]) -> list[float]:
-    """The shares of such a field: none is far from what was assumed, whatever it was taught."""
-    pairs = zip(shares, assumed, strict=True)
-    return _shares(
-        [min(max(one, given * BELIEVED), given / BELIEVED) for one, given in pairs], assumed
-    )
+    """The shares of such a field: none is far from what was assumed, whatever it was taught.
+
+    What those at a bound leave over is spread on the others by what was learned of them, and these
+    are held within the bounds again. All shares together grow with `scale`: so it is halved between
+    where they are too small and where they are too great.
+    """
+    bounds = [(given * BELIEVED, given / BELIEVED) for given in assumed]
+    under, over = 0.0, max(most / one for one, (_, most) in zip(shares, bounds, strict=True))
+    for _ in range(HALVINGS):
+        scale = (under + over) / 2
+        is_less = sum(_held(shares, bounds, scale)) < 1
+        under, over = (scale, over) if is_less else (under, scale)
+    return _held(shares, bounds, under)
+
+
+def _held(
+    shares: Sequence[float], bounds: Sequence[tuple[float, float]], scale: float
+) -> list[float]:
+    pairs = zip(shares, bounds, strict=True)
+    return [min(max(one * scale, least), most) for one, (least, most) in pairs]
 
 
 def _levels(settings: Mapping[str, Any]) -> list[list[dict[str, Any]]]:
@@ -137,7 +152,9 @@ def _shares(learned: Sequence[float | None], before: Sequence[float]) -> list[fl
     return [one / sum(filled) for one in filled]
 
 
-BELIEVED: Final = 0.33
+BELIEVED: Final = 1 / 3
 """Of what was taken for granted so much must be learned again, or something else was learned."""
+HALVINGS: Final = 100
+"""So many times, a number between two others is as near as a fraction of 64 bits can say it."""
 LEAST: Final = 0.0000001
 """The smallest share: no agreement is proof by itself."""

@@ -26,6 +26,8 @@ ROUNDS: Final = (25, 8, 3)
 """Of expectation maximisation at most; the next fewer where so many come to nothing."""
 CHUNK: Final = 100_000
 """Of so many records at once the candidates are looked for."""
+VERSIONS: Final = {"splink": splink_version, "duckdb": duckdb.__version__}
+"""What decides beside our own code which pairs are found: also how blocks become numbers."""
 
 Told = Callable[[int, int], None]
 """What is done, of how many."""
@@ -70,8 +72,7 @@ def train(table: Table, register: Register, path: Path, told: Told) -> dict[str,
     learned, kept = combined(register, settings, lessons)
     model = {
         "register": register.name,
-        "splink": splink_version,
-        "duckdb": duckdb.__version__,
+        **VERSIONS,
         "records": records,
         "seed": SEED,
         "rules_without_result": [

@@ -31,6 +31,8 @@ class Options:
     """Whether parts of one site are cases too."""
     anew: bool = False
     """Whether a run that is not done is thrown away."""
+    score_from: float | None = None
+    """The scorer's score from which on a case is opened, where it is not that of the register."""
 
     def __post_init__(self) -> None:
         """Refuse a size that DuckDB would not understand, before anything is made."""
@@ -45,6 +47,12 @@ class Options:
         """Probability, by what Splink has learned, from which on a pair is a candidate."""
         own = self.at_least
         return REGISTERS[self.register].least if own is None else own
+
+    @property
+    def score_min(self) -> float:
+        """The score, by the scorer of the registrations, from which on a case is opened."""
+        own = self.score_from
+        return REGISTERS[self.register].score_min if own is None else own
 
     def lasting(self) -> dict[str, Any]:
         """Those that decide what is found, and stay the same until the run is done."""

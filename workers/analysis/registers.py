@@ -34,6 +34,8 @@ class Register:
     """Of so many records another registration is expected, before anything is learned."""
     least: float
     """Splink's probability from which on a pair is a candidate."""
+    score_min: float
+    """The scorer's score from which on a case is opened, where nobody chooses another."""
 
 
 ASSETS: Final = Register(
@@ -47,6 +49,7 @@ ASSETS: Final = Register(
     rules=asset_fields.RULES,
     twice=0.02,
     least=0.001,
+    score_min=0.0,
 )
 USERS: Final = Register(
     name="users",
@@ -60,5 +63,6 @@ USERS: Final = Register(
     twice=0.02,
     # Many say their name alone, of which Splink knows less than the scorer: that looks at more.
     least=0.0001,
+    score_min=0.8,
 )
 REGISTERS: Final[Mapping[CaseKind, Register]] = {one.name: one for one in (ASSETS, USERS)}

@@ -215,10 +215,26 @@ class Table:
             end,
         )
 
-    def likeliest(self, most: int) -> list[tuple[str, str, str, float]]:
+    def likeliest(self, most: int, score_min: float) -> list[tuple[str, str, str, float]]:
         """Pairs for a person, those with the highest scores first: ids, verdict, score."""
         return self.rows(
-            "SELECT id, other, verdict, score FROM cases ORDER BY score DESC, number LIMIT ?", most
+            "SELECT id, other, verdict, score FROM cases WHERE score >= ? "
+            "ORDER BY score DESC, number LIMIT ?",
+            score_min,
+            most,
+        )
+
+    def scored(self, score_min: float) -> int:
+        """How many pairs for a person have so high a score."""
+        ((found,),) = self.rows("SELECT count(*) FROM cases WHERE score >= ?", score_min)
+        return int(found)
+
+    def keep(self, score_min: float) -> None:
+        """Drop the pairs with a lower score, and number the others anew."""
+        self.connection.execute(
+            "CREATE OR REPLACE TABLE cases AS SELECT * REPLACE ("
+            "row_number() OVER (ORDER BY number) - 1 AS number) FROM cases WHERE score >= ?",
+            [score_min],
         )
 
     def same(self) -> list[tuple[str, str]]:

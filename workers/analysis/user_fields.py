@@ -30,7 +30,8 @@ _DOOR: Final = (
 )
 _NEITHER: Final = f"(({absent('postcode')}) and ({absent('town')}))"
 _OUTWARD: Final = (
-    "left(postcode_l, length(postcode_l) - 3) = left(postcode_r, length(postcode_r) - 3)"
+    "length(postcode_l) > 3 and length(postcode_r) > 3"
+    " and left(postcode_l, length(postcode_l) - 3) = left(postcode_r, length(postcode_r) - 3)"
 )
 FIELDS: Final = (
     Compared(

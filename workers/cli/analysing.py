@@ -51,6 +51,10 @@ def analyse(
         float | None,
         typer.Option(min=0, max=1, help="Splink's probability from which on to look."),
     ] = None,
+    score_min: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Score from which on a case is opened."),
+    ] = None,
     parts: Annotated[
         bool, typer.Option("--parts/--no-parts", help="Whether parts of one site are cases too.")
     ] = True,
@@ -67,7 +71,7 @@ def analyse(
     analysis.
     """
     place = Place.of(Settings.read())
-    options = Options(register, shared, least, memory, parts, anew)
+    options = Options(register, shared, least, memory, parts, anew, score_min)
     with _shown() as told:
         within = folder or place.settings.home / "analysis" / register
         run = _packages().Analysis.open(within, options, told, place.register())
