@@ -8,17 +8,18 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from typer.testing import CliRunner
 
 from topology import names
 from workers.addresses import Addresses
-from workers.alarms import Glance
+from workers.alarms import Glance, Lane, Queue
 from workers.backup import BadBackup, read_manifest
 from workers.cli.asking import _check_events, _read
 from workers.cli.client import LoginFailed, NothingToWatch
@@ -36,9 +37,14 @@ from workers.cli.place import Place
 from workers.cli.sending import Settled, _settled
 from workers.cli.spool import Spool
 from workers.cli.status import _told
+from workers.cli.status import shown as status_shown
+from workers.glancing import served
 from workers.settings import Settings
+from workers.store.faults import away
 from workers.vault import Vault
 
+TERMINAL = 40
+"""Lines of one that is not large."""
 TABLE = "Customer Name,Connection Status,Energy Source 1,Country\r\nA,Connected,Solar,England\r\n"
 
 
@@ -180,7 +186,7 @@ def test_the_summary_has_types() -> None:
     assert next(column.header for column in table([], Counter()).columns) == "type"
 
 
-def printed(table: Table) -> str:
+def printed(table: Table | Group) -> str:
     """What a terminal of the usual width shows."""
     shown = io.StringIO()
     Console(file=shown, width=80, markup=False).print(table)
@@ -389,3 +395,33 @@ def test_a_status_does_not_count_what_it_cannot_ask() -> None:
         "lost to users": "0",
         "processes": "0",
     }
+
+
+def test_a_status_begins_with_what_has_to_be_looked_at() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    queues = tuple(Queue(name, 0, 1, 0.0) for name in served(Settings()))
+    owners = [Lane(queue.name, "here:1", 3, 40) for queue in queues if "mailbox" in queue.name]
+    relay = [Lane(names.relay_lane(n), "here:1", 3 + n % 2, n) for n in range(16)]
+    well = Glance(at, queues=queues, lanes=(*owners, *relay), has_primary=True, present=1)
+    lines = printed(status_shown(well)).splitlines()
+    assert [line.strip() for line in lines[:2]] == ["00:00:00, UTC", "no alarms"]
+    assert lines[3].split() == ["outbox", "0"]
+    assert len(lines) <= TERMINAL
+    (row,) = [line.split() for line in lines if line.strip().startswith("relay")]
+    assert row == ["relay.*", "(16)", "here:1", "3", "to", "4", "0", "to", "15"]
+    red = printed(status_shown(replace(well, dead=(2, 5.0)))).splitlines()
+    assert red[1].startswith("ALARM dead-letters: 2 open")
+    assert "no alarms" not in red
+
+
+def test_a_database_that_is_away_is_one_sentence() -> None:
+    dump = (
+        "127.0.0.1:1: [Errno 111] Connection refused (configured timeouts: socketTimeoutMS: 5.0s, "
+        "connectTimeoutMS: 2.0s), Timeout: 2.0s, Topology Description: <TopologyDescription id: 6, "
+        "topology_type: Unknown, servers: [<ServerDescription ('127.0.0.1', 1)>]>"
+    )
+    said = away(TimeoutError(dump))
+    assert said.startswith("expected MongoDB's answer, got TimeoutError: 127.0.0.1:1: [Errno 111]")
+    assert "refused. Does it run, and is FLEXSPINE_MONGO_URL right?" in said
+    assert "Topology" not in said
+    assert "configured" not in said

@@ -11,6 +11,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from workers.store import driver
 from workers.store.driver import Client, Driver
+from workers.store.faults import away
 from workers.store.protocol import Refused, Unavailable
 
 SELECT_MS: Final = 5000
@@ -101,4 +102,4 @@ def _in_words() -> Iterator[None]:
             ) from error
         raise Refused(f"expected MongoDB to do it, got code {error.code}") from error
     except (PyMongoError, BSONError, TimeoutError) as error:
-        raise Unavailable(f"{type(error).__name__}: {error}") from error
+        raise Unavailable(away(error)) from error
