@@ -37,7 +37,7 @@ class Dump:
         self._url = url
 
     def dropping(self) -> str:
-        """What drops the database where this program is, since the servers' own shell may not be."""
+        """What drops the database where this program is; the servers' own shell may not be."""
         servers = ",".join(f"{host}:{port}" for host, port in members(self._url))
         drop = f"MongoClient('mongodb://{servers}/').drop_database('{self.name}')"
         return (
