@@ -156,10 +156,12 @@ class Letter:
 
     @classmethod
     def resent(cls, one: Resent) -> Self:
-        """A dead letter for the hop that sends it again; those of one account keep their order."""
-        return cls(
-            kind="resent", entity=f"resent/{one.account}", type=RESENT_TYPE, body=one.packed()
-        )
+        """A dead letter for the hop that sends it again; all in the order in which they are due.
+
+        By account they would leave by several partitions, and one that is not due would hold up
+        others that are.
+        """
+        return cls(kind="resent", entity="resent", type=RESENT_TYPE, body=one.packed())
 
     @classmethod
     def personal(cls, told: Told, trace: Trace = ()) -> Self:

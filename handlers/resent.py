@@ -19,7 +19,11 @@ CURSOR: Final = "x-flexspine-cursor"
 STRIPPED: Final = ("x-death", "x-first-death", "x-last-death", "x-delivery", "x-acquired")
 """What headers begin with that the broker acts on, or counts by: with those of a message that died
 of its delivery limit, it was lost when it died again."""
+DUE: Final = "x-flexspine-due"
+"""Header by which the hop knows when a letter is to be sent, in milliseconds since 1970; it goes no
+further. As a header a hop of an earlier version bears it."""
 COPIES: Final = frozenset({"cc", "bcc"})
+OURS: Final = frozenset({REPLAYED, DUE})
 TYPE: Final = "dead.resent.v1"
 
 
@@ -35,8 +39,6 @@ class Resent:
     reply_to: str | None = None
     content_encoding: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
-    due_ms: int | None = None
-    """Milliseconds since 1970 before which it is not sent; absent: at once."""
 
     @classmethod
     def of(cls, letter: Document, contents: Document, due: datetime | None = None) -> "Resent":
@@ -46,6 +48,8 @@ class Resent:
         headers[REPLAYED] = letter["_id"]
         if "cursor" in properties:
             headers[CURSOR] = properties["cursor"]
+        if due is not None:
+            headers[DUE] = str(round(due.timestamp() * 1000))
         return cls(
             letter=letter["_id"],
             type=properties["type"],
@@ -55,15 +59,19 @@ class Resent:
             reply_to=properties["reply_to"],
             content_encoding=properties["content_encoding"],
             headers=headers,
-            due_ms=round(due.timestamp() * 1000) if due is not None else None,
         )
 
     def early(self, now: datetime) -> timedelta:
         """How long it is until it is to be sent; zero where that is over."""
-        if self.due_ms is None:
+        if (said := self.headers.get(DUE)) is None:
             return timedelta()
-        due = datetime.fromtimestamp(self.due_ms / 1000, UTC)
+        due = datetime.fromtimestamp(int(said) / 1000, UTC)
         return max(due - now, timedelta())
+
+    @property
+    def carried(self) -> Mapping[str, str]:
+        """The headers with which it is sent."""
+        return {name: value for name, value in self.headers.items() if name != DUE}
 
     @classmethod
     def named(cls, packed: bytes) -> tuple[str, str | None] | None:
@@ -97,7 +105,6 @@ class Resent:
             "reply_to": self.reply_to,
             "content_encoding": self.content_encoding,
             "headers": dict(self.headers),
-            "due_ms": self.due_ms,
             "body": b64encode(self.body).decode(),
         }
         return json.dumps(said, ensure_ascii=True).encode()
@@ -112,4 +119,4 @@ class Resent:
 
 def _is_brokers(name: str) -> bool:
     lowered = name.lower()
-    return lowered in COPIES or lowered.startswith(STRIPPED) or lowered == REPLAYED
+    return lowered in COPIES or lowered.startswith(STRIPPED) or lowered in OURS

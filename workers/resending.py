@@ -41,7 +41,8 @@ PREFETCH: Final = 1
 KEY_CHARACTERS_MAX: Final = 63
 """So many fit into a routing key, which has 255 bytes, however many bytes each of them has."""
 EARLY_S_MAX: Final = 1.0
-"""So long one is kept at most until it is due: clocks differ, and a portion is of one second."""
+"""A portion is of one second: what says that it is due later is by another clock, and goes at once.
+Kept for a second each, letters of a clock that is ahead would pile up."""
 PROPERTIES_BYTES_MAX: Final = 100 * 1024
 """So many fit into a frame, which has 128 KiB: with more the broker ends the connection, and the
 hop would come back with the same message for ever."""
@@ -142,7 +143,7 @@ class Resending:
         try:
             resent = Resent.unpacked(message.body)
             early_s = resent.early(self.clock()).total_seconds()
-            await asyncio.sleep(min(early_s, EARLY_S_MAX))
+            await asyncio.sleep(early_s if early_s <= EARLY_S_MAX else 0)
             if leaving.is_set() or message.channel.is_closed:
                 return
             await self._surely(message, resent)
@@ -235,7 +236,7 @@ class Resending:
             message_type=resent.type,
             reply_to=resent.reply_to,
             user_id=user,
-            headers=dict(resent.headers),
+            headers=dict(resent.carried),
         )
         try:
             size = len(properties.marshal())

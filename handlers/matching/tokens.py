@@ -45,10 +45,9 @@ def _wide(profile: Profile) -> Iterator[Token]:
     raise TypeError(f"expected a profile, got {type(profile).__name__}")
 
 
-def _telling(words: tuple[str, ...]) -> list[str]:
+def telling(words: tuple[str, ...]) -> list[str]:
     """The words of a name that tell which, or all where none does."""
-    found = [one for one in words if weigh(one) == 1.0]
-    return (found or list(words))[:_WORDS_MAX]
+    return [one for one in words if weigh(one) == 1.0] or list(words)
 
 
 @_narrow.register
@@ -56,7 +55,7 @@ def _of_organisation(profile: Organisation) -> Iterator[Token]:
     yield from (Token(scheme, value) for scheme, value in profile.keys)
     yield from (Token("phone", one) for one in profile.phones)
     yield from (Token("domain", one) for one in profile.domains)
-    words = _telling(profile.name)
+    words = telling(profile.name)[:_WORDS_MAX]
     address = profile.address
     where = address.postcode or "".join(address.town)
     if where:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from contracts.duplicates import CaseKind
 from tests.broker.scene import accepted
 from tests.broker.test_send import place_of
 from tests.spine import Spine
@@ -21,10 +22,11 @@ def silent(stage: str, done: int, total: int | None) -> None:
     """Say nothing."""
 
 
-async def run(place: Place, folder: Path, **options: Any) -> Any:
-    analysis = Analysis.open(folder, Options(memory="1GB"), silent, place.register())
+async def run(place: Place, folder: Path, *, dry_run: bool, register: CaseKind = "assets") -> Any:
+    options = Options(register=register, memory="1GB")
+    analysis = Analysis.open(folder, options, silent, place.register())
     try:
-        return await analysed(analysis, place, **options)
+        return await analysed(analysis, place, dry_run=dry_run)
     finally:
         analysis.close()
 
@@ -65,6 +67,40 @@ async def test_what_two_platforms_registered_is_a_case_and_the_next_run_changes_
     again = await run(place_of(working, tmp_path), tmp_path / "run", dry_run=False)
     assert again["sent"] == {"opened": 0, "unchanged": 3, "left": 0}
     assert {tuple(case["records"]): case for case in await working.raw("cases")} == cases
+
+
+async def test_users_that_level_one_did_not_see_are_cases_and_assets_are_left_alone(
+    working: Spine, tmp_path: Path
+) -> None:
+    """Mistyped, and with an address of which nothing is the other's; a customer is no party."""
+    platform = await working.platform(roles=["fsp"])
+    place = {"line_1": "12 High Street", "town": "Leeds", "postcode": "LS1 4AB"}
+    told: tuple[dict[str, Any], ...] = (
+        {"name": "Marlow Tidal Ltd", "address": place},
+        {"name": "Malrow Tidal PLC"},
+    )
+    ids = []
+    for number, data in enumerate(told):
+        user = {"kind": "organisation", "roles": ["owner"], **data}
+        answer = await accepted(platform, "user.register.v1", user, onbehalfof=f"customer {number}")
+        ids.append(answer["id"])
+    for end in ("AA", "AB"):
+        data = {"asset_type": "SOL", "name": "Meadow Farm", "location": {"postcode": f"CB7 9{end}"}}
+        await accepted(platform, "asset.register.v1", data)
+    before = await working.raw("cases")
+    assert sorted(ids) not in [case["records"] for case in before]
+
+    place_here = place_of(working, tmp_path)
+    done = await run(place_here, tmp_path / "users", dry_run=False, register="users")
+    cases = await working.raw("cases")
+    (case,) = (case for case in cases if case["records"] == sorted(ids))
+    assert (case["kind"], case["found_by"]) == ("users", "analysis")
+    assert (done["register"], done["sent"]["opened"]) == ("users", done["cases"])
+    assets = [case for case in before if case["kind"] == "assets"]
+    assert [case for case in cases if case["kind"] == "assets"] == assets
+    again = await run(place_here, tmp_path / "users", dry_run=False, register="users")
+    assert again["sent"] == {"opened": 0, "unchanged": done["cases"], "left": 0}
+    assert await working.raw("cases") == cases
 
 
 async def test_a_portion_goes_again_as_the_same_message_from_another_spool(

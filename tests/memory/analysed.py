@@ -48,12 +48,14 @@ async def analysed(
     send: Any = None,
     told: Any = silent,
     *,
-    register: Mapping[str, str] = HERE,
+    place: Mapping[str, str] = HERE,
     now: datetime = NOW,
+    score_min: float | None = None,
     **options: Any,
 ) -> dict[str, Any]:
     """All stages of a run, the last only where somebody sends; its figures."""
-    run = Analysis.open(folder, Options(memory="1GB", **options), told, register)
+    chosen = Options(memory="1GB", score_from=score_min, **options)
+    run = Analysis.open(folder, chosen, told, place)
     try:
         await run.export(store, NOW)
         run.choose()

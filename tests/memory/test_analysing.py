@@ -61,14 +61,15 @@ def document(number: int, **changes: Any) -> dict[str, Any]:
     } | changes
 
 
-async def register_of(*documents: dict[str, Any]) -> MemoryStore:
+async def register_of(*documents: dict[str, Any], collection: str = "assets") -> MemoryStore:
     store = MemoryStore()
     await store.install()
     lease = await store.acquire("tests", "tests", 60)
     assert lease is not None
     rows = [encode_row(one) for one in documents]
     users = [encode_row(user_document(one, status="confirmed")) for one in (PLATFORM, STRANGER)]
-    await store.commit(Commit("tests", lease.epoch, 1, inserts={"users": users, "assets": rows}))
+    await store.commit(Commit("tests", lease.epoch, 1, inserts={"users": users}))
+    await store.commit(Commit("tests", lease.epoch, 2, inserts={collection: rows}))
     return store
 
 
@@ -327,9 +328,9 @@ async def test_a_run_goes_on_with_its_own_register_only(other: str, tmp_path: Pa
     await analysed(store, tmp_path)
     there, operator = HERE | {other: "elsewhere"}, await opened(store)
     with pytest.raises(AnalysisStopped, match=rf"begun with \({other} .*got {other} elsewhere"):
-        await analysed(store, tmp_path, operator, register=there)
+        await analysed(store, tmp_path, operator, place=there)
     assert operator.sent == []
-    assert (await analysed(store, tmp_path, register=there, anew=True))["records"] == 10
+    assert (await analysed(store, tmp_path, place=there, anew=True))["records"] == 10
 
 
 async def test_a_run_goes_on_with_its_own_scorer_only(
@@ -340,6 +341,85 @@ async def test_a_run_goes_on_with_its_own_scorer_only(
     monkeypatch.setattr(judging, "MODEL", "analysis-2")
     with pytest.raises(AnalysisStopped, match=r"scorer analysis-1.*got scorer analysis-2"):
         await analysed(store, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["flexspine", "splink", "duckdb"])
+async def test_a_run_goes_on_with_what_made_its_blocks_only(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another version of it makes other rows, blocks and numbers of blocks."""
+    store = await register_of(*twins(8))
+    await analysed(store, tmp_path)
+    with monkeypatch.context() as other:
+        if name == "flexspine":
+            other.setattr(run, "__version__", "99.1")
+        else:
+            other.setitem(linking.VERSIONS, name, "99.1")
+        with pytest.raises(AnalysisStopped, match=rf"begun with \({name} .*got {name} 99\.1"):
+            await analysed(store, tmp_path)
+    assert (await analysed(store, tmp_path))["records"] == 10
+
+
+async def test_a_run_of_a_version_that_said_less_is_begun_anew(tmp_path: Path) -> None:
+    store = await register_of(*twins(8))
+    await analysed(store, tmp_path)
+    table = Table(tmp_path / run.FILE, "1GB")
+    kept = table.marked("begun_with")
+    table.mark("begun_with", {one: kept[one] for one in kept if one not in {"register", "duckdb"}})
+    table.close()
+    with pytest.raises(AnalysisStopped, match=r"say its register, duckdb.*with --anew") as stopped:
+        await analysed(store, tmp_path)
+    assert "None" not in str(stopped.value)
+    assert (await analysed(store, tmp_path, anew=True))["records"] == 10
+
+
+def varied() -> list[dict[str, Any]]:
+    """Pairs of one thing, and two parts of one site, which have a lower score."""
+    halves = [
+        document(80 + n, name=f"Meadow Farm {side}", location=document(80)["location"])
+        for n, side in enumerate(("North", "South"))
+    ]
+    return [*twins(), *halves]
+
+
+async def test_cases_are_opened_from_the_least_score_on(tmp_path: Path) -> None:
+    store = await register_of(*varied())
+    tried = await analysed(store, tmp_path)
+    scores = sorted(row[3] for row in found(tmp_path))
+    least = scores[-1]
+    kept = [row[:2] for row in found(tmp_path) if row[3] >= least]
+    assert 0 < len(kept) < len(scores)
+    assert tried["cases"] == len(scores)
+    assert tried["cases_from"] == {
+        str(score): sum(one >= score for one in scores) for score in run.SCORES
+    }
+    # What is sent from may still be chosen behind a dry run.
+    done = await analysed(store, tmp_path, await opened(store), score_min=least)
+    assert cases(store).keys() == {tuple(sorted(pair)) for pair in kept}
+    assert done["sent"]["opened"] == done["cases"] == len(kept)
+    assert done["cases_from"] == tried["cases_from"]
+
+
+async def test_when_some_are_sent_the_least_score_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "AT_ONCE", 1)
+    for module in (run, judging):
+        monkeypatch.setattr(module, "PAIRS_MAX", 4)
+    store = await register_of(*varied())
+    operator = await opened(store)
+
+    def until(now: str, done: int, total: int | None) -> None:
+        if now == "send":
+            raise Killed
+
+    with pytest.raises(Killed):
+        await analysed(store, tmp_path, operator, told=until, score_min=0.5)
+    with pytest.raises(AnalysisStopped, match=r"begun with \(score_min 0\.5\), got score_min 0\.7"):
+        await analysed(store, tmp_path, operator, score_min=0.7)
+    done = await analysed(store, tmp_path, operator, score_min=0.5)
+    assert sum(done["sent"].values()) == done["cases"] == len(cases(store))
+    assert done["cases"] == done["cases_from"]["0.5"]
 
 
 def test_a_place_says_which_register_it_is_without_a_login(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from pamqp.commands import Basic
 
 from contracts.dead import REPLAYED
-from handlers.resent import Resent
+from handlers.resent import DUE, Resent
 from outbox.wire import Wire
 from tests.builders import NOW
 from tests.memory.broker import settled, until
@@ -151,24 +151,28 @@ async def test_no_more_are_sent_in_a_second_than_may_be() -> None:
     assert channel.sent_at[-1] - began >= 4 / 20
 
 
-@pytest.mark.parametrize(("early_s", "waits_s"), [(0.05, 0.05), (3600, 0.1), (-5, 0)])
+def due(early_s: float) -> bytes:
+    said = str(round((NOW.timestamp() + early_s) * 1000))
+    return packed("trial.keep.v1", headers={**MARK, DUE: said})
+
+
+@pytest.mark.parametrize(("early_s", "waits_s"), [(0.05, 0.05), (3600, 0), (-5, 0)])
 async def test_none_is_sent_before_it_is_due_and_a_clock_that_differs_stops_nobody(
     early_s: float, waits_s: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.resending.EARLY_S_MAX", 0.1)
-    due_ms = round((NOW.timestamp() + early_s) * 1000)
     channel = Prefetching()
-    message: Any = Incoming(channel, packed("trial.keep.v1", due_ms=due_ms), 1)
+    message: Any = Incoming(channel, due(early_s), 1)
     began = time.monotonic()
     await hop().take(message)
     assert channel.settled == [("ack", 1)]
-    assert channel.sent_at[0] - began >= waits_s
+    assert waits_s <= channel.sent_at[0] - began < waits_s + 1
+    assert not any(DUE.encode() in piece for piece in channel.written)
 
 
 async def test_who_leaves_while_one_is_not_due_leaves_it_to_the_next_owner() -> None:
     channel, resending = Prefetching(), hop()
-    due_ms = round((NOW.timestamp() + 0.05) * 1000)
-    message: Any = Incoming(channel, packed("trial.keep.v1", due_ms=due_ms), 1)
+    message: Any = Incoming(channel, due(0.05), 1)
     taking = asyncio.create_task(resending.take(message))
     await settled()
     resending.give_way()

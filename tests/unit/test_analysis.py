@@ -6,10 +6,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from handlers.matching.asset_columns import blocks, columns_of
 from handlers.matching.clusters import clusters
-from handlers.matching.columns import blocks, columns_of
 from handlers.matching.reading import of_asset
-from workers.analysis.fields import FIELDS, RULES, combined, settings_of, with_chances
+from workers.analysis.learning import combined, settings_of, with_chances
+from workers.analysis.registers import ASSETS
 
 RECORDS = st.sampled_from("abcdefgh")
 PAIRS = st.lists(st.tuples(RECORDS, RECORDS), max_size=12)
@@ -75,53 +76,55 @@ def of_one(settings: dict[str, Any], field: str) -> list[float]:
 
 
 def test_what_was_learned_is_taken() -> None:
-    before = settings_of(1_000)
-    found, kept = combined(before, lessons(before, "power", 0.5, 0.3, 0.1, 0.1))
+    before = settings_of(ASSETS, 1_000)
+    found, kept = combined(ASSETS, before, lessons(before, "power", 0.5, 0.3, 0.1, 0.1))
     assert (of_one(found, "power"), kept) == ([0.5, 0.3, 0.1, 0.1], [])
     assert of_one(before, "power") == [0.6, 0.25, 0.1, 0.05]
 
 
 def test_a_lesson_says_nothing_of_the_field_that_its_pairs_share() -> None:
-    before = settings_of(1_000)
-    postcode, name, _ = RULES
+    before = settings_of(ASSETS, 1_000)
+    postcode, name, _ = ASSETS.rules
     assert (postcode.leaves_out, name.leaves_out) == ("place", "name")
     taught = lessons(before, "name", 0.9, 0.05, 0.03, 0.02)
-    assert of_one(combined(before, [None, taught[1], None])[0], "name")[0] == 0.6
-    assert round(of_one(combined(before, [taught[0], None, None])[0], "name")[0], 6) == 0.9
+    assert of_one(combined(ASSETS, before, [None, taught[1], None])[0], "name")[0] == 0.6
+    assert round(of_one(combined(ASSETS, before, [taught[0], None, None])[0], "name")[0], 6) == 0.9
 
 
 def test_where_likeness_would_speak_against_what_was_assumed_stays() -> None:
-    before = settings_of(1_000)
-    found, kept = combined(before, lessons(before, "name", 0.0001, 0.05, 0.05, 0.8999))
+    before = settings_of(ASSETS, 1_000)
+    found, kept = combined(ASSETS, before, lessons(before, "name", 0.0001, 0.05, 0.05, 0.8999))
     assert (of_one(found, "name"), kept) == (of_one(before, "name"), ["name"])
 
 
 def test_neighbours_that_were_taken_for_one_thing_teach_nothing() -> None:
     """They are of one power no more often than others are: hardly anything was twice."""
-    before = settings_of(1_000_000)
-    found, kept = combined(before, lessons(before, "power", 0.06, 0.1, 0.15, 0.69))
+    before = settings_of(ASSETS, 1_000_000)
+    found, kept = combined(ASSETS, before, lessons(before, "power", 0.06, 0.1, 0.15, 0.69))
     assert (of_one(found, "power"), kept) == (of_one(before, "power"), ["power"])
 
 
 def test_no_register_teaches_that_one_device_has_two_serials() -> None:
-    before = settings_of(1_000)
-    found, kept = combined(before, lessons(before, "device", 0.5, 0.5))
+    before = settings_of(ASSETS, 1_000)
+    found, kept = combined(ASSETS, before, lessons(before, "device", 0.5, 0.5))
     assert (of_one(found, "device"), kept) == ([0.98, 0.02], [])
 
 
 def test_without_any_lesson_all_is_as_assumed() -> None:
-    before = settings_of(2)
-    found, kept = combined(before, [None, None, None])
+    before = settings_of(ASSETS, 2)
+    found, kept = combined(ASSETS, before, [None, None, None])
     assert found == before
-    assert kept == [one.name for one in FIELDS if one.learns]
+    assert kept == [one.name for one in ASSETS.fields if one.learns]
 
 
 def test_what_pairs_at_random_never_showed_has_a_share_that_is_not_nothing() -> None:
-    before = settings_of(1_000)
+    before = settings_of(ASSETS, 1_000)
     sampled = deepcopy(before)
     first, last = levels(sampled, "device")
     del first["u_probability"]
     last["u_probability"] = 1.0
-    shares = [one["u_probability"] for one in levels(with_chances(before, sampled), "device")]
+    shares = [
+        one["u_probability"] for one in levels(with_chances(ASSETS, before, sampled), "device")
+    ]
     assert 0 < shares[0] < 0.00001
     assert sum(shares) == 1

@@ -19,6 +19,7 @@ from handlers.collection import unrouted
 from handlers.dead_letters import BODY_BYTES_MAX, UNKNOWN, body_mark
 from handlers.decision import Document, Put, Secret, View
 from handlers.fold import fold
+from handlers.letters import Letter
 from handlers.parking import COLLECTION as PARKED
 from handlers.parking import Parked
 from handlers.resending import PAUSE, PORTION, PORTION_BYTES_MAX, STUCK
@@ -196,7 +197,7 @@ def test_a_replay_keeps_bytes_and_names_and_strips_what_the_broker_acts_on(
     (one,) = run_through(decider, run)
     assert (one.body, one.account, one.message_id) == (given.body, PLATFORM, "m")
     assert one.reply_to == f"{PLATFORM}.replies"
-    assert one.headers == {**trace, "x-ours": "b", REPLAYED: letters(decider)[0]["_id"]}
+    assert one.carried == {**trace, "x-ours": "b", REPLAYED: letters(decider)[0]["_id"]}
 
 
 def test_what_fails_again_is_the_same_letter_with_its_new_failure(decider: Decider) -> None:
@@ -293,10 +294,31 @@ def test_a_portion_is_spread_over_its_second(decider: Decider) -> None:
     assert first[-1].early(decider.now + timedelta(seconds=1)) == timedelta()
 
 
-def test_what_a_later_version_hands_over_is_read(decider: Decider) -> None:
+def test_what_a_later_version_hands_over_is_read() -> None:
     sent = Resent(letter="L", type="trial.keep.v1", account="USR-1", body=b"{}")
     said = json.loads(sent.packed()) | {"not_known_yet": 1}
     assert Resent.unpacked(json.dumps(said).encode()) == sent
+
+
+def test_an_earlier_version_reads_what_is_handed_over() -> None:
+    """It takes no field that it does not know: what is new is a header."""
+    sent = Resent(letter="L", type="trial.keep.v1", account="USR-1", body=b"{}")
+    assert json.loads(sent.packed()).keys() == {
+        *("letter", "type", "account", "message_id", "reply_to", "content_encoding"),
+        *("headers", "body"),
+    }
+
+
+def test_letters_of_all_accounts_come_to_the_hop_in_one_order(decider: Decider) -> None:
+    decider.decide(*(crash(f"c-{n}") for n in range(3)))
+    decider.decide(*(crash(f"d-{n}", sender=STRANGER) for n in range(3)))
+    decider.now += timedelta(seconds=1)
+    told = operate(decider, "replay", which={"type": CRASH}, why="Again.")
+    sent = run_through(decider, told["id"])
+    assert len({one.account for one in sent}) == 2
+    early = [one.early(NOW) for one in sent]
+    assert early == sorted(set(early))
+    assert len({Letter.resent(one).entity for one in sent}) == 1
 
 
 def test_what_a_replay_passes_over_takes_none_of_its_pace(decider: Decider) -> None:

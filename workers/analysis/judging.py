@@ -10,8 +10,7 @@ from typing import Any, Final
 from contracts.duplicates import PAIRS_MAX, OpenCases
 from handlers.matching.clusters import clusters
 from handlers.matching.comparing import compare
-from handlers.matching.profiles import Asset
-from handlers.matching.reading import of_asset
+from workers.analysis.registers import Register
 from workers.analysis.table import Table
 
 MODEL: Final = "analysis-1"
@@ -19,16 +18,17 @@ MODEL: Final = "analysis-1"
 PAGE: Final = 50_000
 """Candidates that are judged and written at once."""
 PROFILES_KEPT: Final = 10_000
-"""Profiles at hand: candidates of one asset follow each other, and neighbours are in many pairs."""
+"""Profiles at hand: candidates of one record follow each other, and some are in many pairs."""
 
 Told = Callable[[int, int], None]
 """What is done, of how many."""
 
 
-def judge(table: Table, told: Told, *, parts: bool) -> None:
+def judge(table: Table, register: Register, told: Told, *, parts: bool) -> None:
     """Score each candidate; those that may be one are cases, and all are counted by verdict."""
     of_case = {"same", "unsure", "part_of"} if parts else {"same", "unsure"}
-    total, profile = table.count("candidates"), lru_cache(PROFILES_KEPT)(_profile)
+    total = table.count("candidates")
+    profile = lru_cache(PROFILES_KEPT)(lambda written: register.profile(json.loads(written)))
     for first in range(table.number("judged"), total, PAGE):
         verdicts = Counter(table.marked("verdicts") or {})
         cases = []
@@ -45,10 +45,6 @@ def judge(table: Table, told: Told, *, parts: bool) -> None:
             table.mark("verdicts", dict(verdicts))
             table.mark("judged", first + PAGE)
         told(min(first + PAGE, total), total)
-
-
-def _profile(written: str) -> Asset:
-    return of_asset(json.loads(written))
 
 
 def portion(table: Table, number: int, joined: Mapping[str, str]) -> dict[str, Any]:

@@ -12,7 +12,9 @@ from splink import DuckDBAPI, Linker
 from splink import __version__ as splink_version
 from splink.internals.exceptions import SplinkException
 
-from workers.analysis.fields import RULES, Rule, combined, settings_of, with_chances
+from workers.analysis.fields import Rule
+from workers.analysis.learning import combined, settings_of, with_chances
+from workers.analysis.registers import Register
 from workers.analysis.table import Table
 
 SEED: Final = 1
@@ -24,6 +26,8 @@ ROUNDS: Final = (25, 8, 3)
 """Of expectation maximisation at most; the next fewer where so many come to nothing."""
 CHUNK: Final = 100_000
 """Of so many records at once the candidates are looked for."""
+VERSIONS: Final = {"splink": splink_version, "duckdb": duckdb.__version__}
+"""What decides beside our own code which pairs are found: also how blocks become numbers."""
 
 Told = Callable[[int, int], None]
 """What is done, of how many."""
@@ -45,7 +49,7 @@ def _linker(table: Table, settings: dict[str, Any]) -> Linker:
 
 
 @_as_it_was()
-def train(table: Table, path: Path, told: Told) -> dict[str, Any]:
+def train(table: Table, register: Register, path: Path, told: Told) -> dict[str, Any]:
     """Learn from the register itself, and keep the model beside the run.
 
     On one thread, with a seed, so that the same table teaches the same: sums of fractions depend
@@ -53,25 +57,27 @@ def train(table: Table, path: Path, told: Told) -> dict[str, Any]:
     """
     records = table.count("compared")
     table.connection.execute("SET threads = 1")
-    settings, steps = settings_of(records), len(RULES) + 1
+    settings, steps = settings_of(register, records), len(register.rules) + 1
     if records > 1:
         linker = _linker(table, settings)
         linker.training.estimate_u_using_random_sampling(
             max_pairs=SAMPLED_PAIRS, seed=SEED, min_count_per_level=None, num_chunks=1
         )
-        settings = with_chances(settings, linker.misc.save_model_to_json())
+        settings = with_chances(register, settings, linker.misc.save_model_to_json())
     told(1, steps)
     lessons = []
-    for done, rule in enumerate(RULES, start=2):
+    for done, rule in enumerate(register.rules, start=2):
         lessons.append(_lesson(table, settings, rule))
         told(done, steps)
-    learned, kept = combined(settings, lessons)
+    learned, kept = combined(register, settings, lessons)
     model = {
-        "splink": splink_version,
-        "duckdb": duckdb.__version__,
+        "register": register.name,
+        **VERSIONS,
         "records": records,
         "seed": SEED,
-        "rules_without_result": [rule.of for rule, o in zip(RULES, lessons, strict=True) if not o],
+        "rules_without_result": [
+            rule.of for rule, one in zip(register.rules, lessons, strict=True) if not one
+        ],
         "untrained": kept,
         "settings": learned,
     }

@@ -13,8 +13,10 @@ from typing import Any, Final
 from uuid import uuid4
 
 from contracts.duplicates import PAIRS_MAX
+from workers import __version__
 from workers.analysis import exporting, judging, linking
 from workers.analysis.options import AnalysisStopped, Options
+from workers.analysis.registers import REGISTERS, Register
 from workers.analysis.table import SPILL, Table, in_words
 from workers.store.protocol import ReadStore
 
@@ -27,6 +29,8 @@ OTHERS: Final = 0o077
 AT_ONCE: Final = 20
 """Portions that are sent before the mark is moved; those of a run that was ended go again."""
 KIBIBYTES: Final = 1024
+SCORES: Final = (0.0, 0.3, 0.5, 0.7, 0.8, 0.9)
+"""From which on it is said how many cases there are."""
 
 Told = Callable[[str, int, int | None], None]
 """A stage, what is done of it, and of how many where that is known."""
@@ -46,11 +50,11 @@ class Analysis:
 
     @classmethod
     def open(
-        cls, folder: Path, options: Options, told: Told, register: Mapping[str, str]
+        cls, folder: Path, options: Options, told: Told, place: Mapping[str, str]
     ) -> "Analysis":
         """Go on with what the folder holds; a run that is done, or is not wanted, begins anew.
 
-        `register` says by names of its own which one it is: only that one's run goes on.
+        `place` says by names of its own where the register is: only that one's run goes on.
         """
         _claim(folder)
         table = Table(folder / FILE, options.memory)
@@ -59,22 +63,23 @@ class Analysis:
             for path in _parts(folder):
                 path.unlink(missing_ok=True)
             table = Table(folder / FILE, options.memory)
-        wanted = {**options.lasting(), **register, "scorer": judging.MODEL}
+        wanted = {**options.lasting(), **place, **_made_by()}
         if table.marked("run") is None:
             with table.at_once():
                 table.mark("run", uuid4().hex)
                 table.mark("begun_with", wanted)
-        kept = table.marked("begun_with") or {}
-        if changed := [name for name in wanted if kept.get(name) != wanted[name]]:
+        try:
+            # What is sent from may be chosen until the first is.
+            _go_on(table, folder, {**wanted, "score_min": options.score_min})
+        except AnalysisStopped:
             table.close()
-            begun, got = (
-                ", ".join(f"{name} {one.get(name)}" for name in changed) for one in (kept, wanted)
-            )
-            raise AnalysisStopped(
-                f"expected what the run in {folder} was begun with ({begun}), got {got}. "
-                "Repeat that, name another --folder, or begin anew with --anew."
-            )
+            raise
         return cls(folder, options, told, table)
+
+    @property
+    def register(self) -> Register:
+        """That which is looked through."""
+        return REGISTERS[self.options.register]
 
     def close(self) -> None:
         """Close the file, and take away what DuckDB has spilled."""
@@ -86,7 +91,9 @@ class Analysis:
         if self.table.marked("began_at") is None:
             self.table.mark("began_at", now.isoformat(timespec="seconds"))
         with self._timed("export"):
-            await exporting.export(self.table, store, lambda n: self.told("export", n, None))
+            await exporting.export(
+                self.table, self.register, store, lambda n: self.told("export", n, None)
+            )
 
     def choose(self) -> None:
         """The training, and the pairs that are candidates."""
@@ -95,7 +102,9 @@ class Analysis:
             if (model := self.table.marked("model")) is None:
                 self.table.prepare(self.options.shared)
                 path = self.folder / MODEL
-                model = linking.train(self.table, path, lambda *done: self.told("train", *done))
+                model = linking.train(
+                    self.table, self.register, path, lambda *done: self.told("train", *done)
+                )
                 self.table.mark("model", model)
         with self._timed("find"):
             if not self.table.marked("found"):
@@ -109,7 +118,10 @@ class Analysis:
         """Each candidate scored by the one scorer."""
         with self._timed("judge"):
             judging.judge(
-                self.table, lambda *done: self.told("judge", *done), parts=self.options.parts
+                self.table,
+                self.register,
+                lambda *done: self.told("judge", *done),
+                parts=self.options.parts,
             )
 
     async def send(self, send: Send, clock: Callable[[], datetime]) -> None:
@@ -117,6 +129,7 @@ class Analysis:
 
         What was compared is not kept any longer then: it is plain.
         """
+        self._decide_what_is_sent()
         run, joined = self.table.marked("run"), judging.joined(self.table)
         total = -(-self.table.count("cases") // PAIRS_MAX)
         with self._timed("send"):
@@ -133,6 +146,21 @@ class Analysis:
                 self.told("send", numbers.stop, total)
         self.table.mark("counts", {name: self._count(name) for name in COUNTED})
         self.table.strip("done")
+
+    def _decide_what_is_sent(self) -> None:
+        """Leave out cases below the least score, before the first is sent: portions are counted."""
+        begun_with, least = self.table.marked("begun_with"), self.options.score_min
+        if "score_min" in begun_with:
+            return
+        with self.table.at_once():
+            self.table.mark("cases_from", self._cases_from())
+            self.table.mark("begun_with", {**begun_with, "score_min": least})
+            self.table.keep(least)
+
+    def _cases_from(self) -> dict[str, int]:
+        """How many cases there are from some scores on."""
+        kept: dict[str, int] | None = self.table.marked("cases_from")
+        return kept or {str(score): self.table.scored(score) for score in SCORES}
 
     def _time(self, first: int, clock: Callable[[], datetime]) -> str:
         """The time of portions: kept, so that they are the same bytes whenever they go again."""
@@ -154,6 +182,7 @@ class Analysis:
         sizes = Counter(joined.values())
         answers = marked("answers") or {}
         return {
+            "register": self.register.name,
             "folder": str(self.folder),
             "model": judging.MODEL,
             "began_at": marked("began_at"),
@@ -161,7 +190,9 @@ class Analysis:
             "left_out": self.table.number("left_out"),
             "candidates": self._count("candidates"),
             "verdicts": dict(sorted((marked("verdicts") or {}).items())),
-            "cases": self.table.count("cases"),
+            "score_min": self.options.score_min,
+            "cases": self.table.scored(self.options.score_min),
+            "cases_from": self._cases_from(),
             "clusters": len(sizes),
             "largest_cluster": max(sizes.values(), default=0),
             "sent": {name: answers.get(name, 0) for name in ANSWERED} if marked("done") else None,
@@ -172,7 +203,7 @@ class Analysis:
     def first_pairs(self, most: int) -> list[dict[str, Any]]:
         """What would be opened, the likeliest first, so that somebody may look before."""
         names = ("id", "other", "verdict", "score")
-        rows = self.table.likeliest(most)
+        rows = self.table.likeliest(most, self.options.score_min)
         return [dict(zip(names, row, strict=True)) for row in rows]
 
     @contextmanager
@@ -184,6 +215,29 @@ class Analysis:
         seconds = self.table.marked("seconds") or {}
         spent = seconds.get(stage, 0.0) + time.monotonic() - began
         self.table.mark("seconds", seconds | {stage: spent})
+
+
+def _made_by() -> dict[str, str]:
+    """What makes rows, blocks, pairs and scores: with another one the rest would not fit."""
+    return {"scorer": judging.MODEL, "flexspine": __version__, **linking.VERSIONS}
+
+
+def _go_on(table: Table, folder: Path, wanted: Mapping[str, Any]) -> None:
+    """Stop where the run in the folder is another one than is wanted."""
+    kept = {"score_min": wanted["score_min"], **(table.marked("begun_with") or {})}
+    if unsaid := [name for name in wanted if name not in kept]:
+        raise AnalysisStopped(
+            f"expected a run in {folder} that was begun by this version, got one that does not "
+            f"say its {', '.join(unsaid)}. Begin anew with --anew, or name another --folder."
+        )
+    if changed := [name for name in wanted if kept[name] != wanted[name]]:
+        begun, got = (
+            ", ".join(f"{name} {one[name]}" for name in changed) for one in (kept, wanted)
+        )
+        raise AnalysisStopped(
+            f"expected what the run in {folder} was begun with ({begun}), got {got}. "
+            "Repeat that, name another --folder, or begin anew with --anew."
+        )
 
 
 def _parts(folder: Path) -> list[Path]:

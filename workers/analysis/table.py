@@ -13,28 +13,27 @@ from workers.analysis.options import AnalysisStopped
 
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS marks (name VARCHAR PRIMARY KEY, value VARCHAR);
-CREATE TABLE IF NOT EXISTS records (
-    number BIGINT, id VARCHAR, document VARCHAR, kind VARCHAR, name VARCHAR, postcode VARCHAR,
-    latitude DOUBLE, longitude DOUBLE, power_kw DOUBLE, mpans VARCHAR[], device VARCHAR,
-    year INTEGER, owner VARCHAR, blocks UBIGINT[]
-);
 CREATE TABLE IF NOT EXISTS found (one BIGINT, other BIGINT, weight DOUBLE);
 CREATE TABLE IF NOT EXISTS cases (
     number BIGINT, id VARCHAR, other VARCHAR, verdict VARCHAR, score DOUBLE, reasons VARCHAR
 );
 """
-_COLUMNS: Final = pa.schema(
-    [
-        ("number", pa.int64()),
-        *((name, pa.string()) for name in ("id", "document", "kind", "name", "postcode")),
-        *((name, pa.float64()) for name in ("latitude", "longitude", "power_kw")),
-        ("mpans", pa.list_(pa.string())),
-        ("device", pa.string()),
-        ("year", pa.int32()),
-        ("owner", pa.string()),
-        ("blocks", pa.list_(pa.string())),
-    ]
-)
+_RECORDS: Final[Mapping[str, str]] = {
+    "number": "BIGINT",
+    "id": "VARCHAR",
+    "document": "VARCHAR",
+    "blocks": "UBIGINT[]",
+}
+"""What is kept of a record of any register."""
+_IN_PAGES: Final[Mapping[str, pa.DataType]] = {
+    "BIGINT": pa.int64(),
+    "INTEGER": pa.int32(),
+    "DOUBLE": pa.float64(),
+    "VARCHAR": pa.string(),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "UBIGINT[]": pa.list_(pa.string()),
+}
+"""By the type in DuckDB that of a page; blocks come as they are spelt, and are kept as numbers."""
 _CASES: Final = pa.schema(
     [
         ("number", pa.int64()),
@@ -88,6 +87,7 @@ class Table:
     def __init__(self, path: Path, memory: str) -> None:
         """Open or make the file; DuckDB keeps within `memory` and spills beside the file."""
         self._path, self._memory = path, memory
+        self._records: Mapping[str, str] = _RECORDS
         self._open()
 
     def _open(self) -> None:
@@ -160,12 +160,18 @@ class Table:
         ((found,),) = self.rows(f"SELECT count(*) FROM {table}")  # noqa: S608
         return int(found)
 
+    def hold(self, columns: Mapping[str, str]) -> None:
+        """Make the table of records, with these columns and their types."""
+        self._records = {**_RECORDS, **columns}
+        typed = ", ".join(f"{name} {kind}" for name, kind in self._records.items())
+        self.connection.execute(f"CREATE TABLE IF NOT EXISTS records ({typed})")
+
     def add_records(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Add a page of the register; blocks are kept as numbers, which take less room."""
         self._add(
             "records",
             rows,
-            _COLUMNS,
+            pa.schema([(name, _IN_PAGES[kind]) for name, kind in self._records.items()]),
             "* REPLACE (list_transform(blocks, lambda b: hash(b)) AS blocks)",
         )
 
@@ -209,10 +215,26 @@ class Table:
             end,
         )
 
-    def likeliest(self, most: int) -> list[tuple[str, str, str, float]]:
+    def likeliest(self, most: int, score_min: float) -> list[tuple[str, str, str, float]]:
         """Pairs for a person, those with the highest scores first: ids, verdict, score."""
         return self.rows(
-            "SELECT id, other, verdict, score FROM cases ORDER BY score DESC, number LIMIT ?", most
+            "SELECT id, other, verdict, score FROM cases WHERE score >= ? "
+            "ORDER BY score DESC, number LIMIT ?",
+            score_min,
+            most,
+        )
+
+    def scored(self, score_min: float) -> int:
+        """How many pairs for a person have so high a score."""
+        ((found,),) = self.rows("SELECT count(*) FROM cases WHERE score >= ?", score_min)
+        return int(found)
+
+    def keep(self, score_min: float) -> None:
+        """Drop the pairs with a lower score, and number the others anew."""
+        self.connection.execute(
+            "CREATE OR REPLACE TABLE cases AS SELECT * REPLACE ("
+            "row_number() OVER (ORDER BY number) - 1 AS number) FROM cases WHERE score >= ?",
+            [score_min],
         )
 
     def same(self) -> list[tuple[str, str]]:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TimeElapsedColumn
 from rich.table import Column, Table
 
-from contracts.duplicates import OpenCases
+from contracts.duplicates import CaseKind, OpenCases
 from contracts.envelope import user_urn
 from topology import names
-from workers.analysis.options import LEAST, MEMORY, SHARED_MAX, AnalysisStopped, Options
+from workers.analysis.options import MEMORY, SHARED_MAX, AnalysisStopped, Options
 from workers.backbone import now_utc
 from workers.cli.asking import deliver
 from workers.cli.lines import Line
@@ -32,8 +32,10 @@ PAIRS_SHOWN_MAX: Final = 20
 
 def analyse(
     *,
+    register: Annotated[CaseKind, typer.Option(help="Which one is looked through.")] = "assets",
     folder: Annotated[
-        Path | None, typer.Option(help="Where the run is kept; else `analysis` in the settings'.")
+        Path | None,
+        typer.Option(help="Where the run is kept; else `analysis/REGISTER` in the settings'."),
     ] = None,
     dry_run: Annotated[
         bool,
@@ -43,11 +45,16 @@ def analyse(
         bool, typer.Option("--anew", help="Throw away a run in the folder that is not done.")
     ] = False,
     shared: Annotated[
-        int, typer.Option(min=2, help="What more assets have in common is no reason to look.")
+        int, typer.Option(min=2, help="What more records have in common is no reason to look.")
     ] = SHARED_MAX,
     least: Annotated[
-        float, typer.Option(min=0, max=1, help="Splink's probability from which on to look.")
-    ] = LEAST,
+        float | None,
+        typer.Option(min=0, max=1, help="Splink's probability from which on to look."),
+    ] = None,
+    score_min: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Score from which on a case is opened."),
+    ] = None,
     parts: Annotated[
         bool, typer.Option("--parts/--no-parts", help="Whether parts of one site are cases too.")
     ] = True,
@@ -56,16 +63,17 @@ def analyse(
     ] = MEMORY,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object and no table.")] = False,
 ) -> None:
-    """Look through the register of assets for what is in it twice, and open a case for each pair.
+    """Look through a whole register for what is in it twice, and open a case for each pair.
 
     Reads the database page by page into a folder, and changes nothing but by the cases that it
     sends as the operator. A run that was ended goes on where it was; one that is done begins anew.
-    Nothing of assets of persons is read into the folder. Needs the packages of the group analysis.
+    Nothing of persons and of their assets is read into it. Needs the packages of the group
+    analysis.
     """
     place = Place.of(Settings.read())
-    options = Options(shared, least, memory, parts, anew)
+    options = Options(register, shared, least, memory, parts, anew, score_min)
     with _shown() as told:
-        within = folder or place.settings.home / "analysis"
+        within = folder or place.settings.home / "analysis" / register
         run = _packages().Analysis.open(within, options, told, place.register())
         try:
             summary = asyncio.run(analysed(run, place, dry_run=dry_run))
@@ -169,7 +177,7 @@ def _table(summary: Mapping[str, Any]) -> Table:
 
 
 def _pairs(pairs: Sequence[Mapping[str, Any]]) -> Table:
-    wide = (Column(name, overflow="fold") for name in ("asset", "other"))
+    wide = (Column(name, overflow="fold") for name in ("record", "other"))
     table = Table(*wide, "verdict", "score")
     for one in pairs:
         table.add_row(one["id"], one["other"], one["verdict"], f"{one['score']:.2f}")

@@ -20,7 +20,7 @@ STOP_LIMIT_S = 30.0
 NOT_YET_INITIALIZED = 94
 CACHE = "FLEXSPINE_MONGOD_CACHE_GB"
 CACHE_GB = "1"
-"""Enough for some ten thousand assets, and little enough for several servers on one machine."""
+"""Little enough for several servers on one machine."""
 CACHE_GB_MIN = 0.25
 """Less a mongod does not take."""
 _GIGABYTES = re.compile(r"[0-9]+(\.[0-9]+)?")
