@@ -28,6 +28,11 @@ Alarm = Literal[
 ]
 """What each is called in the runbook."""
 ALARMS: Final[frozenset[Alarm]] = frozenset(get_args(Alarm))
+OF_BROKER: Final[frozenset[Alarm]] = frozenset({"broker-blocked", "mailbox-full", "not-consumed"})
+OF_DATABASE: Final[frozenset[Alarm]] = frozenset(
+    {"contention", "dead-letters", "dead-letters-old", "events-lost", "outbox-old"}
+)
+"""What only a primary can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +158,14 @@ def alarms(glance: Glance) -> Iterator[tuple[Alarm, str]]:
         yield "events-lost", f"{glance.lost.number} so far, the latest of {users}"
     if glance.parked > PARKED_MAX:
         yield "contention", f"{glance.parked} commands parked"
+
+
+def unknown(glance: Glance) -> frozenset[Alarm]:
+    """Alarms of which nobody can say whether they stand, since a server does not answer."""
+    found: frozenset[Alarm] = OF_BROKER if glance.queues is None else frozenset()
+    if glance.lanes is None:
+        found |= {"database-without-primary"}
+    return found if glance.has_primary else found | OF_DATABASE
 
 
 def _of_queues(queues: tuple[Queue, ...]) -> Iterator[tuple[Alarm, str]]:

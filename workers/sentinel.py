@@ -14,7 +14,7 @@ from contracts.notices import AlarmEnded, AlarmRaised
 from handlers.letters import Letter
 from outbox.publisher import Delivered, PublishFailedError
 from outbox.record import OutboxRecord
-from workers.alarms import ALARMS, Alarm, Glance, alarms
+from workers.alarms import ALARMS, Alarm, Glance, alarms, unknown
 from workers.backbone import Backbone
 from workers.glancing import looked
 
@@ -61,7 +61,8 @@ class Sentinel:
     async def compare(self) -> None:
         """Say what has begun and what has ended since the last look."""
         found: dict[Alarm, str] = {}
-        for name, about in alarms(await self.look()):
+        glance = await self.look()
+        for name, about in alarms(glance):
             found.setdefault(name, about)
         for name, about in found.items():
             if name not in self._standing:
@@ -69,7 +70,9 @@ class Sentinel:
                 await self._say(AlarmRaised(id=name, about=about))
                 self._standing[name] = about
             self._unsaid.discard(name)
-        for name in sorted((self._unsaid | self._standing.keys()) - found.keys()):
+        # What cannot be asked has not ended: it is said when it is known again.
+        known = (self._unsaid | self._standing.keys()) - unknown(glance)
+        for name in sorted(known - found.keys()):
             if name in self._standing:
                 log.warning("alarm.ended", alarm=name)
             await self._say(AlarmEnded(id=name, about=self._standing.get(name, "")))

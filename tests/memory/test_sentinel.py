@@ -85,6 +85,18 @@ async def test_what_was_cured_around_a_restart_ends_for_whoever_was_told() -> No
         assert red == (set() if glances == [WELL] else {"dead-letters"})
 
 
+async def test_what_cannot_be_asked_has_not_ended() -> None:
+    post = Post()
+    away = replace(WELL, lanes=None, has_primary=False)
+    sentinel = watching(post, iter([DEAD, away, WELL]))
+    await sentinel.compare()
+    post.sent.clear()
+    await sentinel.compare()
+    assert post.said == [(RAISED, "database-away")]
+    await sentinel.compare()
+    assert post.said == [(ENDED, "database-away"), (ENDED, "dead-letters")]
+
+
 async def test_a_process_that_gets_the_look_back_says_all_again() -> None:
     post, turns = Post(), iter([True, False, True])
     sentinel = watching(post, iter([DEAD, WELL]))

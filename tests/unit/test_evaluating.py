@@ -171,9 +171,8 @@ def test_a_truth_without_its_columns_is_told_by_name(tmp_path: Path, mapping: Pa
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (('"name": name', '"nam": name'), r"got 'nam' in the user of row 1 of table\.csv\. Did you "
-         r"mean 'name'\? Nearest first there are name, "),
-        (('"postcode": postcode', '"postcod": postcode'), r"got 'address\.postcod' .* 'postcode'\?"),
+        (('"name": name', '"nam": name'), "got 'nam' in the user of row 1 of .* mean 'name'"),
+        (('"postcode": postcode', '"postcod": postcode'), "got 'address.postcod' .* 'postcode'"),
     ],
 )  # fmt: skip
 def test_a_field_that_nothing_knows_is_refused_by_the_nearest_name(

@@ -24,7 +24,7 @@ from workers.cli.lines import (
     render,
     unserved,
 )
-from workers.cli.spool import Spool
+from workers.cli.spool import Spool, SpoolError
 
 WINDOW_MAX: Final = 200
 """Commands under way at the same time."""
@@ -237,7 +237,14 @@ class Sending:
             self.answers.note(rendered.id, reply)
             if (issued := self.answers.issued.get(rendered.id)) is not None:
                 self.keys.issued(rendered.sender, rendered.id, issued)
-            self._settle(_settled(line, reply, is_known=self.spool.answered(line, reply)))
+            self._settle(_settled(line, reply, is_known=self._is_known(line, reply)))
+
+    def _is_known(self, line: Line, reply: bytes) -> bool:
+        try:
+            return self.spool.answered(line, reply)
+        except SpoolError:
+            # The answer counts; without the file nobody knows whether it is one of before.
+            return False
 
     def _settle(self, settled: Settled) -> None:
         self.counts[settled.result, settled.code] += 1
