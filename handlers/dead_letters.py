@@ -13,7 +13,7 @@ from hashlib import sha256
 from typing import Any, Final
 
 from contracts.dead import REPLAYED
-from handlers.admission import Arrival, Refusal
+from handlers.admission import Arrival, Delivery, Refusal
 from handlers.bookkeeping import keeper
 from handlers.case import Case, Outcome
 from handlers.collection import is_internal
@@ -259,6 +259,13 @@ def settled(case: Case, outcome: Outcome) -> Iterator[Put]:
         yield changed(letter, case.now, "", state="resolved", outcome=outcome.kind)
 
 
+def letter_read(delivery: Delivery) -> Iterator[tuple[str, str]]:
+    """The letter that a delivery says it replays; read with all else, not in a round of its own."""
+    mark = (delivery.headers or {}).get(REPLAYED)
+    if isinstance(mark, str) and _ID.fullmatch(mark):
+        yield LETTERS, mark
+
+
 def letter_replayed(case: Case) -> Document | None:
     """The letter that a delivery replays, where it is not settled; what a sender claims is not.
 
@@ -266,10 +273,10 @@ def letter_replayed(case: Case) -> Document | None:
     sent: the outcome of that is the letter's as well.
     """
     delivery = case.arrival.delivery
-    mark = (delivery.headers or {}).get(REPLAYED)
-    if not isinstance(mark, str) or not _ID.fullmatch(mark):
+    mark = next(letter_read(delivery), None)
+    if mark is None:
         return None
-    letter = case.view.get(LETTERS, mark, always=True)
+    letter = case.view.get(*mark, always=True)
     if letter is None or letter["state"] in ENDED or letter["account"] != delivery.account:
         return None
     is_same = letter["mark"] == body_mark(case.rulebook.identity, delivery.body)

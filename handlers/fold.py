@@ -12,7 +12,7 @@ from handlers.aliases import merged
 from handlers.bookkeeping import history_puts, inbox_put
 from handlers.case import Case, Outcome, Rounds, Rulebook
 from handlers.conditions import sunset_of, unsigned
-from handlers.dead_letters import settled
+from handlers.dead_letters import letter_read, settled
 from handlers.decision import Decision, Drop, NotLoadedError, Put, Rejected, View
 from handlers.endings import behind, deferred, handled, known, poisoned, refused, rejected, repeated
 from handlers.entry import pass_entry, sender_of
@@ -156,7 +156,7 @@ def _outcome(case: Case) -> Outcome:
     handler = case.rulebook.handlers[arrival.type]
     inbox = ("inbox", (arrival.user, arrival.id))
     # Before it is asked who waits: those behind others want their documents in the same round.
-    case.view.require((inbox, *case.reads(arrival)))
+    case.view.require((inbox, *letter_read(arrival.delivery), *case.reads(arrival)))
     if not case.parking.is_empty:
         keys = case.parking.touched_by(case.reads(arrival), arrival)
         if case.parking.blocks(keys, arrival.delivery.ticket):

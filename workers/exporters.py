@@ -4,11 +4,15 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, TextIO
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 import structlog
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+
+if TYPE_CHECKING:
+    from requests import Response, Session
 
 log = structlog.get_logger()
 SEND_S: Final = 5.0
@@ -16,6 +20,8 @@ SEND_S: Final = 5.0
 KIND: Final = "spans"
 """What the package calls what it sends, in each of its lines."""
 WORDS_MAX: Final = 60
+ELSEWHERE: Final = range(300, 400)
+"""Statuses of answers that name another address, to which nothing is sent."""
 
 
 class Lines(SpanExporter):
@@ -64,14 +70,18 @@ class Collector(SpanExporter):
         # With a client of its own and protobuf, which only those load who have a collector.
         from opentelemetry.exporter.otlp.proto.http import trace_exporter  # noqa: PLC0415
 
-        self._sender: SpanExporter = trace_exporter.OTLPSpanExporter(endpoint=url, timeout=SEND_S)
+        self._sender: SpanExporter = trace_exporter.OTLPSpanExporter(
+            endpoint=url, timeout=SEND_S, session=_session()
+        )
         self._reason = _Reason(trace_exporter.__name__)
+        self._sending = Lock()
         self._takes = True
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Send them, and again for a while where that may help."""
-        self._reason.said = "no answer"
-        result = self._sender.export(spans)
+        with self._sending:
+            self._reason.said = "no answer"
+            result = self._sender.export(spans)
         takes = result is SpanExportResult.SUCCESS
         if takes and not self._takes:
             log.info("collector.back")
@@ -81,8 +91,25 @@ class Collector(SpanExporter):
         return result
 
     def shutdown(self) -> None:
-        """Try nothing again, and close the connection."""
+        """Try nothing again, close the connection, and hear no more."""
         self._sender.shutdown()
+        # What is still on its way may yet fail, in words that quote the address.
+        with self._sending:
+            self._reason.end()
+
+
+def _session() -> "Session":
+    """Where an answer that sends us elsewhere is a failure; the package takes it for success."""
+    import requests  # noqa: PLC0415
+
+    def refuse(response: "Response", **_: Any) -> None:
+        if response.status_code in ELSEWHERE:
+            response.close()
+            raise requests.HTTPError(response=response)
+
+    session = requests.Session()
+    session.hooks["response"].append(refuse)
+    return session
 
 
 class _Reason(logging.Handler):
@@ -96,16 +123,22 @@ class _Reason(logging.Handler):
     def __init__(self, name: str) -> None:
         """Hear this logger, in the place of whoever hears all."""
         super().__init__()
-        logger = logging.getLogger(name)
-        logger.addHandler(self)
-        logger.propagate = False
+        self._logger = logging.getLogger(name)
+        self._logger.addHandler(self)
+        self._logger.propagate = False
+
+    def end(self) -> None:
+        """Hear it no more, and let others hear it when nobody here does."""
+        self._logger.removeHandler(self)
+        self._logger.propagate = not any(isinstance(one, _Reason) for one in self._logger.handlers)
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the status or words of an answer, or the type of an exception."""
+        """Keep the status or words of an answer, or the type of an exception without one."""
         args = record.args if isinstance(record.args, tuple) else ()
         for arg in args:
             if isinstance(arg, BaseException):
-                self.said = type(arg).__qualname__
+                answer = getattr(arg, "response", None)
+                self.said = type(arg).__qualname__ if answer is None else str(answer.status_code)
                 return
             if isinstance(arg, int) or (isinstance(arg, str) and arg != KIND):
                 self.said = str(arg)[:WORDS_MAX]

@@ -10,6 +10,11 @@ import structlog
 
 FRAMES_MAX: Final = 8
 DRIVERS: Final = ("aiormq", "aio_pika", "pymongo", "httpx", "opentelemetry")
+QUIET: Final = ("opentelemetry.util.re", "urllib3")
+"""Whose warnings quote a header or an address with all that is in it: they are not logged.
+
+The settings say what is wrong with the headers, `collector.lost` what is with the address.
+"""
 
 
 def configure(*, json: bool) -> None:
@@ -35,6 +40,8 @@ def configure(*, json: bool) -> None:
         logger.setLevel(logging.WARNING)
         logger.handlers = [_Forwarding(logging.WARNING)]
         logger.propagate = False
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def without_values(

@@ -4,13 +4,13 @@ import os
 import secrets
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
-from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.taxonomy import SHARDS_MAX
 from topology.naming import SANDBOX
+from workers import collecting
 from workers.vault import sandbox_master
 
 PREFIX: Final = "FLEXSPINE_"
@@ -139,12 +139,12 @@ class Settings(BaseSettings):
     @field_validator("spans_url")
     @classmethod
     def _is_a_collectors(cls, value: str | None) -> str | None:
-        if value is not None and not _is_whole(value):
-            # Neither the login nor what comes behind a question mark is anybody else's to read.
-            shown = value.rpartition("@")[2].partition("?")[0]
+        if value is not None and not collecting.is_whole(value):
+            shown = collecting.shown(value)
             raise ValueError(
                 f"expected an address such as http://collector:4318/v1/traces, got {shown!r}; "
-                "give all of the one at which the collector takes traces over OTLP/HTTP"
+                "give all of the one at which the collector takes traces over "
+                "OTLP/HTTP, and write /, #, ? and @ in its login or behind it as %2F, %23, %3F, %40"
             )
         return value
 
@@ -181,6 +181,8 @@ class Settings(BaseSettings):
                 f"expected FLEXSPINE_PREFETCH_MAX of at least twice FLEXSPINE_BATCH_SIZE_MAX, got "
                 f"{self.prefetch_max} and {self.batch_size_max}; otherwise every batch waits."
             )
+        if self.spans_url and (faults := collecting.faults(os.environ)):
+            raise SettingsError(".\n".join(faults) + ".")
         slowest = self.database_timeout_s + 2 + self.backoff_max_s
         if self.watchdog_s <= slowest:
             raise SettingsError(
@@ -230,14 +232,3 @@ class Settings(BaseSettings):
         with os.fdopen(descriptor, "w") as file:
             file.write(fresh.hex() + "\n")
         return fresh
-
-
-def _is_whole(address: str) -> bool:
-    """Whether it says how, where and at which path; a port has to be one that there may be."""
-    try:
-        parts = urlsplit(address)
-        has_port = parts.port != 0
-    except ValueError:
-        return False
-    is_http = parts.scheme in {"http", "https"} and not any(map(str.isspace, address))
-    return is_http and has_port and bool(parts.hostname) and len(parts.path) > 1

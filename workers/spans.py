@@ -24,12 +24,15 @@ UNKNOWN: Final = "of an unknown type"
 OUTCOMES: Final = frozenset(get_args(messages.Outcome))
 PROPAGATOR: Final = TraceContextTextMapPropagator()
 WAITING_MAX: Final = 2048
-"""Finished spans that wait to be handed over; what comes when there are so many is left out."""
+"""Finished spans that wait to be handed over; of more, those that have waited longest are lost."""
 AT_ONCE_MAX: Final = 512
 DELAY_MS: Final = 5000
 """How long spans wait for more, until there are so many that are handed over at once."""
 CLOSE_S: Final = 2.0
 """How long a stop waits for what takes spans: a collector may be away, or say nothing."""
+
+CLOSING: Final = "spans-closing"
+"""The thread that hands over what is left at a stop, and may go on for longer than that waits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +77,7 @@ class Tracing:
 
     def close(self) -> None:
         """Hand over what is left, as far as it is taken within a while."""
-        closing = Thread(target=self._provider.shutdown, name="spans", daemon=True)
+        closing = Thread(target=self._provider.shutdown, name=CLOSING, daemon=True)
         closing.start()
         closing.join(CLOSE_S)
 

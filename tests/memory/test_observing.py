@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 import subprocess
 import sys
 import time
@@ -204,7 +205,8 @@ async def test_the_log_says_once_that_a_collector_takes_no_spans_and_once_that_i
     said: list[MutableMapping[str, Any]] = []
     async with collecting() as other:
         collector = Collector(other.url)
-        for answer in ("401 Unauthorized", "400 Bad Request", "200 OK", "200 OK"):
+        answers = ("401 Unauthorized", "400 Bad Request", "200 OK", "200 OK", "302 Found", "200 OK")
+        for answer in answers:
             other.answer = answer
             with capture_logs() as lines:
                 await asyncio.to_thread(collector.export, [])
@@ -213,7 +215,19 @@ async def test_the_log_says_once_that_a_collector_takes_no_spans_and_once_that_i
     assert said == [
         {"event": "collector.lost", "log_level": "warning", "reason": "401"},
         {"event": "collector.back", "log_level": "info"},
+        {"event": "collector.lost", "log_level": "warning", "reason": "302"},
+        {"event": "collector.back", "log_level": "info"},
     ]
+
+
+def test_a_collector_that_is_closed_hears_no_more() -> None:
+    logger = logging.getLogger("opentelemetry.exporter.otlp.proto.http.trace_exporter")
+    before = list(logger.handlers), logger.propagate
+    first, second = (Collector("http://127.0.0.1:9/v1/traces") for _ in range(2))
+    first.shutdown()
+    assert not logger.propagate
+    second.shutdown()
+    assert (logger.handlers, logger.propagate) == before
 
 
 AWAY = """
@@ -224,16 +238,36 @@ collector = exporters.Collector("http://me:hunter2@127.0.0.1:9/v1/traces?key=hun
 for _ in range(2):
     collector.export([])
 """
+ODD = """
+import logging, os
+from workers import exporters, logs
+logging.basicConfig()
+logs.configure(json=True)
+os.environ["OTEL_EXPORTER_OTLP_HEADERS"] = "Authorization: Bearer hunter2"
+collector = exporters.Collector({url!r} + "?key=hunter2")
+collector.export([])
+"""
 
 
 def test_no_line_says_the_login_at_a_collector() -> None:
     """In a process of its own, where nothing of the tests' listens to what the package logs."""
     done = subprocess.run([sys.executable, "-c", AWAY], capture_output=True, text=True, check=True)  # noqa: S603
+    assert "hunter2" not in done.stdout + done.stderr
     (line,) = done.stderr.splitlines()
     assert (json.loads(line)["event"], json.loads(line)["reason"]) == (
         "collector.lost",
         "ConnectionError",
     )
+
+
+async def test_no_line_quotes_a_header_or_an_odd_answer() -> None:
+    """Of a header that cannot be one, and of an answer with one that cannot be one."""
+    async with collecting() as collector:
+        collector.answer = "200 OK\r\nno colon"
+        given = sys.executable, "-c", ODD.format(url=collector.url)
+        done = await asyncio.to_thread(subprocess.run, given, capture_output=True, text=True)
+        assert "key=hunter2" in collector.heads[0]
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 async def _get(port: int, request: bytes) -> tuple[str, bytes]:

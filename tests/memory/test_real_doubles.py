@@ -22,6 +22,7 @@ from workers.cli.profiling import Sight
 Document = dict[str, Any]
 SEED: Final = 20261129
 DOUBLES: Final = 100
+MOVED_M: Final = 30.0
 FOUND: Final = {"same", "unsure"}
 _METRES_PER_DEGREE: Final = 111_320
 _TECHNOLOGIES: Final = (
@@ -61,15 +62,15 @@ def rounded(power_kw: float) -> float:
     return float(f"{power_kw:.2g}")
 
 
-def doubled(asset: Document, chance: random.Random) -> Document:
+def doubled(asset: Document, chance: random.Random, metres: float = MOVED_M) -> Document:
     """The same asset registered by somebody else: see the issue's words."""
     kept = {n: v for n, v in asset.items() if n not in {"reference", "connection", "registrant"}}
     location = dict(asset["location"])
     if (point := location.get("point")) is not None:
-        shift = 30 / _METRES_PER_DEGREE
+        shift = metres / _METRES_PER_DEGREE
         location["point"] = point | {"latitude": point["latitude"] + shift}
     elif (grid := location.get("grid")) is not None:
-        location["grid"] = grid | {"northing_m": grid["northing_m"] + 30}
+        location["grid"] = grid | {"northing_m": grid["northing_m"] + metres}
     capability = dict(asset.get("capability") or {})
     if power := capability.get("power_kw"):
         capability["power_kw"] = rounded(power)

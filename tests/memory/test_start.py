@@ -104,6 +104,9 @@ def test_servers_of_others_want_the_master_key(tmp_path: Path) -> None:
         ("http://collector:many/v1/traces", "http://collector:many/v1/traces"),
         ("http:///v1/traces", "http:///v1/traces"),
         ("https://me:hunter2@collector/?key=hunter2", "collector/"),
+        ("http://me:12/hunter2@collector:4318/v1/traces", "collector:4318/v1/traces"),
+        ("http://me:1/2?hunter2@collector:4318/v1/traces", "one with @ behind ?"),
+        ("http://me:1/2#hunter2@collector:4318/v1/traces", "collector:4318/v1/traces"),
     ],
 )
 def test_an_address_that_no_collector_has_is_said(url: str, shown: str) -> None:

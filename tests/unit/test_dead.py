@@ -222,6 +222,29 @@ def test_nothing_is_done_twice_however_often_it_arrives(decider: Decider) -> Non
     assert (states(decider), len(decider.of("trials"))) == (["resolved"], 1)
 
 
+def test_a_replay_is_read_in_as_many_rounds_as_what_it_replays(
+    decider: Decider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every batch with a letter had a round of its own for it, and all others in it waited."""
+    decider.decide(crash("one"))
+    mend(decider)
+    run = operate(decider, "replay", which={"reason": "poisoned"}, why="Again.")["id"]
+    (one,) = run_through(decider, run)
+    rounds: list[frozenset[tuple[str, Any]]] = []
+    load = Decider._load
+
+    def counted(self: Decider, keys: Any, loaded: Any) -> None:
+        rounds.append(keys)
+        load(self, keys, loaded)
+
+    monkeypatch.setattr(Decider, "_load", counted)
+    decider.decide(crash("two"))
+    plain = len(rounds)
+    rounds.clear()
+    decider.decide(arriving(one))
+    assert (len(rounds), states(decider)) == (plain, ["resolved"])
+
+
 def test_one_that_the_sender_has_sent_again_meanwhile_is_resolved_by_its_answer(
     decider: Decider,
 ) -> None:
