@@ -260,9 +260,13 @@ class AlarmRaised(Event, type="alarm.raised.v1"):
 
 
 class AlarmEnded(Event, type="alarm.ended.v1"):
-    """What an alarm was about is well again; for operators, on their domain queue."""
+    """What an alarm was about is well again; for operators, on their domain queue.
+
+    After a start it is said once of every alarm that does not stand, also of one that never did:
+    whoever opens and closes by these events closes what was cured meanwhile.
+    """
 
     id: str
     """Name of the alarm."""
     about: str
-    """What it was about when it was raised."""
+    """What it was about when it was raised; empty where it is said after a start."""

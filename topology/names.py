@@ -29,6 +29,8 @@ DEFAULT_RESOURCE: Final = "amq.default"
 """What permissions call the default exchange."""
 
 UNROUTED_QUEUE: Final = "unrouted"
+RELAY_LANES: Final = "relay."
+"""How the leases of the outbox's partitions begin."""
 REPLAY_QUEUE: Final = "replay"
 """Dead letters that are to be sent again, and the name of the hop's lease."""
 LOST_QUEUE: Final = "dead.personal"
@@ -163,4 +165,4 @@ def personal_key(user: str, message_type: str) -> str:
 
 def relay_lane(partition: int) -> str:
     """The lease under which one relay sends a partition of the outbox."""
-    return f"relay.{partition:02d}"
+    return f"{RELAY_LANES}{partition:02d}"

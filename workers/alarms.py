@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 OUTBOX_S_MAX: Final = 60.0
 DEAD_S_MAX: Final = 3600.0
@@ -13,6 +13,26 @@ LOST_S: Final = 3600.0
 LOSERS_SHOWN: Final = 10
 FULL_SHARE: Final = 0.8
 MAILBOX_MESSAGES_MAX: Final = 1_000_000
+Alarm = Literal[
+    "broker-away",
+    "broker-blocked",
+    "contention",
+    "database-away",
+    "database-without-primary",
+    "dead-letters",
+    "dead-letters-old",
+    "events-lost",
+    "mailbox-full",
+    "not-consumed",
+    "outbox-old",
+]
+"""What each is called in the runbook."""
+ALARMS: Final[frozenset[Alarm]] = frozenset(get_args(Alarm))
+OF_BROKER: Final[frozenset[Alarm]] = frozenset({"broker-blocked", "mailbox-full", "not-consumed"})
+OF_DATABASE: Final[frozenset[Alarm]] = frozenset(
+    {"contention", "dead-letters", "dead-letters-old", "events-lost", "outbox-old"}
+)
+"""What only a primary can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +137,7 @@ class Glance:
         }
 
 
-def alarms(glance: Glance) -> Iterator[tuple[str, str]]:
+def alarms(glance: Glance) -> Iterator[tuple[Alarm, str]]:
     """Each alarm by the name that it has in the runbook, with what it is about."""
     if glance.queues is None:
         yield "broker-away", glance.said.get("broker", "")
@@ -131,7 +151,7 @@ def alarms(glance: Glance) -> Iterator[tuple[str, str]]:
     if glance.outbox[1] > OUTBOX_S_MAX:
         yield "outbox-old", f"{glance.outbox[0]} records, the oldest for {glance.outbox[1]:.0f} s"
     if glance.dead[0]:
-        name = "dead-letters-old" if glance.dead[1] > DEAD_S_MAX else "dead-letters"
+        name: Alarm = "dead-letters-old" if glance.dead[1] > DEAD_S_MAX else "dead-letters"
         yield name, f"{glance.dead[0]} open, the oldest for {glance.dead[1]:.0f} s"
     if glance.lost.number and glance.lost.age_s < LOST_S:
         users = ", ".join(glance.lost.users)
@@ -140,7 +160,15 @@ def alarms(glance: Glance) -> Iterator[tuple[str, str]]:
         yield "contention", f"{glance.parked} commands parked"
 
 
-def _of_queues(queues: tuple[Queue, ...]) -> Iterator[tuple[str, str]]:
+def unknown(glance: Glance) -> frozenset[Alarm]:
+    """Alarms of which nobody can say whether they stand, since a server does not answer."""
+    found: frozenset[Alarm] = OF_BROKER if glance.queues is None else frozenset()
+    if glance.lanes is None:
+        found |= {"database-without-primary"}
+    return found if glance.has_primary else found | OF_DATABASE
+
+
+def _of_queues(queues: tuple[Queue, ...]) -> Iterator[tuple[Alarm, str]]:
     for queue in queues:
         if not queue.consumers and not queue.name.endswith(".bulk"):
             yield "not-consumed", queue.name

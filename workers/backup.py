@@ -167,8 +167,9 @@ async def restore(
     check(folder, parts)
     if not await dump.is_empty():
         raise BadBackup(
-            "expected an empty database to restore into, got one with documents. Name another in "
-            "FLEXSPINE_MONGO_DATABASE, or drop that one if it is nobody's. Nothing was changed."
+            f"expected an empty database to restore into, got {dump.name} with documents. Name "
+            "another in FLEXSPINE_MONGO_DATABASE, or drop that one if it is nobody's: "
+            f"{dump.dropping()}. Nothing was changed."
         )
     await install()
     last: list[bytes] = []

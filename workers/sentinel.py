@@ -14,7 +14,7 @@ from contracts.notices import AlarmEnded, AlarmRaised
 from handlers.letters import Letter
 from outbox.publisher import Delivered, PublishFailedError
 from outbox.record import OutboxRecord
-from workers.alarms import Glance, alarms
+from workers.alarms import ALARMS, Alarm, Glance, alarms, unknown
 from workers.backbone import Backbone
 from workers.glancing import looked
 
@@ -28,7 +28,8 @@ class Sentinel:
     """Announces alarms as events, which reach the operators' queues of all domain events.
 
     It writes nothing. What it has said it knows in memory alone: another process, or this one after
-    a start, says again what still stands.
+    a start, says of every alarm at its first look whether it stands. Else one that was cured in
+    between would never end for whoever was told that it began.
     """
 
     look: Callable[[], Awaitable[Glance]]
@@ -38,8 +39,10 @@ class Sentinel:
     clock: Callable[[], datetime]
     every_s: float
     """0: never."""
-    _standing: dict[str, str] = field(default_factory=dict)
+    _standing: dict[Alarm, str] = field(default_factory=dict)
     """Alarm -> what it was about when it was raised."""
+    _unsaid: set[Alarm] = field(default_factory=lambda: set(ALARMS))
+    """Of which this process has not said yet whether it stands."""
 
     async def run(self) -> None:
         """Look for ever, first when some time has passed: a start is not quiet at once."""
@@ -47,6 +50,7 @@ class Sentinel:
             await asyncio.sleep(self.every_s or OFF_S)
             if not self.every_s or not self.is_ours():
                 self._standing.clear()
+                self._unsaid |= ALARMS
                 continue
             try:
                 await self.compare()
@@ -56,18 +60,24 @@ class Sentinel:
 
     async def compare(self) -> None:
         """Say what has begun and what has ended since the last look."""
-        found: dict[str, str] = {}
-        for name, about in alarms(await self.look()):
+        found: dict[Alarm, str] = {}
+        glance = await self.look()
+        for name, about in alarms(glance):
             found.setdefault(name, about)
         for name, about in found.items():
             if name not in self._standing:
                 log.warning("alarm.raised", alarm=name, about=about)
                 await self._say(AlarmRaised(id=name, about=about))
                 self._standing[name] = about
-        for name in self._standing.keys() - found.keys():
-            log.warning("alarm.ended", alarm=name)
-            await self._say(AlarmEnded(id=name, about=self._standing[name]))
-            del self._standing[name]
+            self._unsaid.discard(name)
+        # What cannot be asked has not ended: it is said when it is known again.
+        known = (self._unsaid | self._standing.keys()) - unknown(glance)
+        for name in sorted(known - found.keys()):
+            if name in self._standing:
+                log.warning("alarm.ended", alarm=name)
+            await self._say(AlarmEnded(id=name, about=self._standing.get(name, "")))
+            self._standing.pop(name, None)
+            self._unsaid.discard(name)
 
     async def _say(self, event: Event) -> None:
         now = self.clock()

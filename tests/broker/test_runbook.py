@@ -42,6 +42,7 @@ def _rescued(block: str, newcomer: Mapping[str, str]) -> Mapping[str, Any]:
     """Copied, restored and made again: what the rebuild says, which is that nothing differs."""
     kept, restored, rebuilt = _run(block, newcomer, LIMIT_S).splitlines()[-3:]
     assert " copied to " in kept
+    assert "into the database practice, read back and found to be the same. Next: " in restored
     assert kept.partition(" copied")[0] == restored.partition(" restored")[0]
     found: Mapping[str, Any] = json.loads(rebuilt)
     assert (found["differences"], found["documents"]) == (0, []), rebuilt

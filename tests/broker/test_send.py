@@ -17,6 +17,7 @@ from topology import names
 from workers.cli import client
 from workers.cli.asking import deliver
 from workers.cli.client import Correspondent, LoginFailed, listen
+from workers.cli.input import anew
 from workers.cli.keyring import AccountKeys
 from workers.cli.lines import Line, read_lines
 from workers.cli.mappings import TableMapping
@@ -93,6 +94,30 @@ async def test_the_scenario_is_answered_and_sending_it_again_changes_nothing(
     }
     again = await sent(place, lines)
     assert commands(again) == commands(first)
+    assert {one.answered_at for one in first} == {None}
+    for one in again:
+        if one.reply in {early.reply for early in first} and one.reply is not None:
+            assert one.answered_at == json.loads(one.reply)["time"], one.line.label
+
+
+async def test_what_is_done_again_needs_another_id(working: Spine, tmp_path: Path) -> None:
+    place, (line,) = place_of(working, tmp_path), registrations(1, tag="thrice")
+    made = json.loads((await sent(place, [line]))[0].reply or b"")["data"]["id"]
+    source = "urn:flexspine:user:operator"
+    suspend = {"id": made, "reason": "other"}, "user.suspend.v1"
+    reinstate = {"id": made}, "user.reinstate.v1"
+
+    async def told(given: tuple[dict[str, str], str], *, again: bool = False) -> tuple[str, bool]:
+        envelope = {"source": source, "type": given[1], "data": given[0]}
+        lines = list(read_lines(json.dumps(envelope).encode()))
+        (one,) = await sent(place, anew(lines) if again else lines)
+        found = await working.raw("users", _id=made)
+        return found[0]["status"], one.answered_at is not None
+
+    assert await told(suspend) == ("suspended", False)
+    assert await told(reinstate) == ("provisional", False)
+    assert await told(suspend) == ("provisional", True)
+    assert await told(suspend, again=True) == ("suspended", False)
 
 
 async def test_a_real_register_is_sent_whole_and_again(working: Spine, tmp_path: Path) -> None:

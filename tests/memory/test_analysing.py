@@ -214,6 +214,9 @@ async def test_a_dry_run_shows_the_likeliest_pairs_and_no_more_than_are_wanted(
     said = capsys.readouterr().out
     assert f"… and {len(every) - 3} more, less likely ones" in said
     assert all(one[name] in said for one in few for name in ("id", "other", "verdict"))
+    assert "of persons, retired" not in said
+    _print({**tried, "left_out": 3, "pairs": []})
+    assert "3: assets of persons, retired ones" in capsys.readouterr().out
 
 
 async def test_parts_of_one_site_are_cases_unless_that_is_not_wanted(tmp_path: Path) -> None:

@@ -10,7 +10,17 @@ import pytest
 from ruamel.yaml import YAML
 
 from tests.builders import NOW
-from workers.alarms import Glance, Lane, Lost, Queue, alarms
+from workers.alarms import (
+    ALARMS,
+    OF_BROKER,
+    OF_DATABASE,
+    Glance,
+    Lane,
+    Lost,
+    Queue,
+    alarms,
+    unknown,
+)
 from workers.metrics import Metrics
 
 OPERATIONS: Final = Path(__file__).resolve().parents[2] / "docs" / "operations"
@@ -56,6 +66,18 @@ def test_all_is_well_where_it_is() -> None:
 def test_each_alarm_has_its_case(name: str) -> None:
     assert [alarm for alarm, _ in alarms(CASES[name])] == [name]
     assert CASES[name].as_json()["alarms"][0]["alarm"] == name
+
+
+def test_what_a_server_that_is_away_could_tell_is_unknown() -> None:
+    assert unknown(WELL) == frozenset()
+    assert unknown(replace(WELL, queues=None)) == OF_BROKER
+    assert unknown(replace(WELL, has_primary=False)) == OF_DATABASE
+    gone = unknown(Glance(NOW))
+    assert gone == ALARMS - {"broker-away", "database-away"}
+
+
+def test_no_alarm_is_without_its_case() -> None:
+    assert CASES.keys() == ALARMS
 
 
 def test_every_metric_that_is_named_exists() -> None:

@@ -22,13 +22,12 @@ async def told(monkeypatch: pytest.MonkeyPatch, kind: str, silent: str) -> list[
 
     async def deliver(
         _place: Any, lines: Sequence[Line], take: Callable[[Settled], None], *_limits: Any
-    ) -> int:
+    ) -> None:
         for one in lines:
             scopes.append(one.scope)
             is_silent = (one.envelope or {})["type"] == silent
             silence = Settled(one, "unanswered", "silence", "no answer")
             take(silence if is_silent else Settled(one, "accepted", reply=b'{"data": {}}'))
-        return 0
 
     monkeypatch.setattr(asking, "deliver", deliver)
     place: Any = None  # Nothing of it is asked, since nothing is delivered.

@@ -1,6 +1,7 @@
 """The manifest of a copy: whose it is, whether it is whole, and what is said of one that is not."""
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from workers.backup import (
     restore,
     take,
 )
+from workers.cli.rescuing import verdict
+from workers.differences import Report
+from workers.store.driver import Driver
 from workers.store.dump import Dump
 from workers.vault import Vault, sandbox_master
 
@@ -103,12 +107,51 @@ def test_a_file_in_the_place_of_the_folder_is_a_sentence(copy: Path) -> None:
         _make(copy / "manifest.json")
 
 
+@pytest.mark.parametrize(
+    ("found", "unlike", "check", "said"),
+    [
+        (0, 0, True, "again can be trusted: 7 commands decided again as then, 3 taken as"),
+        (0, 0, False, "documents not compared (--no-check), so trust it no further"),
+        (2, 0, True, "cannot be trusted as it is: 2 differences of what was decided, 0 documents"),
+        (0, 5, True, "cannot be trusted as it is: 0 differences of what was decided, 5 documents"),
+        (0, 1000, True, "1,000 or more documents"),
+    ],
+)
+def test_a_rebuild_says_whether_it_can_be_trusted(
+    *, found: int, unlike: int, check: bool, said: str
+) -> None:
+    entries = Counter({"verified": 7, "erased": 2, "unrepeated": 1, "fact": 4})
+    assert said in verdict("again", Report(entries=entries, found=found), unlike, check=check)
+
+
+async def test_what_is_not_empty_is_named_with_what_drops_it(tmp_path: Path) -> None:
+    source = Stub({"users": {"USR-2": bson.encode({"_id": "USR-2"})}})
+    await take(cast("Dump", source), tmp_path, Vault(MINE), NOW, lambda *_: None)
+
+    async def install() -> None:
+        raise AssertionError("expected nothing to be made")
+
+    with pytest.raises(BadBackup, match=r"got practice with documents.*: drop practice\. Nothing"):
+        await restore(cast("Dump", source), tmp_path, Vault(MINE), install, lambda *_: None)
+
+
+async def test_what_drops_a_database_names_its_servers_and_no_login() -> None:
+    async with Dump("mongodb://ann:secret@one:27018,two/", "practice", Driver.PYMONGO) as dump:
+        said = dump.dropping()
+    assert "MongoClient('mongodb://one:27018,two:27017/').drop_database('practice')" in said
+    assert "secret" not in said
+
+
 @dataclass
 class Stub:
     """Collections in memory, of which one document may get lost on its way in."""
 
     held: dict[str, dict[str, bytes]]
     lost: str | None = None
+    name: str = "practice"
+
+    def dropping(self) -> str:
+        return f"drop {self.name}"
 
     async def collections(self) -> list[str]:
         return sorted(self.held)

@@ -8,36 +8,43 @@ import subprocess
 import sys
 from base64 import b64encode
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from typer.testing import CliRunner
 
 from topology import names
 from workers.addresses import Addresses
-from workers.alarms import Glance
+from workers.alarms import Glance, Lane, Queue
 from workers.backup import BadBackup, read_manifest
-from workers.cli.asking import _check_events, _remarks, _table
+from workers.cli.asking import _check_events, _read
 from workers.cli.client import LoginFailed, NothingToWatch
 from workers.cli.dead import _groups, _letters
 from workers.cli.dead_runs import _hints
 from workers.cli.dead_shown import shown
 from workers.cli.input import FileFault, lines_of
 from workers.cli.keyring import AccountKeys
-from workers.cli.lines import Line
+from workers.cli.lines import Answers, Line, Rendered, render
 from workers.cli.main import build
 from workers.cli.mappings import MappingError, TableMapping
 from workers.cli.occupancy import Occupied, occupied
+from workers.cli.outcomes import remarks, summary, table
 from workers.cli.place import Place
 from workers.cli.sending import Settled, _settled
 from workers.cli.spool import Spool
 from workers.cli.status import _told
+from workers.cli.status import shown as status_shown
+from workers.glancing import served
 from workers.settings import Settings
+from workers.store.faults import away
 from workers.vault import Vault
 
+TERMINAL = 40
+"""Lines of one that is not large."""
 TABLE = "Customer Name,Connection Status,Energy Source 1,Country\r\nA,Connected,Solar,England\r\n"
 
 
@@ -48,6 +55,11 @@ def line(number: int) -> Line:
 def file_of(folder: Path, text: str) -> str:
     (folder / "file").write_text(text)
     return str(folder / "file")
+
+
+def place_of(settings: Settings, keys: AccountKeys) -> Place:
+    addresses = Addresses("amqp://a", "http://b", "mongodb://c")
+    return Place(settings, addresses, Vault(bytes(32)), keys)
 
 
 def test_a_folder_has_one_up(tmp_path: Path) -> None:
@@ -116,18 +128,46 @@ def test_what_is_unanswered_is_told_once_with_its_lines() -> None:
     silent = [Settled(line(n), "unanswered", "silence", "no answer") for n in range(1, 13)]
     refused = Settled(line(13), "rejected", "field.missing", "give it")
     shown = ", ".join(f"line {n}" for n in range(1, 11))
-    assert _remarks([*silent, refused], 0) == [
+    assert remarks([*silent, refused]) == [
         "line 13: give it",
         f"{shown} … and 2 more: no answer",
     ]
 
 
-def test_what_was_sent_before_is_said() -> None:
-    settled = [Settled(line(n), "accepted") for n in (1, 2)]
-    assert _remarks(settled, 1)[0].startswith("1 of 2 sent before")
-    assert _remarks(settled, 2)[0].startswith("all 2 sent before")
-    silent = Settled(line(3), "unanswered", "login", "no broker")
-    assert _remarks([*settled, silent], 2) == ["line 3: no broker"]
+def test_what_was_answered_before_is_said_of_each_line() -> None:
+    early, late = "2026-11-29T20:00:00Z", "2026-11-29T21:00:00Z"
+    settled = [Settled(line(n), "accepted", answered_at=at) for n, at in ((1, late), (2, early))]
+    (said,) = remarks(settled)
+    assert said.startswith(f"all answered before, the first at {early} (line 1, line 2): ")
+    assert "nothing was done again" in said
+    assert "--anew" in said
+    settled.append(Settled(line(3), "accepted"))
+    assert remarks(settled[1:])[0].startswith(f"1 of 2 answered before, at {early} (line 2): ")
+    assert remarks(settled[2:]) == []
+    counts = Counter((one.type, one.result, one.code) for one in settled)
+    told = summary(settled, counts)
+    (row,) = told["outcomes"]
+    assert (row["commands"], row["answered_before"]) == (3, 2)
+    assert told["answered_before"][0] == {"line": "line 1", "at": late}
+    assert "answered before" in printed(table(settled, counts))
+    assert "answered before" not in printed(table(settled[2:], counts))
+
+
+def test_anew_a_line_without_an_id_is_another_command(tmp_path: Path) -> None:
+    given = {"source": "urn:flexspine:user:operator", "type": "user.get.v1"}
+    file = file_of(tmp_path, f"{json.dumps(given)}\n{json.dumps(given | {'id': 'mine'})}\n")
+    place = place_of(Settings(folder=tmp_path), AccountKeys(tmp_path))
+    plain, other = (_read(place, file, None, again=again) for again in (False, True))
+    assert [one.envelope for one in plain] == [one.envelope for one in other]
+    assert plain[0].derived() != other[0].derived()
+    with Spool(tmp_path) as spool:
+        for one in plain:
+            made = render(one, Answers(), lambda *_: "", datetime.now(UTC))
+            assert isinstance(made, Rendered)
+            spool.keep(made)
+        assert [spool.kept(one, Answers()) is None for one in other] == [True, False]
+    with pytest.raises(FileFault, match="without: the next issue"):
+        _read(place, file, "ecr", again=True)
 
 
 def test_the_front_desk_and_strangers_have_no_events_here(tmp_path: Path) -> None:
@@ -143,10 +183,10 @@ def test_the_front_desk_and_strangers_have_no_events_here(tmp_path: Path) -> Non
 
 
 def test_the_summary_has_types() -> None:
-    assert next(column.header for column in _table(Counter()).columns) == "type"
+    assert next(column.header for column in table([], Counter()).columns) == "type"
 
 
-def printed(table: Table) -> str:
+def printed(table: Table | Group) -> str:
     """What a terminal of the usual width shows."""
     shown = io.StringIO()
     Console(file=shown, width=80, markup=False).print(table)
@@ -225,7 +265,7 @@ def test_a_refusal_is_told_with_its_advice() -> None:
     first, second = ({"rule": rule, "advice": f"Mend {rule}."} for rule in ("a.b", "c.d"))
     data = {"code": "a.b", "message": "a.b: expected x, got y.", "findings": [first, second]}
     reply = json.dumps({"type": "asset.get.rejected.v1", "data": data}).encode()
-    assert _settled(line(1), reply).message == "a.b: expected x, got y. Mend a.b."
+    assert _settled(line(1), reply, is_known=False).message == "a.b: expected x, got y. Mend a.b."
 
 
 def test_a_folder_that_is_not_there_is_no_broken_copy(tmp_path: Path) -> None:
@@ -240,9 +280,7 @@ def test_who_has_no_key_here_is_told_whose_there_are(tmp_path: Path) -> None:
     for number in range(10, 20):
         keys.key_hash("operator", f"{number}")
         keys.issued("operator", f"{number}", f"USR-{number}")
-    place = Place(
-        settings, Addresses("amqp://a", "http://b", "mongodb://c"), Vault(bytes(32)), keys
-    )
+    place = place_of(settings, keys)
     shown = ", ".join([names.OPERATOR, names.FRONT_DESK, *keys.users()[:8]])
     with pytest.raises(LoginFailed, match=f"keys of {shown} and 2 more"):
         place.url("nobody")
@@ -357,3 +395,33 @@ def test_a_status_does_not_count_what_it_cannot_ask() -> None:
         "lost to users": "0",
         "processes": "0",
     }
+
+
+def test_a_status_begins_with_what_has_to_be_looked_at() -> None:
+    at = datetime(2026, 5, 1, tzinfo=UTC)
+    queues = tuple(Queue(name, 0, 1, 0.0) for name in served(Settings()))
+    owners = [Lane(queue.name, "here:1", 3, 40) for queue in queues if "mailbox" in queue.name]
+    relay = [Lane(names.relay_lane(n), "here:1", 3 + n % 2, n) for n in range(16)]
+    well = Glance(at, queues=queues, lanes=(*owners, *relay), has_primary=True, present=1)
+    lines = printed(status_shown(well)).splitlines()
+    assert [line.strip() for line in lines[:2]] == ["00:00:00, UTC", "no alarms"]
+    assert lines[3].split() == ["outbox", "0"]
+    assert len(lines) <= TERMINAL
+    (row,) = [line.split() for line in lines if line.strip().startswith("relay")]
+    assert row == ["relay.*", "(16)", "here:1", "3", "to", "4", "0", "to", "15"]
+    red = printed(status_shown(replace(well, dead=(2, 5.0)))).splitlines()
+    assert red[1].startswith("ALARM dead-letters: 2 open")
+    assert "no alarms" not in red
+
+
+def test_a_database_that_is_away_is_one_sentence() -> None:
+    dump = (
+        "127.0.0.1:1: [Errno 111] Connection refused (configured timeouts: socketTimeoutMS: 5.0s, "
+        "connectTimeoutMS: 2.0s), Timeout: 2.0s, Topology Description: <TopologyDescription id: 6, "
+        "topology_type: Unknown, servers: [<ServerDescription ('127.0.0.1', 1)>]>"
+    )
+    said = away(TimeoutError(dump))
+    assert said.startswith("expected MongoDB's answer, got TimeoutError: 127.0.0.1:1: [Errno 111]")
+    assert "refused. Does it run, and is FLEXSPINE_MONGO_URL right?" in said
+    assert "Topology" not in said
+    assert "configured" not in said

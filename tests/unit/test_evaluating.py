@@ -24,6 +24,7 @@ from handlers.matching.trial import (
     worst,
 )
 from handlers.matching.verdict import Comparison, Verdict
+from workers.cli.fields import unknown
 from workers.cli.main import build
 from workers.cli.mappings import MappingError
 
@@ -165,6 +166,30 @@ def test_a_truth_without_its_columns_is_told_by_name(tmp_path: Path, mapping: Pa
         evaluated(
             "--left", table, "--truth", table, "--mapping", mapping, "--cluster", "group"
         )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (('"name": name', '"nam": name'), "got 'nam' in the user of row 1 of .* mean 'name'"),
+        (('"postcode": postcode', '"postcod": postcode'), "got 'address.postcod' .* 'postcode'"),
+    ],
+)  # fmt: skip
+def test_a_field_that_nothing_knows_is_refused_by_the_nearest_name(
+    tmp_path: Path, mapping: Path, wrong: tuple[str, str], said: str
+) -> None:
+    table = tmp_path / "table.csv"
+    table.write_text(TABLE)
+    (tmp_path / "small.jsonata").write_text(EXPRESSION.replace(*wrong))
+    with pytest.raises(MappingError, match=said):
+        evaluated("--left", table, "--truth", table, "--mapping", mapping)
+
+
+def test_what_only_a_comparison_reads_may_be_given() -> None:
+    assert unknown("user", {"kind": "person", "born_on": "1", "claims": {"social": "1"}}) is None
+    assert unknown("user", {"address": {"point": {}, "town": "York"}, "also_known_as": []}) is None
+    assert unknown("asset", {"owner": "Ann Ltd", "location": {"country": "France"}}) is None
+    assert (unknown("asset", {"capability": {"power_mw": 1}}) or ("", []))[1][0] == "power_kw"
 
 
 def test_a_record_that_comes_twice_without_a_unit_is_refused(tmp_path: Path, mapping: Path) -> None:

@@ -185,6 +185,17 @@ def test_spooled_bytes_are_sent_again(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_the_same_reply_again_is_known_and_another_is_not(tmp_path: Path) -> None:
+    one, other = read_lines(written(COMPLETE, COMPLETE | {"id": "other"}))
+    with Spool(tmp_path) as spool:
+        assert not spool.answered(one, b"first")
+        assert not spool.answered(other, b"first")
+    with Spool(tmp_path) as spool:
+        assert spool.answered(one, b"first")
+        assert not spool.answered(one, b"second")
+        assert spool.answered(one, b"second")
+
+
 def test_correcting_one_line_leaves_the_bytes_of_the_others(tmp_path: Path) -> None:
     timeless = {name: value for name, value in COMPLETE.items() if name != "time"}
     kept, wrong, right = (timeless | {"id": name} for name in ("kept", "wrong", "right"))

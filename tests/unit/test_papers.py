@@ -1,22 +1,29 @@
 """The papers say what the code does: every code has its row, and the README stays short."""
 
 import importlib
+import json
 import pkgutil
 import re
 from pathlib import Path
-from typing import Final, get_args
+from typing import Any, Final, get_args
 
 import pytest
 
 import contracts.values
 from contracts.dead_values import DeadReason
+from contracts.duplicates import DismissalReason
+from contracts.envelope import USER_URN
 from contracts.findings import FALLBACK, STANDARD_RULES
 from contracts.values.rule import Rule
+from handlers.admission import Arrival, Limits, admit
 from handlers.keeping import RETENTION
+from tests.builders import command
+from topology import catalog
 from workers.settings import PREFIX, Settings
 from workers.store.indexes import INDEXES
 
 ROOT: Final = Path(__file__).resolve().parents[2]
+RUNBOOK: Final = ROOT / "docs" / "runbook.md"
 CODE: Final = r"[a-z-]+\.[a-z-]+"
 NEVER_SENT: Final = frozenset(
     {
@@ -103,3 +110,39 @@ def test_the_runbook_names_every_reason_for_which_a_message_is_dead() -> None:
     page = (ROOT / "docs" / "runbook.md").read_text(encoding="utf-8")
     (row,) = (line for line in page.splitlines() if line.startswith("| `reason` |"))
     assert [one for one in get_args(DeadReason) if f"`{one}`" not in row] == []
+
+
+def lines_to_paste() -> list[dict[str, Any]]:
+    """What operators are told to send, but for the line that is wrong so as to be refused."""
+    text = RUNBOOK.read_text(encoding="utf-8")
+    given = re.findall(r"^echo '(\{.*\})' \| (?:\.venv/bin/)?flexspine send -", text, re.MULTILINE)
+    return [line for line in map(json.loads, given) if "id" not in line]
+
+
+@pytest.mark.parametrize("line", lines_to_paste(), ids=lambda line: str(line["type"]))
+def test_a_line_that_is_to_be_sent_is_right(line: dict[str, Any]) -> None:
+    entry = catalog.build()[line["type"]]
+    sender = line["source"].removeprefix(USER_URN)
+    assert sender in entry.contract.senders
+    delivery = command(line["type"], line["data"], sender=sender)
+    found = admit(delivery, {line["type"]: entry.contract}, Limits())
+    assert isinstance(found, Arrival), found
+    assert found.findings == ()
+
+
+def test_each_step_with_a_case_has_its_line() -> None:
+    steps = {f"duplicates.{verb}.v1" for verb in ("list", "get", "assign", "dismiss", "merge")}
+    told = {line["type"] for line in lines_to_paste()}
+    assert steps | {"duplicates.split.v1", "user.suspend.v1", "user.reinstate.v1"} <= told
+    words = RUNBOOK.read_text(encoding="utf-8").partition("A reason of a dismissal is")[2]
+    said = re.findall(r"`([a-z-]+)`", words.partition("\n")[0])
+    assert said == list(get_args(DismissalReason))
+
+
+@pytest.mark.parametrize("page", sorted((ROOT / "docs").rglob("*.md")), ids=lambda page: page.stem)
+def test_no_table_is_broken_by_an_empty_line(page: Path) -> None:
+    """Rows behind an empty line are no table of their own: that has a rule under its head."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    for number, (last, row, rule) in enumerate(zip(lines, lines[1:], lines[2:], strict=False)):
+        if not last and row.startswith("|"):
+            assert rule.startswith("|--"), f"line {number + 2}: {row[:40]}"

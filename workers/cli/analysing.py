@@ -26,6 +26,20 @@ from workers.settings import Settings
 from workers.store.driver import Driver
 from workers.store.mongo import MongoStore
 
+LEFT_OUT: Final[Mapping[str, str]] = {
+    "assets": "assets of persons, retired ones, portfolios and aliases",
+    "users": "persons, aliases and who takes no part",
+}
+"""Register -> whom it has that nobody is compared with."""
+PLAIN: Final[Mapping[str, str]] = {
+    "assets": "names, places and connections of organisations' assets",
+    "users": "names, addresses and numbers of organisations",
+}
+"""Register -> what of it the folder holds until the cases are sent."""
+DRY: Final = (
+    "Nothing was opened. {folder} holds {plain} in plain until the cases are sent, by the same "
+    "command without --dry-run, or until you delete it."
+)
 PAIRS_SHOWN_MAX: Final = 20
 """How many pairs a dry run shows, the likeliest first."""
 
@@ -83,6 +97,8 @@ def analyse(
         typer.echo(json.dumps(summary))
     else:
         _print(summary)
+    if dry_run:
+        typer.echo(DRY.format(folder=summary["folder"], plain=PLAIN[register]), err=True)
 
 
 def _packages() -> ModuleType:
@@ -172,7 +188,8 @@ def _table(summary: Mapping[str, Any]) -> Table:
     table = Table("analysis", "", show_header=False)
     for name, value in summary.items():
         if name != "pairs":
-            table.add_row(name.replace("_", " "), _said(value))
+            why = f": {LEFT_OUT[summary['register']]}" if name == "left_out" and value else ""
+            table.add_row(name.replace("_", " "), f"{_said(value)}{why}")
     return table
 
 

@@ -12,7 +12,6 @@ from uuid import uuid4
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeElapsedColumn
-from rich.table import Table
 
 from contracts.envelope import USER_URN, user_urn
 from contracts.messages import check_type
@@ -21,11 +20,12 @@ from topology.catalog import build
 from workers.backbone import now_utc
 from workers.cli.client import LOGIN_S, NothingToWatch, listen
 from workers.cli.faults import UNSETTLED
-from workers.cli.input import FileArgument, FileFault, MappingOption, lines_of
+from workers.cli.input import FileArgument, FileFault, MappingOption, anew, lines_of
 from workers.cli.lines import Line
+from workers.cli.outcomes import remarks, summary, table
 from workers.cli.parts import parted
 from workers.cli.place import Place
-from workers.cli.sending import Result, Sending, Settled
+from workers.cli.sending import Sending, Settled
 from workers.cli.spool import Spool
 from workers.settings import Settings
 
@@ -46,11 +46,7 @@ LOOK: Final = {
     "shard": "`flexspine shard list`",
 }
 """Register of a command -> what shows whether it is done."""
-REFUSALS_SHOWN_MAX: Final = 20
-LABELS_SHOWN_MAX: Final = 10
 STANDARD_OUTPUT: Final = "-"
-Counts = Counter[tuple[str, Result, str]]
-"""(type, outcome, code) -> number of commands."""
 
 
 def send(
@@ -64,32 +60,44 @@ def send(
     silence: Annotated[
         float, typer.Option(min=1, help="Seconds without any answer after which to give up.")
     ] = SILENCE_S,
+    again: Annotated[
+        bool, typer.Option("--anew", help="Do again what was done; not for a line with an `id`.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="The summary as JSON.")] = False,
 ) -> None:
     """Send a file to the running backbone and wait for every reply.
 
     The same lines as for `run`. What is sent is kept in the folder's spool: sending a line again
-    sends the same bytes, and gets the same reply. Ends with 0 if every command was accepted, with
-    1 if one was rejected or has no outcome.
+    sends the same bytes, gets the same reply and does nothing again, which is said. With `--anew`,
+    lines without an `id` are new commands. Ends with 0 if every command was accepted, now or
+    before, with 1 if one was rejected or has no outcome.
     """
     place = Place.of(Settings.read())
-    with Spool(place.settings.home) as spool:
-        limit = place.settings.body_bytes_max
-        lines = parted(lines_of(file, mapping, spool), build(), limit)
-    settled, again = asyncio.run(_send(place, lines, silence))
+    settled = asyncio.run(_send(place, _read(place, file, mapping, again=again), silence))
     aside = replies == STANDARD_OUTPUT
     if replies is not None:
         _write(replies, [one.reply for one in settled if one.reply is not None])
     counts = Counter((one.type, one.result, one.code) for one in settled)
     if as_json:
-        typer.echo(json.dumps(_summary(settled, counts), indent=2), err=aside)
+        typer.echo(json.dumps(summary(settled, counts), indent=2), err=aside)
     else:
         console = Console(stderr=aside, emoji=False)
-        console.print(_table(counts))
-        for text in _remarks(settled, again):
+        console.print(table(settled, counts))
+        for text in remarks(settled):
             console.print(text, markup=False, highlight=False, soft_wrap=True)
     if any(result != "accepted" for _, result, _ in counts):
         raise typer.Exit(UNSETTLED)
+
+
+def _read(place: Place, file: str, mapping: str | None, *, again: bool) -> list[Line]:
+    if again and mapping is not None:
+        raise FileFault(
+            "expected --anew with JSON Lines, got a table with its mapping. Send it without: the "
+            "next issue of a table changes what differs, and a row is registered once."
+        )
+    with Spool(place.settings.home) as spool:
+        lines = lines_of(file, mapping, spool)
+    return parted(anew(lines) if again else lines, build(), place.settings.body_bytes_max)
 
 
 def _write(place: str, replies: Sequence[bytes]) -> None:
@@ -107,7 +115,7 @@ def _write(place: str, replies: Sequence[bytes]) -> None:
         ) from error
 
 
-async def _send(place: Place, lines: Sequence[Line], silence_s: float) -> tuple[list[Settled], int]:
+async def _send(place: Place, lines: Sequence[Line], silence_s: float) -> list[Settled]:
     settled: list[Settled] = []
     columns = ("sending", BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
@@ -117,8 +125,8 @@ async def _send(place: Place, lines: Sequence[Line], silence_s: float) -> tuple[
             settled.append(one)
             progress.advance(bar)
 
-        again = await deliver(place, lines, take, silence_s)
-    return settled, again
+        await deliver(place, lines, take, silence_s)
+    return settled
 
 
 async def deliver(
@@ -127,11 +135,8 @@ async def deliver(
     take: Callable[[Settled], None],
     silence_s: float = SILENCE_S,
     reach_s: float = LOGIN_S,
-) -> int:
-    """Send lines in the names of their senders, and hand over what becomes of each.
-
-    Gives the number of those that have been sent before.
-    """
+) -> None:
+    """Send lines in the names of their senders, and hand over what becomes of each."""
     with Spool(place.settings.home) as spool:
         sending = Sending(
             url=place.url,
@@ -144,55 +149,6 @@ async def deliver(
             reach_s=reach_s,
         )
         await sending.run(lines)
-    return sending.again
-
-
-def _refused(settled: Sequence[Settled]) -> list[Settled]:
-    return [one for one in settled if one.result != "accepted"]
-
-
-def _remarks(settled: Sequence[Settled], again: int) -> list[str]:
-    """Every refusal up to a limit; of what is unanswered, each reason once with its lines."""
-    told = [one for one in settled if one.result in {"rejected", "held"}]
-    remarks = [f"{one.line.label}: {one.message}" for one in told[:REFUSALS_SHOWN_MAX]]
-    if len(told) > REFUSALS_SHOWN_MAX:
-        remarks.append(f"… and {len(told) - REFUSALS_SHOWN_MAX} more: --json or --replies")
-    silent: dict[tuple[str, str], list[str]] = {}
-    for one in settled:
-        if one.result == "unanswered":
-            silent.setdefault((one.code, one.message), []).append(one.line.label)
-    remarks += [f"{_listed(labels)}: {message}" for (_, message), labels in silent.items()]
-    if again and not silent:
-        count = f"all {again}" if again == len(settled) else f"{again} of {len(settled)}"
-        remarks.append(f"{count} sent before: the same bytes again, for the same answers")
-    return remarks
-
-
-def _listed(labels: Sequence[str]) -> str:
-    more = len(labels) - LABELS_SHOWN_MAX
-    shown = ", ".join(labels[:LABELS_SHOWN_MAX])
-    return f"{shown} … and {more} more" if more > 0 else shown
-
-
-def _table(counts: Counts) -> Table:
-    table = Table("type", "outcome", "code", "commands")
-    for (message_type, result, code), count in sorted(counts.items()):
-        table.add_row(message_type, result, code, str(count))
-    return table
-
-
-def _summary(settled: Sequence[Settled], counts: Counts) -> dict[str, Any]:
-    return {
-        "commands": len(settled),
-        "outcomes": [
-            {"type": message_type, "outcome": result, "code": code, "commands": count}
-            for (message_type, result, code), count in sorted(counts.items())
-        ],
-        "refused": [
-            {"line": one.line.label, "outcome": one.result, "code": one.code, "text": one.message}
-            for one in _refused(settled)
-        ],
-    }
 
 
 def watch(

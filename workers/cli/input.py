@@ -2,8 +2,10 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Final
+from uuid import uuid4
 
 import typer
 from rich.console import Console
@@ -46,6 +48,12 @@ def lines_of(file: str, mapping: str | None, spool: Spool | None = None) -> Sequ
             f"column {column!r} has no field here: its value in {rows} is not sent", err=True
         )
     return lines
+
+
+def anew(lines: Iterable[Line]) -> list[Line]:
+    """The lines as ones that were never sent; one that has an `id` stays what it was."""
+    scope = uuid4().hex
+    return [replace(line, scope=scope) for line in lines]
 
 
 def _mapped(

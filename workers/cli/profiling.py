@@ -19,6 +19,7 @@ from rich.progress import track
 from handlers.matching.profiles import Profile
 from handlers.matching.reading import of_asset, of_user
 from handlers.matching.trial import Pair, Truth, clustered, paired
+from workers.cli.fields import unknown
 from workers.cli.mappings import FOLDER, MappingError
 
 Row = dict[str, str]
@@ -106,7 +107,24 @@ class Sight:
             raise MappingError(
                 f"expected a row that the mapping can read, {where}: {error}."
             ) from (error)
-        return made if isinstance(made, dict) and made.keys() & {"user", "asset"} else None
+        if not isinstance(made, dict) or not made.keys() & {"user", "asset"}:
+            return None
+        kind = "user" if "user" in made else "asset"
+        _check(kind, _document(made), where)
+        _check("asset", made.get("unit") or {}, where)
+        return made
+
+
+def _check(kind: str, document: Mapping[str, Any], where: str) -> None:
+    """Refuse what nothing would read: a field that is mistyped would make every figure worse."""
+    if (found := unknown(kind, document)) is None:
+        return
+    name, fields = found
+    raise MappingError(
+        f"expected fields that a registration or a comparison has, got {name!r} in the {kind} of "
+        f"{where}. Did you mean {fields[0]!r}? Nearest first there are {', '.join(fields)}. "
+        "Correct the mapping: it would not be compared."
+    )
 
 
 def _add(documents: dict[str, dict[str, Any]], record: str, made: dict[str, Any]) -> None:

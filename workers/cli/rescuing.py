@@ -30,6 +30,16 @@ from workers.store.mongo import MongoStore
 
 NAME: Final = "[A-Za-z0-9_-]{1,63}"
 """What a database may be called."""
+COPIED: Final = (
+    "copied to {0}, from the database {1}. It opens with the master key alone, which is not in it: "
+    "keep that elsewhere. `flexspine restore {0}` puts it into an empty database."
+)
+RESTORED: Final = (
+    "restored from {0} into the database {1}, read back and found to be the same. Next: look with "
+    "`flexspine rebuild` whether its archive makes the same registers, or start the workers with "
+    "FLEXSPINE_MONGO_DATABASE={1}; then `flexspine topology diff --repair`, and senders send again "
+    "what was answered after the copy."
+)
 SHOWN: Final = 50
 """Differences that are printed; `--json` has all that are kept."""
 
@@ -54,6 +64,7 @@ def rebuild(
         typer.echo(json.dumps(_as_json(report, unlike)))
     else:
         _show(report, unlike)
+        typer.echo(verdict(into, report, len(unlike), check=check))
     if report.found or unlike:
         raise typer.Exit(DRIFTED)
 
@@ -92,27 +103,32 @@ async def _want_empty(place: Place, database: str) -> None:
         if not await dump.is_empty():
             raise NotEmpty(
                 f"expected an empty database to rebuild into, got {database} with documents. Name "
-                "another one, or drop that one if it is nobody's. Nothing was changed."
+                f"another one, or drop that one if it is nobody's: {dump.dropping()}. "
+                "Nothing was changed."
             )
 
 
-Folder = Annotated[Path, typer.Argument(help="A folder for this copy alone.")]
-
-
-def backup(folder: Folder) -> None:
+def backup(
+    folder: Annotated[Path, typer.Argument(help="A new or empty folder, for this copy alone.")],
+) -> None:
     """Copy the database as it is at one moment, while the backbone runs, with checksums.
 
     What was answered before is in it. The copy opens with the master key, which is not in it.
     """
-    _tell(asyncio.run(_copied(Place.of(Settings.read()), folder)), f"copied to {folder}")
+    place = Place.of(Settings.read())
+    _tell(asyncio.run(_copied(place, folder)), COPIED.format(folder, place.settings.database))
 
 
-def restore(folder: Folder) -> None:
+def restore(
+    folder: Annotated[Path, typer.Argument(help="The folder of a copy that `backup` has made.")],
+) -> None:
     """Write a copy into the empty database of the settings, and read it back to compare.
 
-    Nothing is written before the seal and all checksums of the copy are right.
+    Which one is said by FLEXSPINE_MONGO_DATABASE. Nothing is written before the seal and all
+    checksums of the copy are right.
     """
-    _tell(asyncio.run(_restored(Place.of(Settings.read()), folder)), f"restored from {folder}")
+    place = Place.of(Settings.read())
+    _tell(asyncio.run(_restored(place, folder)), RESTORED.format(folder, place.settings.database))
 
 
 async def _copied(place: Place, folder: Path) -> dict[str, Part]:
@@ -161,8 +177,26 @@ def _store(place: Place, database: str) -> MongoStore:
     )
 
 
+def verdict(into: str, report: Report, unlike: int, *, check: bool) -> str:
+    """Whether the rebuilt database can be trusted, and as far as what."""
+    many = f"{unlike:,} or more" if unlike >= DIFFERENCES_MAX else f"{unlike:,}"
+    documents = f"{many} documents that differ in the end" if check else "documents not compared"
+    if report.found or unlike:
+        return (
+            f"{into} cannot be trusted as it is: {report.found:,} differences of what was decided, "
+            f"{documents}. Start no worker on it before each is explained."
+        )
+    decided, taken = report.entries["verified"], report.entries["erased"]
+    taken += report.entries["unrepeated"]
+    said = f"{decided:,} commands decided again as then, {taken:,} taken as they are archived"
+    if not check:
+        return f"{into}: {said}, no difference; {documents} (--no-check), so trust it no further."
+    return f"{into} can be trusted: {said}, and no decision and no document differs."
+
+
 def _as_json(report: Report, unlike: list[Difference]) -> dict[str, Any]:
     return {
+        "is_same": not (report.found or unlike),
         "batches": report.batches,
         "entries": dict(report.entries),
         "writes": report.writes,

@@ -24,7 +24,7 @@ from workers.cli.lines import (
     render,
     unserved,
 )
-from workers.cli.spool import Spool
+from workers.cli.spool import Spool, SpoolError
 
 WINDOW_MAX: Final = 200
 """Commands under way at the same time."""
@@ -41,6 +41,8 @@ class Settled:
     code: str = ""
     message: str = ""
     reply: bytes | None = None
+    answered_at: str | None = None
+    """When it was answered, where that was before and nothing was done again."""
 
     @property
     def type(self) -> str:
@@ -71,8 +73,6 @@ class Sending:
     """What was sent before under a reference of its sender's, so that it is changed now."""
     answers: Answers = field(default_factory=Answers)
     counts: Counter[tuple[Result, str]] = field(default_factory=Counter)
-    again: int = 0
-    """Lines whose bytes have left before."""
     _under_way: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     _correspondents: dict[str, Correspondent | LoginFailed] = field(default_factory=dict)
     _heard_at: float = 0.0
@@ -158,7 +158,6 @@ class Sending:
         if (refused := unserved(line, self.entries)) is not None:
             return refused
         if (kept := self.spool.kept(line, self.answers)) is not None:
-            self.again += 1
             return kept
         return render(line, self.answers, self.keys.key_hash, self.clock())
 
@@ -238,7 +237,14 @@ class Sending:
             self.answers.note(rendered.id, reply)
             if (issued := self.answers.issued.get(rendered.id)) is not None:
                 self.keys.issued(rendered.sender, rendered.id, issued)
-            self._settle(_settled(line, reply))
+            self._settle(_settled(line, reply, is_known=self._is_known(line, reply)))
+
+    def _is_known(self, line: Line, reply: bytes) -> bool:
+        try:
+            return self.spool.answered(line, reply)
+        except SpoolError:
+            # The answer counts; without the file nobody knows whether it is one of before.
+            return False
 
     def _settle(self, settled: Settled) -> None:
         self.counts[settled.result, settled.code] += 1
@@ -267,7 +273,7 @@ class Sending:
                     task.cancel()
 
 
-def _settled(line: Line, reply: bytes) -> Settled:
+def _settled(line: Line, reply: bytes, *, is_known: bool) -> Settled:
     """Read a reply: `asset.register.accepted.v1` is accepted."""
     envelope = json.loads(reply)
     outcome, data = str(envelope["type"]).split(".")[-2], envelope["data"]
@@ -276,7 +282,8 @@ def _settled(line: Line, reply: bytes) -> Settled:
         result = "rejected"
     elif outcome == "held":
         result = "held"
-    return Settled(line, result, data.get("code", ""), _sentence(data), reply)
+    at = str(envelope["time"]) if is_known else None
+    return Settled(line, result, data.get("code", ""), _sentence(data), reply, at)
 
 
 def _sentence(data: Mapping[str, Any]) -> str:

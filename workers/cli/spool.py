@@ -19,6 +19,7 @@ BUSY_S: Final = 10.0
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS messages (key TEXT PRIMARY KEY, refs TEXT, body BLOB) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS tables (key TEXT PRIMARY KEY, content TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, reply TEXT) WITHOUT ROWID;
 """
 
 
@@ -84,6 +85,19 @@ class Spool:
                 found = rendered
             file.execute("COMMIT")
         return found
+
+    def answered(self, line: Line, reply: bytes) -> bool:
+        """Whether this very reply has come for the line before; it is known from now on.
+
+        A query that is sent again gets a reply of today, which is another one.
+        """
+        key, digest = _key(line), sha256(reply).hexdigest()
+        with self._reading() as file:
+            row = file.execute("SELECT reply FROM answers WHERE key = ?", (key,)).fetchone()
+            if row == (digest,):
+                return True
+            file.execute("INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, digest))
+        return False
 
     def table(self, key: str) -> Any:
         """What was kept under the key, None if nothing was."""

@@ -11,6 +11,8 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from workers.store import driver
 from workers.store.driver import Client, Driver
+from workers.store.faults import away
+from workers.store.inspection import members
 from workers.store.protocol import Refused, Unavailable
 
 SELECT_MS: Final = 5000
@@ -31,6 +33,17 @@ class Dump:
         """Connect at the first question."""
         self._client: Client = driver.connect(url, through, SELECT_MS, TIMEOUT_MS)
         self._database = self._client[database]
+        self.name = database
+        self._url = url
+
+    def dropping(self) -> str:
+        """What drops the database where this program is; the servers' own shell may not be."""
+        servers = ",".join(f"{host}:{port}" for host, port in members(self._url))
+        drop = f"MongoClient('mongodb://{servers}/').drop_database('{self.name}')"
+        return (
+            f'`python -c "from pymongo import MongoClient; {drop}"`, with the login and options of '
+            "your address"
+        )
 
     async def __aenter__(self) -> Self:
         """Open nothing yet."""
@@ -101,4 +114,4 @@ def _in_words() -> Iterator[None]:
             ) from error
         raise Refused(f"expected MongoDB to do it, got code {error.code}") from error
     except (PyMongoError, BSONError, TimeoutError) as error:
-        raise Unavailable(f"{type(error).__name__}: {error}") from error
+        raise Unavailable(away(error)) from error

@@ -1,5 +1,6 @@
 """What an error of the driver means: another was first, an outage, or a refusal."""
 
+import re
 from typing import Any, Final
 
 from bson.errors import BSONError
@@ -87,6 +88,15 @@ def _outage(got: str) -> str:
     return (
         f"Expected MongoDB's answer, got {got}. Whether a commit took effect is not known: "
         f"pause, then acquire the lane again; check that the database runs and has a primary."
+    )
+
+
+def away(error: BaseException) -> str:
+    """For whoever sits at a terminal and asked something."""
+    said = re.sub(r" \(configured timeouts: [^)]*\)", "", _brief(error))
+    return (
+        f"expected MongoDB's answer, got {type(error).__name__}: {said}. Does it run, and is "
+        "FLEXSPINE_MONGO_URL right? `flexspine up` starts all of it on one machine."
     )
 
 

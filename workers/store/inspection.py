@@ -22,6 +22,7 @@ from outbox.record import past_lane
 from workers.store import driver
 from workers.store.codec import decode
 from workers.store.driver import Client, Driver
+from workers.store.faults import away
 from workers.store.protocol import Unavailable
 
 DEFAULT_PORT: Final = 27017
@@ -199,4 +200,4 @@ def _in_words() -> Iterator[None]:
     try:
         yield
     except (PyMongoError, BSONError, TimeoutError) as error:
-        raise Unavailable(f"{type(error).__name__}: {error}") from error
+        raise Unavailable(away(error)) from error
