@@ -98,7 +98,7 @@ def _tell(place: Place, which: Mapping[str, str], found: Mapping[str, Any]) -> N
 async def _untaken(place: Place, which: Mapping[str, str]) -> list[str]:
     """Why none was taken; of one letter, by its state."""
     if "id" not in which:
-        none = f"none was taken: no letter that is meant can be; each is {LEFT_OUT}"
+        none = f"none was taken: there is no such letter, or each is {LEFT_OUT}"
         return [none, *unfound(which)]
     page = await asked(place, ListDead.message_type, {"which": {"id": which["id"]}})
     return [f"none was taken: {_standing(one)}" for one in page["letters"]]
