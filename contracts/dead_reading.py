@@ -63,7 +63,9 @@ class DeadLetter(Contract):
     notes: int
     run: RunId | None = None
     outcome: str | None = None
-    """Of a resolved one: what became of it."""
+    """Of a resolved one: what became of it. `accepted` or `rejected`; `duplicate`: its sender had
+    been answered before, and the first answer holds; `reused`: its id is that of another message;
+    `refused`: it could not be read; `handled` or `idle`: what the backbone itself had said."""
     edit: EditId | None = None
     """What another message was made of it by, or is to be."""
     edited_to: str | None = None
@@ -102,6 +104,8 @@ class DeadGroup(Contract):
     type: str
     counts: dict[DeadState, int]
     """How many there are in each state."""
+    outcomes: dict[str, int]
+    """Of the resolved ones: how many by what became of them, as `outcome` of a letter says it."""
     oldest: LetterId
     newest: LetterId
 
@@ -124,6 +128,8 @@ class DeadGroups(Contract):
     groups: tuple[DeadGroup, ...]
     counts: dict[DeadState, int]
     """Over all groups that are told."""
+    outcomes: dict[str, int]
+    """The same of what became of the resolved ones."""
     run: DeadRunProgress | None = None
     """Where a run was asked for, and there is one."""
 
@@ -177,7 +183,7 @@ class DeadDetail(Contract):
     next: int | None = None
     """At which byte the next part begins; absent at the end."""
     notes: tuple[DeadNote, ...] = ()
-    """The last hundred."""
+    """The last hundred, and why it was replayed or discarded last; the oldest first."""
     edit: DeadEdit | None = None
     """The last one of it."""
 

@@ -93,8 +93,7 @@ def _begun(
     which, by = command.which, context.sender.user
     if which.id is not None and view.get(LETTERS, which.id) is None:
         return letter_not_found("which.id", which.id)
-    rows = () if which.id is not None else view.around(LETTERS, tally_for(which))
-    matched = 1 if which.id is not None else count_of(r for r in rows if r["state"] in OPEN)
+    matched = _matched(which, view)
     run = context.identity.fingerprint("dead-run", f"{by}\x1f{context.command_id}")[:32]
     reply = DeadRun(id=run, matched=matched)
     if not matched:
@@ -120,6 +119,15 @@ def _begun(
         events=(DeadRunAsked(id=run),),
         preview={"matched": matched},
     )
+
+
+def _matched(which: Which, view: View) -> int:
+    """How many letters are meant that have no end yet."""
+    if which.id is None:
+        rows = view.around(LETTERS, tally_for(which))
+        return count_of(row for row in rows if row["state"] in OPEN)
+    letter = view.get(LETTERS, which.id)
+    return int(letter is not None and letter["state"] in OPEN)
 
 
 def count_of(rows: Iterable[Document]) -> int:

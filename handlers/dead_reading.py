@@ -2,8 +2,10 @@
 
 import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Final, TypeVar
 
 from contracts.dead_reading import (
     GROUPS_MAX,
@@ -21,7 +23,6 @@ from contracts.dead_reading import (
     GroupDead,
     ListDead,
 )
-from contracts.dead_values import DeadState
 from contracts.messages import Contract
 from handlers.dead import (
     NOTES,
@@ -39,9 +40,13 @@ from handlers.decision import Context, Document, Reads, Rejected, View
 from handlers.paging import after_of, cursor_of, foreign
 from handlers.rules import reject
 from handlers.signature import reads
-from handlers.spans import Span
+from handlers.spans import Span, Tally
+
+Name = TypeVar("Name", bound=str)
 
 NOTES_TOLD: Final = 100
+ROWS_MAX: Final = 10 * GROUPS_MAX
+"""Of groups by states and outcomes: few groups have more than half of them."""
 
 
 def _page_span(query: ListDead, context: Context) -> Span:
@@ -91,9 +96,15 @@ def shown(letter: Document) -> DeadLetter:
 
 
 def _group_reads(query: GroupDead, context: Context) -> Reads:
-    yield LETTERS, tally_for(query.which)
+    yield LETTERS, _tally(query)
     if query.which.run is not None:
         yield RUNS, query.which.run
+
+
+def _tally(query: GroupDead) -> Tally:
+    """How many there are in each group and state, the resolved ones by what became of them."""
+    tally = tally_for(query.which)
+    return replace(tally, by=(*tally.by, "outcome"), limit=ROWS_MAX)
 
 
 @reads(_group_reads)
@@ -103,15 +114,24 @@ def group_dead(query: GroupDead, view: View, context: Context) -> Contract:
     Source: promise 1 of the architecture.
     """
     groups: dict[str, list[Document]] = {}
-    for row in view.around(LETTERS, tally_for(query.which)):
+    for row in view.around(LETTERS, _tally(query)):
         groups.setdefault(row["fingerprint"], []).append(row)
     most = sorted(groups.values(), key=lambda rows: (-count_of(rows), rows[0]["fingerprint"]))
     told = tuple(_group(rows) for rows in most[:GROUPS_MAX])
-    counts: dict[DeadState, int] = {}
-    for group in told:
-        for state, count in group.counts.items():
-            counts[state] = counts.get(state, 0) + count
-    return DeadGroups(groups=told, counts=counts, run=_progress(query, view))
+    return DeadGroups(
+        groups=told,
+        counts=_summed(group.counts for group in told),
+        outcomes=_summed(group.outcomes for group in told),
+        run=_progress(query, view),
+    )
+
+
+def _summed(counts: Iterable[Mapping[Name, int]]) -> dict[Name, int]:
+    """How many there are by each name, over all that are given."""
+    total: Counter[Name] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(total)
 
 
 def _progress(query: GroupDead, view: View) -> DeadRunProgress | None:
@@ -123,13 +143,16 @@ def _progress(query: GroupDead, view: View) -> DeadRunProgress | None:
 
 def _group(rows: list[Document]) -> DeadGroup:
     one = rows[0]
+    # One that has died again after its end is open, and remembers how it had ended.
+    resolved = [row for row in rows if row["state"] == "resolved"]
     return DeadGroup(
         fingerprint=one["fingerprint"],
         reason=one["reason"],
         exception=one["exception"],
         top=one["top"],
         type=one["type"],
-        counts={row["state"]: row["count"] for row in rows},
+        counts=_summed({row["state"]: row["count"]} for row in rows),
+        outcomes=_summed({row["outcome"]: row["count"]} for row in resolved),
         oldest=min(row["first"] for row in rows),
         newest=max(row["last"] for row in rows),
     )
@@ -150,7 +173,8 @@ def get_dead(query: GetDead, view: View, context: Context) -> Contract | Rejecte
     letter = view.get(LETTERS, query.id)
     if letter is None:
         return letter_not_found("id", query.id)
-    notes, edit = tuple(_notes(letter, view)), _edit(letter, view)
+    notes = tuple(sorted(_notes(letter, view), key=lambda note: note.at))
+    edit = _edit(letter, view)
     contents = readable(view, CONTENTS, query.id)
     body = contents["body"].value if contents is not None else None
     if contents is None or body is None:

@@ -584,7 +584,7 @@ class StoreSuite:
     ) -> None:
         """Most first; with the ends of the ids, and what one of each says."""
         term, other = f"${name('a')}", name("b")
-        rows = {"1": ("x", "open"), "2": ("x", "open"), "3": ("y", "open"), "4": ("x", "done")}
+        rows = {"1": ("x", "open"), "2": ("x", "open"), "3": ("y", "open"), "4": ("x", None)}
         inserts = [
             encoded(f"{name('l')}/{n}", terms=[term, other], kind=kind, state=state, top="here")
             for n, (kind, state) in rows.items()
@@ -600,7 +600,7 @@ class StoreSuite:
                 for row in counted
             ]
 
-        whole = [("x", "open", 2, "1", "2"), ("x", "done", 1, "4", "4"), ("y", "open", 1, "3", "3")]
+        whole = [("x", "open", 2, "1", "2"), ("x", None, 1, "4", "4"), ("y", "open", 1, "3", "3")]
         assert await found((term,)) == await found((other, term)) == whole
         assert await found((term,), 1) == whole[:1]
         assert await found((term, name("nobody's"))) == []

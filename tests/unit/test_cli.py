@@ -238,6 +238,8 @@ def test_nothing_of_letters_and_groups_is_cut_at_the_usual_width() -> None:
         ["edit", "nope", "--data", "new.json", "--why", "x"],
         ["replay", "--id", "nope", "--why", "x"],
         ["discard", "--id", "nope", "--why", "x"],
+        ["list", "--id", "nope"],
+        ["export", "--id", "nope", "--to", "letters.jsonl"],
     ],
 )
 def test_what_is_no_id_of_a_letter_is_told_where_there_are_some(words: list[str]) -> None:
@@ -256,9 +258,12 @@ def test_an_export_does_not_write_over_a_file_without_a_word(tmp_path: Path) -> 
 
 
 def test_what_failed_again_is_told_with_where_to_look() -> None:
-    assert _hints({"resolved": 2}, {}) == []
-    assert _hints({"failed-again": 1}, {"id": "one"}) == ["why: flexspine dead show one"]
-    assert "--state failed-again" in _hints({"failed-again": 2, "resolved": 1}, {})[0]
+    good, bad = {"resolved": 2}, {"failed-again": 1}
+    assert _hints({"id": "r", "counts": good, "outcomes": {"accepted": 2}}, {}) == []
+    assert _hints({"id": "r", "counts": bad}, {"id": "one"}) == ["why: flexspine dead show one"]
+    assert "--run r --state failed-again" in _hints({"id": "r", "counts": good | bad}, {})[0]
+    refused = {"id": "r", "counts": good, "outcomes": {"accepted": 1, "rejected": 1}}
+    assert "--run r --state resolved" in _hints(refused, {})[0]
 
 
 def test_a_refusal_is_told_with_its_advice() -> None:

@@ -256,6 +256,38 @@ def test_one_that_the_sender_has_sent_again_meanwhile_is_resolved_by_its_answer(
     assert (outcome.kind, letters(decider)[0]["outcome"]) == ("duplicate", "duplicate")
 
 
+def test_a_group_says_what_became_of_its_resolved_letters(decider: Decider) -> None:
+    decider.decide(*(crash(f"c-{n}") for n in range(4)))
+    key = letters(decider)[0]["_id"]
+    mend(decider)
+    decider.decide(crash("c-3"))
+    decider.now += timedelta(seconds=1)
+    replay(decider, reason="poisoned")
+    found = asked(decider, "groups")
+    (group,) = found["groups"]
+    assert found["counts"] == group["counts"] == {"resolved": 4}
+    assert found["outcomes"] == group["outcomes"] == {"accepted": 3, "duplicate": 1}
+    # One that has died once more has no outcome yet, whatever became of it before.
+    document = decider.documents["dead_letters", key]
+    assert document["outcome"] == "accepted"
+    opened = {"state": "open", "terms": [*document["terms"], "state:open"]}
+    decider.documents["dead_letters", key] = {**document, **opened}
+    found = asked(decider, "groups")
+    assert found["counts"] == {"open": 1, "resolved": 3}
+    assert found["outcomes"] == {"accepted": 2, "duplicate": 1}
+
+
+def test_a_letter_that_has_its_end_is_not_meant_by_its_id(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    (letter,) = letters(decider)
+    which = {"id": letter["_id"]}
+    run = operate(decider, "discard", which=which, why="Nobody wants it.")
+    assert run["matched"] == 1
+    run_through(decider, run["id"])
+    assert operate(decider, "replay", which=which, why="Again.")["matched"] == 0
+    assert len(decider.of("dead_runs")) == 1
+
+
 def test_a_forged_mark_settles_nobodys_letter(decider: Decider) -> None:
     decider.decide(crash("one"))
     key = letters(decider)[0]["_id"]
@@ -446,6 +478,18 @@ def test_a_letter_is_read_with_its_contents_and_notes(decider: Decider) -> None:
     assert found["fault"]["message"] == "a bug that quotes a secret"
     assert [one["note"] for one in found["notes"]] == ["Asked the sender."]
     assert found["letter"]["notes"] == 1
+
+
+def test_notes_are_told_the_oldest_first_with_the_reason_of_the_last_run(decider: Decider) -> None:
+    decider.decide(crash("one"))
+    key = letters(decider)[0]["_id"]
+    for words in ("First.", "Second."):
+        operate(decider, "note", id=key, note=words)
+        decider.now += timedelta(seconds=1)
+    replay(decider, id=key)
+    operate(decider, "note", id=key, note="Third.")
+    told = [one["note"] for one in asked(decider, "get", id=key)["notes"]]
+    assert told == ["First.", "Second.", "The bug is mended.", "Third."]
 
 
 def test_a_page_goes_on_with_its_cursor(decider: Decider) -> None:

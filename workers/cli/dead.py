@@ -17,16 +17,13 @@ from contracts.dead_reading import GetDead, GroupDead, ListDead
 from workers.cli.asking import asked
 from workers.cli.dead_options import (
     POLL_S,
-    Account,
-    Fingerprint,
     Letter,
-    Reason,
-    Since,
     State,
-    Type,
-    Until,
     chosen,
     counted,
+    many,
+    selecting,
+    unfound,
 )
 from workers.cli.dead_shown import shown
 from workers.cli.input import FileFault
@@ -44,28 +41,33 @@ def _here() -> Place:
     return Place.of(Settings.read())
 
 
+@selecting
 def listed(
     *,
-    reason: Reason = None,
-    fingerprint: Fingerprint = None,
-    message_type: Type = None,
-    account: Account = None,
-    state: State = None,
-    since: Since = None,
-    until: Until = None,
+    which: Mapping[str, str],
     limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = PAGE,
     as_json: AsJson = False,
 ) -> None:
     """List dead letters, the oldest first."""
-    which = chosen(
-        reason=reason, fingerprint=fingerprint, type=message_type, account=account, state=state,
-        since=since, until=until,
-    )  # fmt: skip
-    found = asyncio.run(_taken(letters(_here(), which), limit))
+    # One more than is shown says whether there are more.
+    taken = asyncio.run(_taken(letters(_here(), which), limit + 1))
+    found = taken[:limit]
     if as_json:
         typer.echo(json.dumps(found, indent=2))
-        return
-    Console(markup=False, emoji=False).print(_letters(found))
+    elif found:
+        Console(markup=False, emoji=False).print(_letters(found))
+    for line in _remarks(which, len(taken), limit):
+        typer.echo(line, err=True)
+
+
+def _remarks(which: Mapping[str, str], found: int, limit: int) -> list[str]:
+    """What a list does not show: that there is none, or that there are more."""
+    if not found:
+        return ["no letter is meant by this" if which else "there is no letter", *unfound(which)]
+    if found <= limit:
+        return []
+    first = "the first one" if limit == 1 else f"the first {limit}"
+    return [f"{first}; there are more: --limit {2 * limit} shows twice as many"]
 
 
 def _copied(name: str, length: int) -> Column:
@@ -81,7 +83,8 @@ def _letters(found: Sequence[Mapping[str, Any]]) -> Table:
         account, exception = one.get("account"), one["exception"]
         name = f"{one['type']}, {account}" if account else one["type"]
         why = f"{one['reason']}: {exception}" if exception else one["reason"]
-        table.add_row(f"{one['id']}\n{name}", f"{one['state']}, {one['times']}x\n{why}")
+        state = f"resolved ({one['outcome']})" if one["state"] == "resolved" else one["state"]
+        table.add_row(f"{one['id']}\n{name}", f"{state}, {one['times']}x\n{why}")
     return table
 
 
@@ -115,7 +118,11 @@ def groups(*, state: State = None, as_json: AsJson = False) -> None:
         return
     console = Console(markup=False, emoji=False)
     console.print(_groups(found["groups"]))
-    console.print(counted(found["counts"]) or "none")
+    console.print(_counted(found) or "none")
+
+
+def _counted(found: Mapping[str, Any]) -> str:
+    return counted(found["counts"], found.get("outcomes"))
 
 
 def _groups(found: Sequence[Mapping[str, Any]]) -> Table:
@@ -125,7 +132,7 @@ def _groups(found: Sequence[Mapping[str, Any]]) -> Table:
     for one in found:
         table.add_row(
             one["fingerprint"], one["reason"], one["type"], one["exception"], one["top"],
-            counted(one["counts"]),
+            _counted(one),
         )  # fmt: skip
     return table
 
@@ -163,15 +170,14 @@ def note(
     """Write a note on a letter."""
     data = {"id": letter, "note": words}
     found = asyncio.run(asked(_here(), NoteDead.message_type, data))
-    typer.echo(f"{found['notes']} notes")
+    typer.echo(many(found["notes"], "note"))
 
 
+@selecting
 def export(
     *,
+    which: Mapping[str, str],
     to: Annotated[Path, typer.Option(help="File with a line of JSON for each letter.")],
-    reason: Reason = None,
-    fingerprint: Fingerprint = None,
-    state: State = None,
     force: Annotated[bool, typer.Option("--force", help="Also over a file that is there.")] = False,
 ) -> None:
     """Write letters with their contents into a file; it holds personal data in plain."""
@@ -181,8 +187,7 @@ def export(
             f"expected a new file, got {to}, which holds something already. "
             "Give another name, or --force to write over it."
         )
-    which = chosen(reason=reason, fingerprint=fingerprint, state=state)
-    typer.echo(f"{asyncio.run(exported(_here(), which, to))} letters written to {to}")
+    typer.echo(f"{many(asyncio.run(exported(_here(), which, to)))} written to {to}")
 
 
 async def exported(place: Place, which: Mapping[str, str], to: Path) -> int:
@@ -210,5 +215,5 @@ async def _watch(place: Place) -> None:
         found = await asked(place, GroupDead.message_type, {})
         if found["counts"] != said:
             said = found["counts"]
-            typer.echo(counted(said) or "none")
+            typer.echo(_counted(found) or "none")
         await asyncio.sleep(POLL_S)

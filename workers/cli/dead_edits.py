@@ -19,7 +19,8 @@ from workers.cli.place import Place
 from workers.settings import Settings
 
 WORDS: Final[Mapping[str, str]] = {
-    "sent": "is on its way; its answer comes to whoever has edited",
+    "sent": "is on its way; its answer comes to the events of whoever has edited, which "
+    "flexspine watch shows: --user for another than `operator`",
     "proposed": "waits for another operator: flexspine dead approve",
 }
 """What a state of an edit means."""

@@ -66,5 +66,10 @@ def counted_all_of(tally: Tally, documents: Iterable[Mapping[str, Any]]) -> list
         }
         for by, found in groups.items()
     ]
-    most = sorted(rows, key=lambda row: (-row["count"], *(row[name] for name in tally.by)))
+    most = sorted(rows, key=lambda row: (-row["count"], *_nulls_first(row, tally)))
     return [row | {"_id": tally.id_of(row)} for row in most[: tally.limit]]
+
+
+def _nulls_first(row: Mapping[str, Any], tally: Tally) -> list[tuple[bool, Any]]:
+    """What a row is told apart by, in the order of the database, where nothing is before all."""
+    return [(row[name] is not None, row[name] or "") for name in tally.by]
