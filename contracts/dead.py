@@ -15,8 +15,8 @@ from contracts.dead_values import (
 from contracts.messages import Command, Contract, Event
 from contracts.values import Line, Timestamp
 
-REPLAYS_PER_SECOND = 20
-"""How fast letters are replayed where nothing is said."""
+REPLAYS_PER_SECOND = 10
+"""How fast letters are replayed where nothing is said: live commands hardly notice."""
 REPLAYS_PER_SECOND_MAX = 200
 """What is written faster than this would take the lane from those who are told of things."""
 REPLAYED = "x-flexspine-replay"

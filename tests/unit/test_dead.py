@@ -320,7 +320,7 @@ def test_a_replay_is_gone_through_in_portions_and_leaves_out_what_died_since(
     ("pace", "portions", "pause_s"),
     [
         ({"per_second": 1}, [1] * 70, 1),
-        ({}, [20, 20, 20, 10], 1),
+        ({}, [10] * 7, 1),
         ({"per_second": 20}, [20, 20, 20, 10], 1),
         ({"per_second": 100}, [50, 20], 0.5),
         ({"per_second": 200}, [50, 20], 0.25),
@@ -396,7 +396,7 @@ def test_a_replay_of_before_there_was_a_pace_goes_by_the_default(decider: Decide
     (run,) = decider.of("dead_runs")
     older = {name: value for name, value in run.items() if name != "per_second"}
     decider.documents["dead_runs", run["_id"]] = older
-    assert [len(one) for one in portions_of(decider, told["id"])] == [20, 10]
+    assert [len(one) for one in portions_of(decider, told["id"])] == [10, 10, 10]
 
 
 @pytest.mark.parametrize("size", [1000, 3000, 8000])
