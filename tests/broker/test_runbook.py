@@ -33,16 +33,17 @@ def test_each_block_does_what_the_runbook_says(newcomer: Mapping[str, str]) -> N
     said = json.loads(told.splitlines()[-1])
     assert {lane["name"] for lane in said["lanes"] if lane["owner"]} >= {"mailbox.assets.0"}
     assert said["outbox"]["records"] == 0
-    found = _rescued(rescue, newcomer)
+    found = _rescued("practice", rescue, newcomer)
     assert found["entries"]["verified"] > 5
     assert "unrepeated" not in found["entries"]
 
 
-def _rescued(block: str, newcomer: Mapping[str, str]) -> Mapping[str, Any]:
-    """Copied, restored and made again: what the rebuild says, which is that nothing differs."""
+def _rescued(database: str, block: str, newcomer: Mapping[str, str]) -> Mapping[str, Any]:
+    """Copied, restored there and made again: what the rebuild says, that nothing differs."""
     kept, restored, rebuilt = _run(block, newcomer, LIMIT_S).splitlines()[-3:]
     assert " copied to " in kept
-    assert "into the database practice, read back and found to be the same. Next: " in restored
+    same = f"into the database {database}, read back and found to be the same. Next: "
+    assert same in restored
     assert kept.partition(" copied")[0] == restored.partition(" restored")[0]
     found: Mapping[str, Any] = json.loads(rebuilt)
     assert (found["differences"], found["documents"]) == (0, []), rebuilt
@@ -61,7 +62,7 @@ def test_a_dead_letter_to_practise_with_fails_again_and_is_given_up(
 
 def test_nothing_differs_after_the_dead_letter_was_given_up(newcomer: Mapping[str, str]) -> None:
     """The same lines once more, into databases of other names: those have to be empty."""
-    found = _rescued(BLOCKS[1].replace("practice", "once-more"), newcomer)
+    found = _rescued("once-more", BLOCKS[1].replace("practice", "once-more"), newcomer)
     assert found["entries"]["unrepeated"] == len(re.findall("dead (?:replay|discard)", BLOCKS[2]))
 
 
