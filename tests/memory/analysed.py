@@ -6,13 +6,30 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.builders import NOW, command
 from tests.decider import reply
+from workers.analysis import exporting, judging, run
 from workers.analysis.options import Options
 from workers.analysis.run import Analysis
 from workers.engine import Engine
 
 HERE: Final = {"database": "tests", "database hosts": "here:1", "broker": "here:2"}
+
+
+def in_small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several pages, and several portions that are sent one by one, of a register of a few."""
+    monkeypatch.setattr(exporting, "PAGE", 7)
+    monkeypatch.setattr(judging, "PAGE", 3)
+    in_small_portions(monkeypatch, 4)
+
+
+def in_small_portions(monkeypatch: pytest.MonkeyPatch, pairs: int) -> None:
+    """So many cases in each command, which are sent one by one."""
+    monkeypatch.setattr(run, "AT_ONCE", 1)
+    for module in (run, judging):
+        monkeypatch.setattr(module, "PAIRS_MAX", pairs)
 
 
 def silent(stage: str, done: int, total: int | None) -> None:
@@ -55,16 +72,16 @@ async def analysed(
 ) -> dict[str, Any]:
     """All stages of a run, the last only where somebody sends; its figures."""
     chosen = Options(memory="1GB", score_from=score_min, **options)
-    run = Analysis.open(folder, chosen, told, place)
+    begun = Analysis.open(folder, chosen, told, place)
     try:
-        await run.export(store, NOW)
-        run.choose()
-        run.judge()
+        await begun.export(store, NOW)
+        begun.choose()
+        begun.judge()
         if send is not None:
-            await run.send(send, lambda: now)
-        return run.summary()
+            await begun.send(send, lambda: now)
+        return begun.summary()
     finally:
-        run.close()
+        begun.close()
 
 
 def learned(folder: Path) -> dict[str, Any]:

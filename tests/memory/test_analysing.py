@@ -22,7 +22,15 @@ from handlers.matching.reading import of_asset
 from tests.builders import NOW, PLATFORM, STRANGER, command, issued, user_document
 from tests.decider import reply
 from tests.given import ROOT
-from tests.memory.analysed import HERE, Operator, analysed, learned, silent
+from tests.memory.analysed import (
+    HERE,
+    Operator,
+    analysed,
+    in_small_pages,
+    in_small_portions,
+    learned,
+    silent,
+)
 from tests.memory.shards import Shards
 from tests.memory.test_real_doubles import SEED, capacity, doubled
 from workers.addresses import Addresses
@@ -240,11 +248,7 @@ async def test_a_run_that_was_ended_goes_on(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small pages, ended behind the first of a stage: found is what an unbroken run finds."""
-    monkeypatch.setattr(exporting, "PAGE", 7)
-    monkeypatch.setattr(judging, "PAGE", 3)
-    monkeypatch.setattr(run, "AT_ONCE", 1)
-    monkeypatch.setattr(run, "PAIRS_MAX", 4)
-    monkeypatch.setattr(judging, "PAIRS_MAX", 4)
+    in_small_pages(monkeypatch)
     store = await register_of(*twins())
     await analysed(store, tmp_path / "unbroken")
 
@@ -406,9 +410,7 @@ async def test_cases_are_opened_from_the_least_score_on(tmp_path: Path) -> None:
 async def test_when_some_are_sent_the_least_score_stays(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run, "AT_ONCE", 1)
-    for module in (run, judging):
-        monkeypatch.setattr(module, "PAIRS_MAX", 4)
+    in_small_portions(monkeypatch, 4)
     store = await register_of(*varied())
     operator = await opened(store)
 
@@ -540,9 +542,7 @@ async def test_a_portion_that_goes_again_has_the_time_of_the_first_try(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """So it is the same message by the same id, whatever the spool remembers."""
-    monkeypatch.setattr(run, "AT_ONCE", 1)
-    for module in (run, judging):
-        monkeypatch.setattr(module, "PAIRS_MAX", 4)
+    in_small_portions(monkeypatch, 4)
     store = await register_of(*twins())
     operator, seen = await opened(store), []
 

@@ -21,7 +21,7 @@ from handlers.matching.trial import clustered
 from tests.builders import PLATFORM, command, issued, user, user_document
 from tests.decider import Decider, reply
 from tests.given import data
-from tests.memory.analysed import analysed, learned
+from tests.memory.analysed import analysed, in_small_pages, learned
 from tests.memory.test_analysing import (
     SPACED,
     Killed,
@@ -33,7 +33,7 @@ from tests.memory.test_analysing import (
     written,
 )
 from tests.memory.test_real_doubles import SEED, retyped
-from workers.analysis import exporting, judging, run
+from workers.analysis import judging
 from workers.analysis.options import AnalysisStopped
 from workers.cli.profiling import Sight
 from workers.store.codec import encode, encode_row
@@ -150,11 +150,7 @@ async def test_a_run_that_was_ended_goes_on(
     stage: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small pages, ended behind the first of a stage: found is what an unbroken run finds."""
-    monkeypatch.setattr(exporting, "PAGE", 7)
-    monkeypatch.setattr(judging, "PAGE", 3)
-    monkeypatch.setattr(run, "AT_ONCE", 1)
-    for module in (run, judging):
-        monkeypatch.setattr(module, "PAIRS_MAX", 4)
+    in_small_pages(monkeypatch)
     store = await users_of(*couples())
     await sought(store, tmp_path / "unbroken")
     operator, seen = await opened(store), list[str]()
